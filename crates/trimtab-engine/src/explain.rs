@@ -1,0 +1,290 @@
+//! A decision for people: aligned text that fits one screen.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::decision::{Decision, Outcome, ScaleReason};
+use crate::observation::Selector;
+use crate::policy::Target;
+use crate::strategy::hpa::{Calculation, MetricStatus};
+use crate::trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
+
+/// The text of [`Decision::explain`].
+#[derive(Copy, Clone, Debug)]
+pub struct Explanation<'a>(&'a Decision);
+
+impl Decision {
+    /// Explains the decision: a headline, then a line per step of the trace, if there is one, then
+    /// the conditions.
+    ///
+    /// ```
+    /// # use trimtab_engine::{MetricReading, Observation, Policy, PolicySpec, Scale, State, decide_traced};
+    /// # use trimtab_metric::Timestamp;
+    /// # let spec: PolicySpec = serde_json::from_str(
+    /// #     r#"{"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+    /// #         "maxReplicas": 10,
+    /// #         "metrics": [{"type": "External", "external": {
+    /// #             "metric": {"name": "requests_in_flight"},
+    /// #             "target": {"type": "AverageValue", "averageValue": "8"}}}]}"#,
+    /// # )?;
+    /// # let policy = Policy::new(spec)?;
+    /// # let observation = Observation {
+    /// #     readings: vec![MetricReading::Totals(vec![25_000])],
+    /// #     ..Observation::new(Timestamp::from_secs(0), Scale::steady(2))
+    /// # };
+    /// let (decision, _) = decide_traced(&policy, State::for_policy(&policy), &observation);
+    /// let text = decision.explain().to_string();
+    /// assert!(text.starts_with("1970-01-01T00:00:00Z  2 -> 4 replicas: `requests_in_flight` is above"));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn explain(&self) -> Explanation<'_> {
+        Explanation(self)
+    }
+}
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decision = self.0;
+        writeln!(f, "{}  {}", decision.at, headline(decision))?;
+        let steps = decision.trace.as_deref().unwrap_or_default();
+        if !steps.is_empty() {
+            writeln!(f)?;
+            write_table(f, &rows(steps))?;
+        }
+        writeln!(f)?;
+        for (index, condition) in decision.conditions.iter().enumerate() {
+            let title = if index == 0 { "conditions" } else { "" };
+            let (type_, status) = (condition.type_, condition.status);
+            writeln!(f, "  {title:<10} {type_:?}={status:?} ({:?})", condition.reason)?;
+        }
+        Ok(())
+    }
+}
+
+fn headline(decision: &Decision) -> String {
+    let current = decision.current_replicas;
+    match decision.scale_to {
+        Some(wanted) => format!("{current} -> {wanted} replicas: {}", reason(decision)),
+        None => format!("{} stay: {}", replicas(current), reason_to_stay(decision)),
+    }
+}
+
+fn reason(decision: &Decision) -> String {
+    match decision.reason {
+        ScaleReason::AboveMax => "there are more than `maxReplicas`".to_string(),
+        ScaleReason::BelowMin => "there are fewer than `minReplicas`".to_string(),
+        ScaleReason::MetricAbove => match name_of_winner(decision) {
+            Some(name) => format!("`{name}` is above its target"),
+            None => "a metric is above its target".to_string(),
+        },
+        ScaleReason::AllMetricsBelow => "all metrics are below their targets".to_string(),
+        ScaleReason::None => "a recommendation of before still counts".to_string(),
+    }
+}
+
+fn reason_to_stay(decision: &Decision) -> &'static str {
+    match decision.outcome {
+        Outcome::Decided | Outcome::PartiallyDecided => match decision.reason {
+            ScaleReason::None => "the metrics want no change",
+            _ => "the change is held back",
+        },
+        Outcome::Enforced => "they are within the bounds",
+        Outcome::MetricsUnknown => "too little is known to change anything",
+        Outcome::SelectorUnusable => "the pod selector can't be used",
+        Outcome::ScaleUnavailable => "the scale could not be read",
+        Outcome::Disabled => "scaling is switched off by a scale of 0",
+    }
+}
+
+fn name_of_winner(decision: &Decision) -> Option<&str> {
+    let winner = decision.metric?;
+    decision.metrics().find(|metric| metric.index == winner).map(|metric| metric.name.as_str())
+}
+
+/// Stage, subject, measure, change, rule.
+type Row = [String; 5];
+
+fn rows(steps: &[Step]) -> Vec<Row> {
+    let decided = steps
+        .iter()
+        .rposition(|step| step.from != step.to && !matches!(step.rule, Rule::Metric(_)));
+    steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| {
+            let (subject, measure, mut rule) = words(step, steps);
+            if Some(index) == decided {
+                rule.push_str("  <- decided");
+            }
+            let change = format!("{} -> {}", step.from, step.to);
+            [stage(step.stage).to_string(), subject, measure, change, rule]
+        })
+        .collect()
+}
+
+fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
+    let mut widths = [0; 5];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            if width > 0 {
+                line.push_str(&format!("  {cell:<width$}"));
+            }
+        }
+        writeln!(f, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Size => "size",
+        Stage::Stabilize => "stabilize",
+        Stage::Limit => "limit",
+        Stage::Bound => "bound",
+    }
+}
+
+/// Subject, measure and rule of one step.
+fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
+    let rule = match &step.rule {
+        Rule::Metric(metric) => return metric_words(metric),
+        Rule::ScaleUnavailable => "the scale could not be read".to_string(),
+        Rule::SelectorUnusable { selector } => match selector {
+            Selector::Ok => "the pod selector can be used".to_string(),
+            Selector::Empty => "there is no pod selector".to_string(),
+            Selector::Invalid => "the pod selector can't be parsed".to_string(),
+            Selector::Ambiguous => {
+                "another autoscaler's pods match the selector, too".to_string()
+            }
+        },
+        Rule::ScalingDisabled => "a scale of 0 switches scaling off".to_string(),
+        Rule::LargestProposal { metric } => {
+            let name = steps.iter().find_map(|step| match &step.rule {
+                Rule::Metric(step) if step.index == *metric => Some(step.name.as_str()),
+                _ => None,
+            });
+            format!("the largest proposal: {}", name.unwrap_or("a metric"))
+        }
+        Rule::TooLittleKnown => "a metric failed, and no other one asks for more".to_string(),
+        Rule::Windows { current, lowest, highest, held } => match held {
+            Some(held) => held_words(held),
+            None if step.from == step.to => "no window holds it back".to_string(),
+            None => format!("{current}, but at least {lowest} and at most {highest}"),
+        },
+        Rule::HighestRecommendation { held } => match held {
+            Some(held) => held_words(held),
+            None => "no higher recommendation in the window".to_string(),
+        },
+        Rule::RateLimit { direction: Direction::Up, limit } => {
+            format!("at most {limit} at this rate")
+        }
+        Rule::RateLimit { direction: Direction::Down, limit } => {
+            format!("at least {limit} at this rate")
+        }
+        Rule::ScaleUpLimit { limit } => format!("at most {limit} in one step"),
+        Rule::Unlimited => "no rate limit in the way".to_string(),
+        Rule::MinReplicas => "minReplicas".to_string(),
+        Rule::MaxReplicas => "maxReplicas".to_string(),
+        Rule::WithinBounds => "within the bounds".to_string(),
+    };
+    (String::new(), String::new(), rule)
+}
+
+fn held_words(held: &Held) -> String {
+    let Held { by, window, until } = held;
+    format!("window {window} holds {} until {until}", by.replicas)
+}
+
+fn metric_words(metric: &MetricStep) -> (String, String, String) {
+    let (measure, rule) = match &metric.result {
+        MetricResult::Measured(measured) => (measure(measured, metric.target), calculation(measured)),
+        MetricResult::Failed { error, .. } => (target(metric.target), error.to_string()),
+    };
+    (metric.name.clone(), measure, rule)
+}
+
+fn measure(measured: &Measured, wanted: Target) -> String {
+    let is = match measured.status {
+        MetricStatus::Utilization { percent, .. } => format!("{percent}%"),
+        MetricStatus::AverageValue { milli } => format!("{} each", Decimal(milli)),
+        MetricStatus::Value { milli } => Decimal(milli).to_string(),
+    };
+    format!("{is} of {}", target(wanted))
+}
+
+fn target(target: Target) -> String {
+    match target {
+        Target::Utilization { percent } => format!("{percent}%"),
+        Target::AverageValue { milli } | Target::Value { milli } => Decimal(milli).to_string(),
+        Target::Unusable => "nothing".to_string(),
+    }
+}
+
+fn calculation(measured: &Measured) -> String {
+    let number = |value: Option<crate::Finite>| match value {
+        Some(value) => format!("{:.3}", value.get()),
+        None => "infinite".to_string(),
+    };
+    let silent = match (measured.pods.missing, measured.pods.unready) {
+        (0, 0) => String::new(),
+        (missing, 0) => format!(" ({missing} silent)"),
+        (0, unready) => format!(" ({unready} not ready)"),
+        (missing, unready) => format!(" ({missing} silent, {unready} not ready)"),
+    };
+    let words = match measured.calculation {
+        Calculation::WithinTolerance => "within tolerance".to_string(),
+        Calculation::Ratio { ratio, count } => {
+            format!("{} × {}, rounded up", number(ratio), pods(count))
+        }
+        Calculation::Filled { ratio, count } => {
+            format!("{} × {} with silent ones filled in, rounded up", number(ratio), pods(count))
+        }
+        Calculation::FilledReversed => "no change once silent pods are filled in".to_string(),
+        Calculation::Quotient { quotient } => format!("{}, rounded up", number(quotient)),
+    };
+    words + &silent
+}
+
+fn pods(count: u32) -> String {
+    if count == 1 { "1 pod".to_string() } else { format!("{count} pods") }
+}
+
+fn replicas(count: i32) -> String {
+    if count == 1 { "1 replica".to_string() } else { format!("{count} replicas") }
+}
+
+/// Thousandths as a decimal number: `1500` is `1.5`.
+struct Decimal(i64);
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, milli) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        write!(f, "{sign}{}", milli / 1000)?;
+        let fraction = format!("{:03}", milli % 1000);
+        match fraction.trim_end_matches('0') {
+            "" => Ok(()),
+            digits => write!(f, ".{digits}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousandths_read_as_decimals() {
+        for (milli, text) in [(0, "0"), (1500, "1.5"), (-7, "-0.007"), (2000, "2"), (750, "0.75")] {
+            assert_eq!(Decimal(milli).to_string(), text);
+        }
+        assert_eq!(Decimal(i64::MIN).to_string(), "-9223372036854775.808");
+    }
+}

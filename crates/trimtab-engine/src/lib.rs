@@ -1,0 +1,55 @@
+#![no_std]
+#![forbid(unsafe_code)]
+#![doc = include_str!("../README.md")]
+
+extern crate alloc;
+
+mod autoscaler;
+mod bound;
+mod condition;
+mod deadline;
+mod decide;
+mod decision;
+mod digest;
+mod event;
+mod explain;
+mod float;
+mod limit;
+mod observation;
+mod policy;
+mod record;
+mod sense;
+mod settle;
+mod stabilize;
+mod state;
+pub mod strategy;
+mod trace;
+
+pub use autoscaler::Autoscaler;
+pub use condition::{Condition, ConditionReason, ConditionStatus, ConditionType, Conditions};
+pub use deadline::next_deadline;
+pub use decide::{decide, decide_traced, normalize};
+pub use decision::{Decision, Outcome, ScaleReason};
+pub use digest::{Digest, ParseDigestError};
+pub use event::EventReason;
+pub use explain::Explanation;
+pub use observation::{
+    ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, Observation,
+    ObservationError, ObservationRecord, PodMetrics, PodPhase, PodReadings, PodRecord, PodRow,
+    PodSample, PodTable, Readiness, ReadingRecord, ReadyCondition, Requests, ResourceList, Scale,
+    Selector, Unavailable,
+};
+pub use policy::{
+    Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource, CrossVersionObjectReference,
+    ExternalMetricSource, FeatureGatesSpec, FieldError, FieldErrorKind, Finite, HpaSettings,
+    HpaSpec, InvalidPolicy, LabelSelector, LabelSelectorRequirement, Metric, MetricIdentifier,
+    MetricSource, MetricSpec, MetricTarget, ObjectMetricSource, PodsMetricSource, Policy,
+    PolicySpec, RateLimit, RateLimitKind, ResourceMetricSource, ScalingPolicyRule, ScalingRules,
+    ScalingRulesSpec, SelectPolicy, StrategyName, Target, Tolerance,
+};
+pub use record::{DecisionRecord, LogEntry};
+pub use sense::{CpuReadiness, PodClass, PodCounts, classify};
+pub use settle::{ScaleUpdate, settle};
+pub use state::{Recommendation, ScaleEvent, State, StateVersion, Status};
+pub use strategy::hpa::{Calculation, MetricError, MetricStatus};
+pub use trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};

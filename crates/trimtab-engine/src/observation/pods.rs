@@ -1,0 +1,153 @@
+//! The pods as columns: what the decision asks of a pod, one dense array per question.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use trimtab_metric::Timestamp;
+
+/// One pod as it is added to a [`PodTable`].
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodRow {
+    /// Its phase.
+    pub phase: PodPhase,
+    /// It has a deletion timestamp.
+    pub terminating: bool,
+    /// When the kubelet took it on, if it has.
+    pub start_time: Option<Timestamp>,
+    /// Its first `Ready` condition, if it has one.
+    pub readiness: Readiness,
+    /// When that condition last changed.
+    pub ready_since: Timestamp,
+}
+
+/// A pod's phase. A phase that is not known counts as [`PodPhase::Unknown`].
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PodPhase {
+    /// Not all containers have started.
+    Pending,
+    /// At least one container runs.
+    #[default]
+    Running,
+    /// All containers ended well.
+    Succeeded,
+    /// All containers ended, one badly.
+    Failed,
+    /// The node can't be asked.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A pod's `Ready` condition.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Readiness {
+    /// There is no such condition.
+    #[default]
+    Absent,
+    /// `True`
+    True,
+    /// `False`
+    False,
+    /// `Unknown`
+    Unknown,
+}
+
+/// What a pod is to every metric, whatever that metric says.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Terminating or failed: as if it were not there.
+    Ignored,
+    /// Pending: on its way, not yet measured.
+    Pending,
+    /// Everything else.
+    Live,
+}
+
+/// The pods of a target, one row each, in columns.
+///
+/// ```
+/// use trimtab_engine::{PodRow, PodTable, Readiness};
+///
+/// let mut pods = PodTable::default();
+/// pods.push(PodRow { readiness: Readiness::True, ..PodRow::default() });
+/// pods.push(PodRow { terminating: true, readiness: Readiness::True, ..PodRow::default() });
+/// assert_eq!((pods.len(), pods.running_and_ready()), (2, 2));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodTable {
+    standing: Vec<Standing>,
+    readiness: Vec<Readiness>,
+    start_time: Vec<Option<Timestamp>>,
+    ready_since: Vec<Timestamp>,
+    running_and_ready: usize,
+}
+
+impl PodTable {
+    /// An empty table with room for `rows` pods.
+    pub fn with_capacity(rows: usize) -> Self {
+        Self {
+            standing: Vec::with_capacity(rows),
+            readiness: Vec::with_capacity(rows),
+            start_time: Vec::with_capacity(rows),
+            ready_since: Vec::with_capacity(rows),
+            running_and_ready: 0,
+        }
+    }
+
+    /// Adds a pod and returns its row.
+    pub fn push(&mut self, pod: PodRow) -> usize {
+        let standing = if pod.terminating || pod.phase == PodPhase::Failed {
+            Standing::Ignored
+        } else if pod.phase == PodPhase::Pending {
+            Standing::Pending
+        } else {
+            Standing::Live
+        };
+        if pod.phase == PodPhase::Running && pod.readiness == Readiness::True {
+            self.running_and_ready += 1;
+        }
+        self.standing.push(standing);
+        self.readiness.push(pod.readiness);
+        self.start_time.push(pod.start_time);
+        self.ready_since.push(pod.ready_since);
+        self.standing.len() - 1
+    }
+
+    /// Forgets all pods and keeps the memory.
+    pub fn clear(&mut self) {
+        self.standing.clear();
+        self.readiness.clear();
+        self.start_time.clear();
+        self.ready_since.clear();
+        self.running_and_ready = 0;
+    }
+
+    /// How many pods there are, in whatever phase.
+    pub fn len(&self) -> usize {
+        self.standing.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.standing.is_empty()
+    }
+
+    /// How many are `Running` with `Ready` = `True`. Terminating ones count too, as for the HPA.
+    pub fn running_and_ready(&self) -> usize {
+        self.running_and_ready
+    }
+
+    pub(crate) fn standing(&self) -> &[Standing] {
+        &self.standing
+    }
+
+    /// Readiness, start time and time of the last change of readiness, row by row.
+    pub(crate) fn readiness(
+        &self,
+    ) -> impl Iterator<Item = (Readiness, Option<Timestamp>, Timestamp)> + '_ {
+        self.readiness
+            .iter()
+            .zip(&self.start_time)
+            .zip(&self.ready_since)
+            .map(|((&readiness, &start), &since)| (readiness, start, since))
+    }
+}

@@ -1,0 +1,280 @@
+//! From names to positions: a record is matched with a policy, once, before anything is decided.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use thiserror::Error;
+use trimtab_metric::{Reading, Sample, Span, Timestamp};
+
+use super::requests::{requested, used};
+use super::{
+    MetricReading, Observation, ObservationRecord, PodReadings, PodRecord, PodRow, PodTable,
+    Readiness, ReadingRecord, Requests, Scale, Unavailable,
+};
+use crate::policy::{Metric, MetricSource, Policy, Target};
+
+/// The window of a sample whose source does not say: one minute.
+const DEFAULT_WINDOW: Span = Span::from_secs(60);
+
+/// Kubernetes' zero time (year 1): when a condition changed that does not say when.
+const LONG_AGO: Timestamp = Timestamp::from_secs(-62_135_596_800);
+
+/// Why a record does not fit a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ObservationError {
+    /// A count is negative.
+    #[error("`{field}` is {value}: a count is 0 or more")]
+    NegativeCount {
+        /// `replicas` or `statusReplicas`.
+        field: &'static str,
+        /// What it says.
+        value: i32,
+    },
+    /// Two pods have one name.
+    #[error("pod `{name}` is listed twice: a pod's name is its own")]
+    DuplicatePod {
+        /// The name.
+        name: String,
+    },
+    /// A reading is for a metric that the policy does not have, or has fewer times.
+    #[error("the policy has no {}metric `{metric}` left to take this reading; it has {}", container_words(container), list(known))]
+    UnknownMetric {
+        /// The reading's metric.
+        metric: String,
+        /// The reading's container.
+        container: Option<String>,
+        /// What the policy has.
+        known: Vec<String>,
+    },
+    /// A reading has not the form that its metric's type takes.
+    #[error("the reading of `{metric}` has to give {expected}")]
+    WrongForm {
+        /// The metric.
+        metric: String,
+        /// The form.
+        expected: &'static str,
+    },
+}
+
+fn container_words(container: &Option<String>) -> String {
+    container.as_ref().map(|name| alloc::format!("container `{name}` ")).unwrap_or_default()
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "no metrics".to_string();
+    }
+    let quoted: Vec<String> = names.iter().map(|name| alloc::format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+impl ObservationRecord {
+    /// Matches the record's names with the policy and makes what [`decide`](crate::decide) reads.
+    ///
+    /// Metrics of the policy without a reading are missing; that is no error. Values of pods that
+    /// are not listed stay, since the HPA averages over them too.
+    ///
+    /// # Errors
+    ///
+    /// [`ObservationError`], for what can't be meant: a reading that no metric takes, a form that
+    /// the metric's type does not have, a pod listed twice, a negative count.
+    pub fn resolve(&self, policy: &Policy) -> Result<Observation, ObservationError> {
+        let rows = self.rows()?;
+        let mut taken = vec![false; self.readings.len()];
+        let readings = policy
+            .metrics()
+            .iter()
+            .map(|metric| self.reading_of(metric, policy, &rows, &mut taken))
+            .collect::<Result<_, _>>()?;
+        if let Some((reading, _)) = self.readings.iter().zip(&taken).find(|(_, taken)| !**taken) {
+            return Err(ObservationError::UnknownMetric {
+                metric: reading.metric.clone(),
+                container: reading.container.clone(),
+                known: policy.metrics().iter().map(|metric| metric.name().to_string()).collect(),
+            });
+        }
+        Ok(Observation {
+            now: self.time,
+            scale: self.scale()?,
+            selector: self.selector,
+            pods: self.table(),
+            readings,
+        })
+    }
+
+    fn scale(&self) -> Result<Option<Scale>, ObservationError> {
+        let status = self.status_replicas.or(self.replicas);
+        for (field, value) in [("replicas", self.replicas), ("statusReplicas", status)] {
+            if let Some(value) = value.filter(|value| *value < 0) {
+                return Err(ObservationError::NegativeCount { field, value });
+            }
+        }
+        Ok(self.replicas.map(|spec_replicas| Scale {
+            spec_replicas,
+            status_replicas: status.unwrap_or(spec_replicas),
+        }))
+    }
+
+    fn rows(&self) -> Result<BTreeMap<&str, usize>, ObservationError> {
+        let mut rows = BTreeMap::new();
+        for (row, pod) in self.pods.iter().enumerate() {
+            if rows.insert(pod.name.as_str(), row).is_some() {
+                return Err(ObservationError::DuplicatePod { name: pod.name.clone() });
+            }
+        }
+        Ok(rows)
+    }
+
+    fn table(&self) -> PodTable {
+        let mut table = PodTable::with_capacity(self.pods.len());
+        for pod in &self.pods {
+            table.push(PodRow {
+                phase: pod.phase,
+                terminating: pod.terminating,
+                start_time: pod.start_time,
+                readiness: pod.ready.map_or(Readiness::Absent, |ready| ready.status),
+                ready_since: pod
+                    .ready
+                    .and_then(|ready| ready.last_transition_time)
+                    .unwrap_or(LONG_AGO),
+            });
+        }
+        table
+    }
+
+    /// The reading of one metric: the first of its name that no metric before it took, or what the
+    /// resource metrics API says.
+    fn reading_of(
+        &self,
+        metric: &Metric,
+        policy: &Policy,
+        rows: &BTreeMap<&str, usize>,
+        taken: &mut [bool],
+    ) -> Result<MetricReading, ObservationError> {
+        let own = self.readings.iter().zip(taken).find(|(reading, taken)| {
+            !**taken
+                && reading.metric == metric.name()
+                && (reading.container.is_none() || reading.container.as_deref() == metric.container())
+        });
+        if let Some((reading, taken)) = own {
+            *taken = true;
+            return self.written(reading, metric, policy, rows);
+        }
+        let Some(resource) = metric.resource() else {
+            return Ok(MetricReading::Unavailable(Unavailable::Missing));
+        };
+        let Some(pod_metrics) = self.pod_metrics.as_ref().filter(|list| !list.is_empty()) else {
+            return Ok(MetricReading::Unavailable(Unavailable::Missing));
+        };
+        let samples = pod_metrics.iter().filter_map(|entry| {
+            let milli = used(&entry.containers, resource, metric.container())?;
+            let sample = Sample {
+                milli,
+                at: entry.timestamp.unwrap_or(self.time),
+                window: entry.window_seconds.unwrap_or(DEFAULT_WINDOW),
+            };
+            Some((entry.pod.as_str(), sample))
+        });
+        Ok(MetricReading::PerPod(self.per_pod(samples, metric, policy, rows)))
+    }
+
+    /// A reading that the record holds itself.
+    fn written(
+        &self,
+        reading: &ReadingRecord,
+        metric: &Metric,
+        policy: &Policy,
+        rows: &BTreeMap<&str, usize>,
+    ) -> Result<MetricReading, ObservationError> {
+        if let Some(unavailable) = reading.unavailable {
+            return Ok(MetricReading::Unavailable(unavailable));
+        }
+        let wrong = |expected| {
+            Err(ObservationError::WrongForm { metric: reading.metric.clone(), expected })
+        };
+        match (metric.source(), &reading.pods, &reading.value, &reading.values) {
+            (MetricSource::Unknown, ..) => Ok(MetricReading::Unavailable(Unavailable::Missing)),
+            (MetricSource::Object, None, Some(value), None) => {
+                Ok(MetricReading::Total(value.milli()))
+            }
+            (MetricSource::Object, ..) => wrong("one `value`, since it is an Object metric"),
+            (MetricSource::External, None, Some(value), None) => {
+                Ok(MetricReading::Totals(vec![value.milli()]))
+            }
+            (MetricSource::External, None, None, Some(values)) if values.is_empty() => {
+                Ok(MetricReading::Unavailable(Unavailable::Missing))
+            }
+            (MetricSource::External, None, None, Some(values)) => {
+                Ok(MetricReading::Totals(values.iter().map(|value| value.milli()).collect()))
+            }
+            (MetricSource::External, ..) => {
+                wrong("one `value` or the `values` of its series, since it is an External metric")
+            }
+            (_, Some(pods), None, None) if pods.is_empty() => {
+                Ok(MetricReading::Unavailable(Unavailable::Missing))
+            }
+            (_, Some(pods), None, None) => {
+                let samples = pods.iter().map(|(pod, sample)| {
+                    let sample = Sample {
+                        milli: sample.value.milli(),
+                        at: sample.timestamp.unwrap_or(self.time),
+                        window: sample.window.unwrap_or(DEFAULT_WINDOW),
+                    };
+                    (pod.as_str(), sample)
+                });
+                Ok(MetricReading::PerPod(self.per_pod(samples, metric, policy, rows)))
+            }
+            _ => wrong("a value by pod in `pods`, since it is a metric per pod"),
+        }
+    }
+
+    /// Puts samples by pod name into the table's order.
+    fn per_pod<'a>(
+        &self,
+        samples: impl Iterator<Item = (&'a str, Sample)>,
+        metric: &Metric,
+        policy: &Policy,
+        rows: &BTreeMap<&str, usize>,
+    ) -> PodReadings {
+        let mut readings = PodReadings::with_capacity(self.pods.len());
+        let mut by_row = vec![Reading::Missing; self.pods.len()];
+        let last_of_each: BTreeMap<&str, Sample> = samples.collect();
+        for (pod, sample) in last_of_each {
+            match rows.get(pod).and_then(|row| by_row.get_mut(*row)) {
+                Some(slot) => *slot = Reading::Value(sample),
+                None => readings.push_unlisted(sample.milli),
+            }
+        }
+        for reading in by_row {
+            readings.push(reading);
+        }
+        if let (Some(resource), Target::Utilization { .. }) = (metric.resource(), metric.target()) {
+            readings.set_requests(requests(
+                &self.pods,
+                resource,
+                metric.container(),
+                policy.hpa().pod_level_resources,
+            ));
+        }
+        readings
+    }
+}
+
+fn requests(
+    pods: &[PodRecord],
+    resource: &str,
+    container: Option<&str>,
+    pod_level: bool,
+) -> Requests {
+    let mut milli = Vec::with_capacity(pods.len());
+    for (row, pod) in pods.iter().enumerate() {
+        match requested(pod, resource, container, pod_level) {
+            Some(request) => milli.push(request),
+            None => return Requests::Missing { row },
+        }
+    }
+    Requests::Milli(milli)
+}

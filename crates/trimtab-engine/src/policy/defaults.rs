@@ -1,0 +1,163 @@
+//! What the Kubernetes API server fills in for fields that a HorizontalPodAutoscaler leaves out.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::{
+    BehaviorSpec, MetricSpec, MetricTarget, PolicySpec, ResourceMetricSource, ScalingPolicyRule,
+    ScalingRulesSpec,
+};
+
+/// Percent of the CPU request that a policy without metrics aims at.
+const DEFAULT_CPU_UTILIZATION: i32 = 80;
+/// Period of every default rate limit.
+const DEFAULT_PERIOD_SECONDS: i32 = 15;
+
+impl PolicySpec {
+    /// Fills in what is absent, exactly as the API server does for a HorizontalPodAutoscaler.
+    ///
+    /// - `minReplicas`: 1.
+    /// - `metrics`, absent or empty: CPU at 80 % of the request.
+    /// - `behavior` stays absent if it is absent. If it is there, each direction is completed field
+    ///   by field: `selectPolicy` `Max`; `scaleUp` no window and 4 pods or 100 % every 15 s;
+    ///   `scaleDown` 100 % every 15 s. The window of `scaleDown` stays unset, since its default
+    ///   comes from the cluster. `policies`, once given, are kept as they are, even empty.
+    ///
+    /// Doing it twice changes nothing.
+    ///
+    /// ```
+    /// use trimtab_engine::{BehaviorSpec, PolicySpec};
+    ///
+    /// let spec = PolicySpec { behavior: Some(BehaviorSpec::default()), ..PolicySpec::default() };
+    /// let spec = spec.with_defaults();
+    ///
+    /// assert_eq!(spec.min_replicas, Some(1));
+    /// let down = spec.behavior.and_then(|behavior| behavior.scale_down).unwrap();
+    /// assert_eq!(down.stabilization_window_seconds, None);
+    /// assert_eq!(down.policies.unwrap()[0].value, 100);
+    /// ```
+    #[must_use]
+    pub fn with_defaults(mut self) -> PolicySpec {
+        self.min_replicas.get_or_insert(1);
+        if self.metrics.as_ref().is_none_or(Vec::is_empty) {
+            self.metrics = Some(vec![default_metric()]);
+        }
+        self.behavior = self.behavior.map(|behavior| BehaviorSpec {
+            scale_up: Some(scale_up(behavior.scale_up.unwrap_or_default())),
+            scale_down: Some(scale_down(behavior.scale_down.unwrap_or_default())),
+        });
+        self
+    }
+}
+
+fn default_metric() -> MetricSpec {
+    MetricSpec {
+        type_: String::from("Resource"),
+        resource: Some(ResourceMetricSource {
+            name: String::from("cpu"),
+            target: MetricTarget {
+                type_: String::from("Utilization"),
+                average_utilization: Some(DEFAULT_CPU_UTILIZATION),
+                ..MetricTarget::default()
+            },
+        }),
+        ..MetricSpec::default()
+    }
+}
+
+fn scale_up(given: ScalingRulesSpec) -> ScalingRulesSpec {
+    ScalingRulesSpec {
+        stabilization_window_seconds: given.stabilization_window_seconds.or(Some(0)),
+        select_policy: given.select_policy.or_else(default_select_policy),
+        policies: given
+            .policies
+            .or_else(|| Some(vec![rule("Pods", 4), rule("Percent", 100)])),
+        tolerance: given.tolerance,
+    }
+}
+
+fn scale_down(given: ScalingRulesSpec) -> ScalingRulesSpec {
+    ScalingRulesSpec {
+        stabilization_window_seconds: given.stabilization_window_seconds,
+        select_policy: given.select_policy.or_else(default_select_policy),
+        policies: given.policies.or_else(|| Some(vec![rule("Percent", 100)])),
+        tolerance: given.tolerance,
+    }
+}
+
+fn default_select_policy() -> Option<String> {
+    Some(String::from("Max"))
+}
+
+fn rule(type_: &str, value: i32) -> ScalingPolicyRule {
+    ScalingPolicyRule {
+        type_: String::from(type_),
+        value,
+        period_seconds: DEFAULT_PERIOD_SECONDS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completed(behavior: BehaviorSpec) -> (ScalingRulesSpec, ScalingRulesSpec) {
+        let spec = PolicySpec {
+            behavior: Some(behavior),
+            ..PolicySpec::default()
+        };
+        let behavior = spec.with_defaults().behavior.unwrap();
+        (behavior.scale_up.unwrap(), behavior.scale_down.unwrap())
+    }
+
+    #[test]
+    fn absent_behavior_stays_absent_and_an_empty_one_is_completed() {
+        assert_eq!(PolicySpec::default().with_defaults().behavior, None);
+        let (up, down) = completed(BehaviorSpec::default());
+        assert_eq!(up.stabilization_window_seconds, Some(0));
+        assert_eq!(
+            up.policies,
+            Some(vec![rule("Pods", 4), rule("Percent", 100)])
+        );
+        assert_eq!(down.stabilization_window_seconds, None);
+        assert_eq!(down.policies, Some(vec![rule("Percent", 100)]));
+        assert_eq!(up.select_policy.as_deref(), Some("Max"));
+        assert_eq!(down.select_policy.as_deref(), Some("Max"));
+    }
+
+    #[test]
+    fn given_fields_are_kept_one_by_one() {
+        let given = ScalingRulesSpec {
+            select_policy: Some(String::from("Min")),
+            policies: Some(Vec::new()),
+            ..ScalingRulesSpec::default()
+        };
+        let (up, _) = completed(BehaviorSpec {
+            scale_up: Some(given),
+            scale_down: None,
+        });
+        assert_eq!(up.select_policy.as_deref(), Some("Min"));
+        assert_eq!(up.policies, Some(Vec::new()));
+        assert_eq!(up.stabilization_window_seconds, Some(0));
+    }
+
+    #[test]
+    fn empty_metrics_are_absent_metrics() {
+        let spec = PolicySpec {
+            metrics: Some(Vec::new()),
+            ..PolicySpec::default()
+        };
+        assert_eq!(spec.with_defaults().metrics, Some(vec![default_metric()]));
+    }
+
+    #[test]
+    fn defaults_are_idempotent() {
+        let once = PolicySpec {
+            behavior: Some(BehaviorSpec::default()),
+            ..PolicySpec::default()
+        }
+        .with_defaults();
+        assert_eq!(once.clone().with_defaults(), once);
+    }
+}

@@ -1,0 +1,101 @@
+//! A decision as it is logged: all that it depended on, so that it can be made again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decide::decide_traced;
+use crate::decision::Decision;
+use crate::digest::Digest;
+use crate::observation::{ObservationError, ObservationRecord};
+use crate::policy::{Policy, PolicySpec};
+use crate::settle::{ScaleUpdate, settle};
+use crate::state::State;
+
+/// One line of a decision log. A policy stands before the decisions that were made by it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum LogEntry {
+    /// A policy.
+    Policy(PolicySpec),
+    /// A decision by a policy that stands before it.
+    Decision(DecisionRecord),
+}
+
+/// A decision with all that it depended on.
+///
+/// ```
+/// use trimtab_engine::{DecisionRecord, ObservationRecord, Policy, PolicySpec, ScaleUpdate, State};
+///
+/// let spec: PolicySpec = serde_json::from_str(
+///     r#"{"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+///         "maxReplicas": 10,
+///         "metrics": [{"type": "External", "external": {
+///             "metric": {"name": "q"}, "target": {"type": "AverageValue", "averageValue": "8"}}}]}"#,
+/// )?;
+/// let policy = Policy::new(spec)?;
+/// let observation: ObservationRecord = serde_json::from_str(
+///     r#"{"time": 0, "replicas": 2, "readings": [{"metric": "q", "value": "25"}]}"#,
+/// )?;
+/// let (record, _state) =
+///     DecisionRecord::make(&policy, State::for_policy(&policy), observation, Some(ScaleUpdate::Applied))?;
+/// assert_eq!(record.decision.scale_to, Some(4));
+/// assert_eq!(record.again(&policy)?, record); // what replaying a log checks
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DecisionRecord {
+    /// The policy's digest.
+    pub policy: Digest,
+    /// What was seen.
+    pub observation: ObservationRecord,
+    /// The state before.
+    pub before: State,
+    /// What was decided.
+    pub decision: Decision,
+    /// What became of the change of scale, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<ScaleUpdate>,
+    /// The digest of the state after.
+    pub after: Digest,
+}
+
+impl DecisionRecord {
+    /// Decides, settles with what `update` says of the change, and records it all; returns the state
+    /// after, too. `update` is `None` where nobody carries out the change, as in shadow mode.
+    ///
+    /// # Errors
+    ///
+    /// [`ObservationError`] when the observation does not fit the policy.
+    pub fn make(
+        policy: &Policy,
+        before: State,
+        observation: ObservationRecord,
+        update: Option<ScaleUpdate>,
+    ) -> Result<(Self, State), ObservationError> {
+        let resolved = observation.resolve(policy)?;
+        let (decision, state) = decide_traced(policy, before.clone(), &resolved);
+        let update = update.filter(|_| decision.scale_to.is_some());
+        let after = match update {
+            Some(update) => settle(policy, state, &decision, update),
+            None => state,
+        };
+        let digest = after.digest();
+        let policy = policy.digest();
+        Ok((Self { policy, observation, before, decision, update, after: digest }, after))
+    }
+
+    /// Makes the recorded decision again, with the present code. A log replays when the result is
+    /// equal to the record. A record without a trace is compared without one.
+    ///
+    /// # Errors
+    ///
+    /// [`ObservationError`] when the observation does not fit the policy.
+    pub fn again(&self, policy: &Policy) -> Result<Self, ObservationError> {
+        let (mut again, _) =
+            Self::make(policy, self.before.clone(), self.observation.clone(), self.update)?;
+        if self.decision.trace.is_none() {
+            again.decision.trace = None;
+        }
+        Ok(again)
+    }
+}

@@ -1,0 +1,104 @@
+//! Stage 1, sense: what do we know of the pods, metric by metric, and what is missing?
+
+use serde::{Deserialize, Serialize};
+use trimtab_metric::{Span, Timestamp};
+
+use crate::observation::{PodReadings, PodTable, Readiness, Standing, Taken};
+
+/// What one pod is to one metric.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum PodClass {
+    /// Terminating or failed: as if it were not there.
+    Ignored,
+    /// On its way: pending, or (for CPU) too young for its sample to be trusted.
+    Unready,
+    /// It should have reported and did not.
+    Missing,
+    /// It reported.
+    Measured,
+}
+
+/// How many pods are of which class.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodCounts {
+    /// Reported.
+    pub measured: u32,
+    /// Pending or too young.
+    pub unready: u32,
+    /// Did not report.
+    pub missing: u32,
+    /// Terminating or failed.
+    pub ignored: u32,
+}
+
+/// When a pod's CPU use says nothing yet: it starts up, and starting up takes CPU.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct CpuReadiness {
+    /// The time of the decision.
+    pub now: Timestamp,
+    /// For how long after its start a pod is young.
+    pub initialization_period: Span,
+    /// A pod that turned not ready within this time of its start counts as never having been ready.
+    pub readiness_delay: Span,
+}
+
+impl CpuReadiness {
+    /// Whether the sample is not to be trusted. While the pod is young, it has to be ready and the
+    /// sample's window has to lie behind the moment it became so; later, only a pod that was never
+    /// ready is left out.
+    fn distrusts(
+        self,
+        readiness: Readiness,
+        start: Option<Timestamp>,
+        since: Timestamp,
+        sample: Taken,
+    ) -> bool {
+        let (Some(start), false) = (start, readiness == Readiness::Absent) else { return true };
+        if start.saturating_add(self.initialization_period) > self.now {
+            readiness == Readiness::False || sample.at < since.saturating_add(sample.window)
+        } else {
+            readiness == Readiness::False && start.saturating_add(self.readiness_delay) > since
+        }
+    }
+}
+
+/// The class and the amount of each pod for one metric, in the table's order.
+///
+/// `cpu` is given for the resource `cpu` alone: no other metric looks at readiness. Rows that the
+/// readings do not reach count as not reported.
+pub fn classify<'a>(
+    pods: &'a PodTable,
+    readings: &'a PodReadings,
+    cpu: Option<CpuReadiness>,
+) -> impl Iterator<Item = (PodClass, i64)> + 'a {
+    let unread = core::iter::repeat((0, false));
+    let times = readings.taken().chain(core::iter::repeat(Taken::default()));
+    let distrusted = pods.readiness().zip(times).map(move |((readiness, start, since), sample)| {
+        cpu.is_some_and(|cpu| cpu.distrusts(readiness, start, since, sample))
+    });
+    pods.standing().iter().zip(readings.values().chain(unread)).zip(distrusted).map(
+        |((standing, (milli, reported)), distrusted)| {
+            let class = match standing {
+                Standing::Ignored => PodClass::Ignored,
+                Standing::Pending => PodClass::Unready,
+                Standing::Live if !reported => PodClass::Missing,
+                Standing::Live if distrusted => PodClass::Unready,
+                Standing::Live => PodClass::Measured,
+            };
+            (class, milli)
+        },
+    )
+}
+
+impl PodCounts {
+    pub(crate) fn add(&mut self, class: PodClass) {
+        let count = match class {
+            PodClass::Ignored => &mut self.ignored,
+            PodClass::Unready => &mut self.unready,
+            PodClass::Missing => &mut self.missing,
+            PodClass::Measured => &mut self.measured,
+        };
+        *count = count.saturating_add(1);
+    }
+}

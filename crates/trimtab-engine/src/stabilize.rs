@@ -1,0 +1,172 @@
+//! Stage 4, stabilize: has it wanted that for long enough?
+
+use alloc::vec::Vec;
+
+use trimtab_metric::{Span, Timestamp};
+
+use crate::condition::{ConditionReason, ConditionType};
+use crate::policy::{Behavior, Policy};
+use crate::state::{Recommendation, State};
+use crate::trace::{Held, Recorder, Rule, Stage, Step};
+
+/// Holds the count against recommendations that are younger than the window, and remembers this
+/// one, before limits and bounds.
+pub(crate) fn stabilize<R: Recorder>(
+    policy: &Policy,
+    state: &mut State,
+    current: i32,
+    desired: i32,
+    now: Timestamp,
+    trace: &mut R,
+) -> i32 {
+    let past = state.recommendations.get_or_insert_default();
+    let stabilized = match policy.behavior() {
+        Some(rules) => within_windows(rules, past, current, desired, now, trace),
+        None => {
+            highest(policy.hpa().downscale_stabilization, past, desired, now, trace)
+        }
+    };
+    let reason = if stabilized == desired {
+        ConditionReason::ReadyForNewScale
+    } else if policy.behavior().is_some() && desired >= current {
+        ConditionReason::ScaleUpStabilized
+    } else {
+        ConditionReason::ScaleDownStabilized
+    };
+    state.status.conditions.set(ConditionType::AbleToScale, true, reason, now);
+    stabilized
+}
+
+/// With `behavior`. A recommendation exactly as old as the window no longer counts.
+fn within_windows<R: Recorder>(
+    rules: &Behavior,
+    past: &mut Vec<Recommendation>,
+    current: i32,
+    desired: i32,
+    now: Timestamp,
+    trace: &mut R,
+) -> i32 {
+    let up_edge = now.saturating_sub(rules.scale_up.window);
+    let down_edge = now.saturating_sub(rules.scale_down.window);
+    let (mut lowest, mut highest, mut reusable) = (desired, desired, None);
+    for (slot, recommendation) in past.iter().enumerate() {
+        if recommendation.at > up_edge {
+            lowest = lowest.min(recommendation.replicas);
+        }
+        if recommendation.at > down_edge {
+            highest = highest.max(recommendation.replicas);
+        }
+        if recommendation.at < up_edge && recommendation.at < down_edge {
+            reusable = Some(slot);
+        }
+    }
+    let stabilized = current.max(lowest).min(highest);
+    trace.record(|| {
+        let window =
+            if desired >= current { rules.scale_up.window } else { rules.scale_down.window };
+        let held = (stabilized != desired)
+            .then(|| holder(past, stabilized, window, Span::ZERO, now))
+            .flatten();
+        let rule = Rule::Windows { current, lowest, highest, held };
+        Step { stage: Stage::Stabilize, from: desired, to: stabilized, rule }
+    });
+    remember(past, reusable, Recommendation { replicas: desired, at: now });
+    stabilized
+}
+
+/// Without `behavior`. A recommendation exactly as old as the window still counts, and one from
+/// before may even raise the count.
+fn highest<R: Recorder>(
+    window: Span,
+    past: &mut Vec<Recommendation>,
+    desired: i32,
+    now: Timestamp,
+    trace: &mut R,
+) -> i32 {
+    let edge = now.saturating_sub(window);
+    let (mut highest, mut reusable) = (desired, None);
+    for (slot, recommendation) in past.iter().enumerate() {
+        if recommendation.at < edge {
+            reusable = Some(slot);
+        } else {
+            highest = highest.max(recommendation.replicas);
+        }
+    }
+    trace.record(|| {
+        let held = (highest != desired)
+            .then(|| holder(past, highest, window, Span::from_millis(1), now))
+            .flatten();
+        let rule = Rule::HighestRecommendation { held };
+        Step { stage: Stage::Stabilize, from: desired, to: highest, rule }
+    });
+    remember(past, reusable, Recommendation { replicas: desired, at: now });
+    highest
+}
+
+/// The recommendation that will hold `replicas` the longest, if one of the past does.
+fn holder(
+    past: &[Recommendation],
+    replicas: i32,
+    window: Span,
+    grace: Span,
+    now: Timestamp,
+) -> Option<Held> {
+    let until = |at: Timestamp| at.saturating_add(window).saturating_add(grace);
+    past.iter()
+        .filter(|by| by.replicas == replicas && until(by.at) > now)
+        .max_by_key(|by| by.at)
+        .map(|by| Held { by: *by, window, until: until(by.at) })
+}
+
+/// Stores a recommendation in the place of one that no window reaches, or at the end.
+fn remember(past: &mut Vec<Recommendation>, reusable: Option<usize>, new: Recommendation) {
+    if let Some(old) = reusable.and_then(|slot| past.get_mut(slot)) {
+        *old = new;
+        return;
+    }
+    if past.len() >= State::MOST_ENTRIES {
+        make_room(past);
+    }
+    past.push(new);
+}
+
+/// Forgets what can't matter: a recommendation is without effect once a later one is at least as
+/// high and a later one is at least as low, since later ones stay in every window for longer. If
+/// all of them matter, the oldest goes.
+fn make_room(past: &mut Vec<Recommendation>) {
+    past.sort_by_key(|recommendation| recommendation.at);
+    let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
+    let mut kept: Vec<Recommendation> = past
+        .drain(..)
+        .rev()
+        .filter(|recommendation| {
+            let matters = recommendation.replicas < lowest || recommendation.replicas > highest;
+            lowest = lowest.min(recommendation.replicas);
+            highest = highest.max(recommendation.replicas);
+            matters
+        })
+        .take(State::MOST_ENTRIES - 1)
+        .collect();
+    kept.reverse();
+    *past = kept;
+}
+
+/// The first time after `now` at which a recommendation leaves a window.
+pub(crate) fn next_deadline(policy: &Policy, state: &State, now: Timestamp) -> Option<Timestamp> {
+    let past = state.recommendations.as_deref().unwrap_or_default();
+    let leaves = |window: Span, grace: Span| {
+        past.iter()
+            .map(move |recommendation| {
+                recommendation.at.saturating_add(window).saturating_add(grace)
+            })
+            .filter(|at| *at > now)
+            .min()
+    };
+    match policy.behavior() {
+        Some(rules) => [rules.scale_up.window, rules.scale_down.window]
+            .into_iter()
+            .filter_map(|window| leaves(window, Span::ZERO))
+            .min(),
+        None => leaves(policy.hpa().downscale_stabilization, Span::from_millis(1)),
+    }
+}

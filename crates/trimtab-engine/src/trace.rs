@@ -1,0 +1,210 @@
+//! The trace: what each stage took in, what it gave out, and the rule that did it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use trimtab_metric::{Span, Timestamp};
+
+use crate::condition::ConditionReason;
+use crate::observation::Selector;
+use crate::policy::{Finite, Target};
+use crate::sense::PodCounts;
+use crate::state::Recommendation;
+use crate::strategy::hpa::{Calculation, MetricError, MetricStatus, Proposal};
+
+/// One step of a decision.
+///
+/// Within a decision, each step's `from` is the `to` of the one before it, except that the steps of
+/// single metrics each start at the current count; the last step's `to` is what was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// The stage that took it.
+    pub stage: Stage,
+    /// The count that went in.
+    pub from: i32,
+    /// The count that came out.
+    pub to: i32,
+    /// The rule that did it.
+    pub rule: Rule,
+}
+
+/// A stage of the pipeline.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Stage {
+    /// How many does the load need?
+    Size,
+    /// Has it wanted that for long enough?
+    Stabilize,
+    /// How fast may it move?
+    Limit,
+    /// Is it within the bounds?
+    Bound,
+}
+
+/// Which way a count moves.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// More replicas.
+    Up,
+    /// Fewer replicas.
+    Down,
+}
+
+/// What a stage did, with the numbers that it did it with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Rule {
+    /// The counts could not be read.
+    ScaleUnavailable,
+    /// The target's pod selector can't be used.
+    SelectorUnusable {
+        /// What is wrong with it.
+        selector: Selector,
+    },
+    /// The count is 0 and was not brought there by the autoscaler.
+    ScalingDisabled,
+    /// One metric's proposal.
+    Metric(MetricStep),
+    /// The largest proposal counts; less than nothing counts as nothing.
+    LargestProposal {
+        /// The metric that made it, by its place in the policy.
+        metric: u32,
+    },
+    /// Some metric failed and no other one asks for more than there is.
+    TooLittleKnown,
+    /// With `behavior`: the count follows only as far as every recommendation within the window of
+    /// its direction agrees: `min(max(current, lowest), highest)`.
+    Windows {
+        /// The count before.
+        current: i32,
+        /// The lowest recommendation within the scale-up window, this one included.
+        lowest: i32,
+        /// The highest recommendation within the scale-down window, this one included.
+        highest: i32,
+        /// The recommendation that held the count, and until when it can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Held>,
+    },
+    /// Without `behavior`: the highest recommendation within the window counts.
+    HighestRecommendation {
+        /// The recommendation that held the count, and until when it can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Held>,
+    },
+    /// A rate limit: from what the count was at the start of its period.
+    RateLimit {
+        /// Which way.
+        direction: Direction,
+        /// What it may be now: at least (down) or at most (up).
+        limit: i32,
+    },
+    /// Without `behavior`: at most a multiple of the current count at once.
+    ScaleUpLimit {
+        /// What it may be now at most.
+        limit: i32,
+    },
+    /// Nothing to change.
+    Unlimited,
+    /// `minReplicas` raised the count.
+    MinReplicas,
+    /// `maxReplicas` lowered the count.
+    MaxReplicas,
+    /// The count is within the bounds.
+    WithinBounds,
+}
+
+/// A recommendation that holds the count where it is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Held {
+    /// The recommendation.
+    pub by: Recommendation,
+    /// The window that it is in.
+    pub window: Span,
+    /// When it leaves the window.
+    pub until: Timestamp,
+}
+
+/// One metric's part in a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetricStep {
+    /// Its place in the policy.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// What it should be.
+    pub target: Target,
+    /// What it is and what follows, or why nothing does.
+    pub result: MetricResult,
+}
+
+/// What came of asking one metric.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum MetricResult {
+    /// A proposal.
+    Measured(Measured),
+    /// Nothing.
+    Failed {
+        /// Why.
+        error: MetricError,
+        /// The word for it in conditions and events.
+        reason: ConditionReason,
+    },
+}
+
+/// What a metric is, and how its proposal follows.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Measured {
+    /// What the metric is.
+    pub status: MetricStatus,
+    /// Load over target; absent when it is not finite.
+    pub ratio: Option<Finite>,
+    /// How the count follows.
+    pub calculation: Calculation,
+    /// What the pods were to this metric.
+    pub pods: PodCounts,
+}
+
+impl From<&Proposal> for Measured {
+    fn from(proposal: &Proposal) -> Self {
+        Self {
+            status: proposal.status,
+            ratio: Finite::new(proposal.ratio),
+            calculation: proposal.calculation,
+            pods: proposal.pods,
+        }
+    }
+}
+
+impl Step {
+    pub(crate) fn unchanged(stage: Stage, replicas: i32, rule: Rule) -> Self {
+        Self { stage, from: replicas, to: replicas, rule }
+    }
+}
+
+/// Where steps go: nowhere, or into a list. A step that nobody wants is never made.
+pub(crate) trait Recorder {
+    fn record(&mut self, step: impl FnOnce() -> Step);
+}
+
+/// Records nothing.
+pub(crate) struct Untraced;
+
+impl Recorder for Untraced {
+    fn record(&mut self, _: impl FnOnce() -> Step) {}
+}
+
+impl Recorder for Vec<Step> {
+    fn record(&mut self, step: impl FnOnce() -> Step) {
+        self.push(step());
+    }
+}
