@@ -73,8 +73,7 @@ impl Autoscaler {
         observation: &Observation,
         decide: fn(&Policy, State, &Observation) -> (Decision, State),
     ) -> Decision {
-        let (decision, state) =
-            decide(&self.policy, core::mem::take(&mut self.state), observation);
+        let (decision, state) = decide(&self.policy, core::mem::take(&mut self.state), observation);
         self.state = state;
         decision
     }

@@ -69,11 +69,6 @@ pub(crate) fn wake<R: Recorder>(
     if current != 0 || replicas >= min {
         return None;
     }
-    trace.record(|| Step {
-        stage: Stage::Bound,
-        from: replicas,
-        to: min,
-        rule: Rule::MinReplicas,
-    });
+    trace.record(|| Step { stage: Stage::Bound, from: replicas, to: min, rule: Rule::MinReplicas });
     Some(min)
 }

@@ -2,7 +2,7 @@
 
 use trimtab_metric::Timestamp;
 
-use crate::observation::Observation;
+use crate::observation::{Observation, Startup};
 use crate::policy::{MetricSource, Policy};
 use crate::state::State;
 use crate::{limit, stabilize};
@@ -65,8 +65,9 @@ fn pods_grow_up(policy: &Policy, observation: &Observation) -> Option<Timestamp>
     }
     observation
         .pods
-        .readiness()
-        .filter_map(|(_, start, _)| start)
+        .startup()
+        .map(|pod| pod.start_time)
+        .filter(|start| *start != Startup::NOT_STARTED)
         .map(|start| start.saturating_add(policy.hpa().cpu_initialization_period))
         .filter(|at| *at > observation.now)
         .min()

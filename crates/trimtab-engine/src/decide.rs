@@ -182,11 +182,7 @@ impl Verdict {
     }
 }
 
-fn conclude(
-    mut state: State,
-    observation: &Observation,
-    verdict: Verdict,
-) -> (Decision, State) {
+fn conclude(mut state: State, observation: &Observation, verdict: Verdict) -> (Decision, State) {
     let current = state.status.current_replicas;
     let scale_to = verdict.replicas.filter(|replicas| *replicas != current);
     if scale_to.is_none() && (verdict.replicas.is_some() || verdict.outcome == Outcome::Disabled) {

@@ -18,7 +18,8 @@ pub struct Decision {
     pub current_replicas: i32,
     /// The count that is wanted. Equal to the current one unless the scale is to be changed.
     pub desired_replicas: i32,
-    /// What to write to the target's scale, if it is to be changed.
+    /// What to write to the target's scale, if it is to be changed. It lies within the bounds, unless
+    /// there are millions of replicas: there the HPA's arithmetic overflows, and is reproduced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_to: Option<i32>,
     /// How far the decision came.

@@ -161,9 +161,7 @@ fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
             Selector::Ok => "the pod selector can be used".to_string(),
             Selector::Empty => "there is no pod selector".to_string(),
             Selector::Invalid => "the pod selector can't be parsed".to_string(),
-            Selector::Ambiguous => {
-                "another autoscaler's pods match the selector, too".to_string()
-            }
+            Selector::Ambiguous => "another autoscaler's pods match the selector, too".to_string(),
         },
         Rule::ScalingDisabled => "a scale of 0 switches scaling off".to_string(),
         Rule::LargestProposal { metric } => {
@@ -205,7 +203,9 @@ fn held_words(held: &Held) -> String {
 
 fn metric_words(metric: &MetricStep) -> (String, String, String) {
     let (measure, rule) = match &metric.result {
-        MetricResult::Measured(measured) => (measure(measured, metric.target), calculation(measured)),
+        MetricResult::Measured(measured) => {
+            (measure(measured, metric.target), calculation(measured))
+        }
         MetricResult::Failed { error, .. } => (target(metric.target), error.to_string()),
     };
     (metric.name.clone(), measure, rule)

@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_the_least() {
-        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2_147_483_648.0, -2_147_483_649.0] {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2_147_483_648.0, -2_147_483_649.0]
+        {
             assert_eq!(to_i32(value), i32::MIN, "{value}");
         }
         assert_eq!(to_i32(2_147_483_647.9), i32::MAX);

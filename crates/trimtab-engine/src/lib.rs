@@ -34,10 +34,9 @@ pub use digest::{Digest, ParseDigestError};
 pub use event::EventReason;
 pub use explain::Explanation;
 pub use observation::{
-    ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, Observation,
-    ObservationError, ObservationRecord, PodMetrics, PodPhase, PodReadings, PodRecord, PodRow,
-    PodSample, PodTable, Readiness, ReadingRecord, ReadyCondition, Requests, ResourceList, Scale,
-    Selector, Unavailable,
+    ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, Observation, ObservationError,
+    ObservationRecord, PodMetrics, PodPhase, PodReadings, PodRecord, PodRow, PodSample, PodTable,
+    Readiness, ReadingRecord, ReadyCondition, Requests, ResourceList, Scale, Selector, Unavailable,
 };
 pub use policy::{
     Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource, CrossVersionObjectReference,

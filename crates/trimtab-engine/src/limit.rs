@@ -121,9 +121,9 @@ fn starts<'a>(
 
 /// An event exactly as old as the period no longer counts.
 fn changed_since(events: &[ScaleEvent], edge: Timestamp) -> i32 {
-    events.iter().fold(0, |sum, event| {
-        sum.wrapping_add(if event.at > edge { event.change } else { 0 })
-    })
+    events
+        .iter()
+        .fold(0, |sum, event| sum.wrapping_add(if event.at > edge { event.change } else { 0 }))
 }
 
 /// The first time after `now` at which a scale event leaves the period of a rate limit.

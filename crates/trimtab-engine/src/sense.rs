@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Span, Timestamp};
 
-use crate::observation::{PodReadings, PodTable, Readiness, Standing, Taken};
+use crate::observation::{PodReadings, PodTable, Readiness, Standing, Startup, Taken};
 
 /// What one pod is to one metric.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -47,18 +47,19 @@ impl CpuReadiness {
     /// Whether the sample is not to be trusted. While the pod is young, it has to be ready and the
     /// sample's window has to lie behind the moment it became so; later, only a pod that was never
     /// ready is left out.
-    fn distrusts(
-        self,
-        readiness: Readiness,
-        start: Option<Timestamp>,
-        since: Timestamp,
-        sample: Taken,
-    ) -> bool {
-        let (Some(start), false) = (start, readiness == Readiness::Absent) else { return true };
-        if start.saturating_add(self.initialization_period) > self.now {
-            readiness == Readiness::False || sample.at < since.saturating_add(sample.window)
+    pub(crate) fn distrusts(self, pod: Startup, sample: Taken) -> bool {
+        let grown = pod.start_time.saturating_add(self.initialization_period) <= self.now;
+        if grown && pod.readiness == Readiness::True {
+            return false;
+        }
+        if pod.start_time == Startup::NOT_STARTED || pod.readiness == Readiness::Absent {
+            return true;
+        }
+        let not_ready = pod.readiness == Readiness::False;
+        if grown {
+            not_ready && pod.start_time.saturating_add(self.readiness_delay) > pod.ready_since
         } else {
-            readiness == Readiness::False && start.saturating_add(self.readiness_delay) > since
+            not_ready || sample.at < pod.ready_since.saturating_add(sample.window)
         }
     }
 }
@@ -72,23 +73,35 @@ pub fn classify<'a>(
     readings: &'a PodReadings,
     cpu: Option<CpuReadiness>,
 ) -> impl Iterator<Item = (PodClass, i64)> + 'a {
-    let unread = core::iter::repeat((0, false));
-    let times = readings.taken().chain(core::iter::repeat(Taken::default()));
-    let distrusted = pods.readiness().zip(times).map(move |((readiness, start, since), sample)| {
-        cpu.is_some_and(|cpu| cpu.distrusts(readiness, start, since, sample))
-    });
-    pods.standing().iter().zip(readings.values().chain(unread)).zip(distrusted).map(
-        |((standing, (milli, reported)), distrusted)| {
+    classify_by(pods, readings, move |pod, taken| cpu.is_some_and(|cpu| cpu.distrusts(pod, taken)))
+}
+
+/// [`classify`], with the rule that says which sample is not to be trusted.
+pub(crate) fn classify_by<'a>(
+    pods: &'a PodTable,
+    readings: &'a PodReadings,
+    distrusts: impl Fn(Startup, Taken) -> bool + 'a,
+) -> impl Iterator<Item = (PodClass, i64)> + 'a {
+    let (milli, reported, taken) = readings.columns();
+    let reached = pods.standing().iter().zip(pods.startup());
+    let reached = reached.zip(milli).zip(reported).zip(taken).map(
+        move |((((standing, startup), milli), reported), taken)| {
             let class = match standing {
                 Standing::Ignored => PodClass::Ignored,
                 Standing::Pending => PodClass::Unready,
-                Standing::Live if !reported => PodClass::Missing,
-                Standing::Live if distrusted => PodClass::Unready,
+                Standing::Live if !*reported => PodClass::Missing,
+                Standing::Live if distrusts(startup, *taken) => PodClass::Unready,
                 Standing::Live => PodClass::Measured,
             };
-            (class, milli)
+            (class, *milli)
         },
-    )
+    );
+    let unreached = pods.standing().iter().skip(milli.len()).map(|standing| match standing {
+        Standing::Ignored => (PodClass::Ignored, 0),
+        Standing::Pending => (PodClass::Unready, 0),
+        Standing::Live => (PodClass::Missing, 0),
+    });
+    reached.chain(unreached)
 }
 
 impl PodCounts {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::Decision;
 use crate::policy::Policy;
-use crate::state::{ScaleEvent, State};
+use crate::state::{ScaleEvent, State, push_tight};
 
 /// What became of a change of scale.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,10 +64,8 @@ pub fn settle(
     }
     conditions.set(ConditionType::AbleToScale, true, ConditionReason::SucceededRescale, now);
     if policy.hpa().scale_to_zero {
-        let asleep = current > 0
-            && replicas == 0
-            && policy.bounds().min == 0
-            && policy.can_wake_from_zero();
+        let asleep =
+            current > 0 && replicas == 0 && policy.bounds().min == 0 && policy.can_wake_from_zero();
         let reason =
             if asleep { ConditionReason::ScaledToZero } else { ConditionReason::NotScaledToZero };
         conditions.set(ConditionType::ScaledToZero, asleep, reason, now);
@@ -101,7 +99,7 @@ fn remember(events: &mut Vec<ScaleEvent>, new: ScaleEvent) {
     if events.len() >= State::MOST_ENTRIES {
         join_oldest(events);
     }
-    events.push(new);
+    push_tight(events, new);
 }
 
 /// Makes one event of the two oldest, with the later time: the rate limits are then never looser

@@ -6,7 +6,7 @@ use trimtab_metric::{Span, Timestamp};
 
 use crate::condition::{ConditionReason, ConditionType};
 use crate::policy::{Behavior, Policy};
-use crate::state::{Recommendation, State};
+use crate::state::{Recommendation, State, push_tight};
 use crate::trace::{Held, Recorder, Rule, Stage, Step};
 
 /// Holds the count against recommendations that are younger than the window, and remembers this
@@ -22,9 +22,7 @@ pub(crate) fn stabilize<R: Recorder>(
     let past = state.recommendations.get_or_insert_default();
     let stabilized = match policy.behavior() {
         Some(rules) => within_windows(rules, past, current, desired, now, trace),
-        None => {
-            highest(policy.hpa().downscale_stabilization, past, desired, now, trace)
-        }
+        None => highest(policy.hpa().downscale_stabilization, past, desired, now, trace),
     };
     let reason = if stabilized == desired {
         ConditionReason::ReadyForNewScale
@@ -127,7 +125,7 @@ fn remember(past: &mut Vec<Recommendation>, reusable: Option<usize>, new: Recomm
     if past.len() >= State::MOST_ENTRIES {
         make_room(past);
     }
-    past.push(new);
+    push_tight(past, new);
 }
 
 /// Forgets what can't matter: a recommendation is without effect once a later one is at least as

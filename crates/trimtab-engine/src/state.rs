@@ -122,22 +122,31 @@ impl State {
     /// does not scale down at once.
     pub(crate) fn seed(&mut self, policy: &Policy, current: i32, now: Timestamp) {
         if self.recommendations.is_none() {
-            let window = policy.behavior().map_or(
-                policy.hpa().downscale_stabilization,
-                |rules| rules.scale_up.window.max(rules.scale_down.window),
-            );
-            let mut recommendations = Vec::with_capacity(slots(policy, window));
+            let window = policy.behavior().map_or(policy.hpa().downscale_stabilization, |rules| {
+                rules.scale_up.window.max(rules.scale_down.window)
+            });
+            // One more than the window holds: the first decision is recorded at the same time.
+            let mut recommendations = Vec::with_capacity(slots(policy, window) + 1);
             recommendations.push(Recommendation { replicas: current, at: now });
             self.recommendations = Some(recommendations);
         }
     }
 }
 
-/// How many entries a span holds if one is made per sync period: one at each end, too.
+/// How many entries a span holds if one is made per sync period: one at each end.
 fn slots(policy: &Policy, span: Span) -> usize {
     let sync = policy.hpa().sync_period.as_millis().max(1);
     let slots = usize::try_from(span.as_millis() / sync).unwrap_or(0);
-    slots.saturating_add(2).min(State::MOST_ENTRIES)
+    slots.saturating_add(1).min(State::MOST_ENTRIES)
+}
+
+/// Adds an entry where the rhythm of the host asks for more room than was foreseen: a few at a time,
+/// since there may be a million such lists.
+pub(crate) fn push_tight<T>(entries: &mut Vec<T>, entry: T) {
+    if entries.len() == entries.capacity() {
+        entries.reserve_exact(4);
+    }
+    entries.push(entry);
 }
 
 impl Serialize for StateVersion {

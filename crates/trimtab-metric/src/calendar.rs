@@ -49,11 +49,7 @@ impl Date {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let from_march = (5 * day_of_year + 2) / 153;
         let day = day_of_year - days_before_month(from_march) + 1;
-        let month = if from_march < 10 {
-            from_march + 3
-        } else {
-            from_march - 9
-        };
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
         let year = era * YEARS_PER_ERA + year_of_era + i64::from(month <= 2);
         Date {
             year,
@@ -82,46 +78,26 @@ mod tests {
     /// Walks day by day with nothing but the lengths of the months, over more than one era on either side of the epoch.
     #[test]
     fn agrees_with_walking_day_by_day() {
-        let mut date = Date {
-            year: 1970,
-            month: 1,
-            day: 1,
-        };
+        let mut date = Date { year: 1970, month: 1, day: 1 };
         for days in 0..300_000 {
             assert_eq!(Date::from_days(days), date);
             assert_eq!(date.days(), days);
             date.day += 1;
             if date.day > days_in_month(date.year, date.month) {
-                date = Date {
-                    year: date.year,
-                    month: date.month + 1,
-                    day: 1,
-                };
+                date = Date { year: date.year, month: date.month + 1, day: 1 };
                 if date.month > 12 {
-                    date = Date {
-                        year: date.year + 1,
-                        month: 1,
-                        day: 1,
-                    };
+                    date = Date { year: date.year + 1, month: 1, day: 1 };
                 }
             }
         }
-        let mut date = Date {
-            year: 1970,
-            month: 1,
-            day: 1,
-        };
+        let mut date = Date { year: 1970, month: 1, day: 1 };
         for days in (-900_000..=0).rev() {
             assert_eq!(Date::from_days(days), date);
             assert_eq!(date.days(), days);
             date.day -= 1;
             if date.day == 0 {
                 date = if date.month == 1 {
-                    Date {
-                        year: date.year - 1,
-                        month: 12,
-                        day: 31,
-                    }
+                    Date { year: date.year - 1, month: 12, day: 31 }
                 } else {
                     Date {
                         year: date.year,

@@ -64,8 +64,8 @@ impl Visitor<'_> for ExactFloatVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<ExactFloat, E> {
-        text.parse()
-            .map(ExactFloat)
-            .map_err(|_| E::custom(format_args!("`{text}` is not a number: write one such as `0.25`, or `+Inf`")))
+        text.parse().map(ExactFloat).map_err(|_| {
+            E::custom(format_args!("`{text}` is not a number: write one such as `0.25`, or `+Inf`"))
+        })
     }
 }

@@ -72,7 +72,8 @@ pub fn histogram_quantile(quantile: f64, buckets: &[Bucket]) -> f64 {
         return f64::NAN;
     };
     // A bound that is NaN sorts last as well.
-    let Some(highest_finite) = finite.last().filter(|_| highest.upper_bound == f64::INFINITY) else {
+    let Some(highest_finite) = finite.last().filter(|_| highest.upper_bound == f64::INFINITY)
+    else {
         return f64::NAN;
     };
     if highest.count == 0.0 {
@@ -120,7 +121,9 @@ fn make_monotone(buckets: &mut [Bucket]) {
     let mut level: Option<f64> = None;
     for bucket in buckets {
         match level {
-            Some(level) if bucket.count < level || nearly_equal(level, bucket.count) => bucket.count = level,
+            Some(level) if bucket.count < level || nearly_equal(level, bucket.count) => {
+                bucket.count = level
+            }
             _ => level = Some(bucket.count),
         }
     }
@@ -135,7 +138,7 @@ fn nearly_equal(a: f64, b: f64) -> bool {
     if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
         return difference < SMALL_DIFFERENCE * f64::MIN_POSITIVE;
     }
-    difference / sum.min(f64::MAX) < SMALL_DIFFERENCE
+    difference / libm::fmin(sum, f64::MAX) < SMALL_DIFFERENCE
 }
 
 /// Why buckets are not a histogram, or two histograms do not go together.
@@ -155,7 +158,9 @@ pub enum HistogramError {
     #[error("a bucket has the bound `NaN`: bounds are numbers or `+Inf`")]
     BoundNotANumber,
     /// A count is NaN, infinite or negative.
-    #[error("the bucket `{upper_bound}` has the count `{count}`: counts are finite and not negative")]
+    #[error(
+        "the bucket `{upper_bound}` has the count `{count}`: counts are finite and not negative"
+    )]
     ImpossibleCount {
         /// The bound of the bucket.
         upper_bound: f64,
@@ -305,7 +310,10 @@ impl Histogram {
             return Ok(HistogramChange { added: self.clone(), reset: true });
         }
         let buckets = pairs()
-            .map(|(now, before)| Bucket { upper_bound: now.upper_bound, count: now.count - before.count })
+            .map(|(now, before)| Bucket {
+                upper_bound: now.upper_bound,
+                count: now.count - before.count,
+            })
             .collect();
         Ok(HistogramChange { added: Histogram { buckets }, reset: false })
     }
@@ -326,7 +334,9 @@ impl Histogram {
     pub fn merged(&self, other: &Histogram) -> Result<Histogram, HistogramError> {
         self.check_same_bounds(other)?;
         let sums = self.buckets.iter().zip(&other.buckets);
-        Histogram::new(sums.map(|(a, b)| Bucket { upper_bound: a.upper_bound, count: a.count + b.count }))
+        Histogram::new(
+            sums.map(|(a, b)| Bucket { upper_bound: a.upper_bound, count: a.count + b.count }),
+        )
     }
 
     /// The observations per second, if these were added over `span`; `None` if that is not positive.
@@ -343,7 +353,9 @@ impl Histogram {
     }
 
     fn check_same_bounds(&self, other: &Histogram) -> Result<(), HistogramError> {
-        let bounds = |histogram: &Histogram| histogram.buckets.iter().map(|bucket| bucket.upper_bound).collect::<Vec<_>>();
+        let bounds = |histogram: &Histogram| {
+            histogram.buckets.iter().map(|bucket| bucket.upper_bound).collect::<Vec<_>>()
+        };
         if bounds(self) == bounds(other) { Ok(()) } else { Err(HistogramError::DifferentBounds) }
     }
 }

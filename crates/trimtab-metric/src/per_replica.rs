@@ -94,10 +94,7 @@ impl PerReplica {
     /// assert_eq!(PerReplica::new().coverage().expected, 0);
     /// ```
     pub const fn new() -> Self {
-        PerReplica {
-            readings: Vec::new(),
-            expected: 0,
-        }
+        PerReplica { readings: Vec::new(), expected: 0 }
     }
 
     /// States that there are `expected` replicas, for a source that leaves out those without a reading. Fewer than were pushed changes
@@ -188,9 +185,7 @@ impl PerReplica {
     /// assert_eq!(fleet.sum_milli(), Some(2 * i128::from(i64::MAX)));
     /// ```
     pub fn sum_milli(&self) -> Option<i128> {
-        self.samples()
-            .map(|sample| i128::from(sample.milli))
-            .reduce(i128::saturating_add)
+        self.samples().map(|sample| i128::from(sample.milli)).reduce(i128::saturating_add)
     }
 
     /// The mean over the replicas that reported, in thousandths, to the nearest, halves away from zero; `None` if none did.
@@ -220,10 +215,7 @@ impl PerReplica {
         let silent = i128::try_from(coverage.silent())
             .unwrap_or(i128::MAX)
             .saturating_mul(i128::from(silent_milli));
-        nearest_quotient(
-            self.sum_milli().unwrap_or(0).saturating_add(silent),
-            coverage.expected,
-        )
+        nearest_quotient(self.sum_milli().unwrap_or(0).saturating_add(silent), coverage.expected)
     }
 
     /// The largest value reported, in thousandths; `None` if none was.
@@ -253,10 +245,7 @@ impl PerReplica {
 
 impl FromIterator<Reading> for PerReplica {
     fn from_iter<I: IntoIterator<Item = Reading>>(readings: I) -> Self {
-        PerReplica {
-            readings: readings.into_iter().collect(),
-            expected: 0,
-        }
+        PerReplica { readings: readings.into_iter().collect(), expected: 0 }
     }
 }
 
@@ -271,10 +260,6 @@ pub(crate) fn nearest_quotient(sum: i128, count: usize) -> Option<i64> {
     let count = i128::try_from(count).ok().filter(|count| *count > 0)?;
     let (quotient, remainder) = (sum / count, sum % count);
     let rounds_away = remainder.unsigned_abs() >= count.unsigned_abs().div_ceil(2);
-    let nearest = if rounds_away {
-        quotient.saturating_add(sum.signum())
-    } else {
-        quotient
-    };
+    let nearest = if rounds_away { quotient.saturating_add(sum.signum()) } else { quotient };
     i64::try_from(nearest).ok()
 }

@@ -125,11 +125,7 @@ impl Reading {
         if !(-BEYOND..BEYOND).contains(&milli) {
             return Reading::Invalid(InvalidReason::OutOfRange);
         }
-        Reading::Value(Sample {
-            milli: milli as i64,
-            at,
-            window,
-        })
+        Reading::Value(Sample { milli: milli as i64, at, window })
     }
 
     /// A reading of `milli` thousandths at an instant.
@@ -140,11 +136,7 @@ impl Reading {
     /// assert_eq!(reading.value().map(|sample| sample.as_f64()), Some(0.25));
     /// ```
     pub const fn from_milli(milli: i64, at: Timestamp) -> Reading {
-        Reading::Value(Sample {
-            milli,
-            at,
-            window: Span::ZERO,
-        })
+        Reading::Value(Sample { milli, at, window: Span::ZERO })
     }
 
     /// The reading as seen at `now`: a value older than `max_age` is stale. A value from the future stays a value.

@@ -144,9 +144,7 @@ pub(crate) fn millis_from_secs_f64(secs: f64) -> Option<i64> {
     }
     let whole = libm::trunc(secs);
     let millis = libm::round((secs - whole) * MILLIS_PER_SECOND as f64);
-    (whole as i64)
-        .checked_mul(MILLIS_PER_SECOND)?
-        .checked_add(millis as i64)
+    (whole as i64).checked_mul(MILLIS_PER_SECOND)?.checked_add(millis as i64)
 }
 
 impl fmt::Display for Span {
@@ -155,11 +153,8 @@ impl fmt::Display for Span {
         if self.0 < 0 {
             f.write_str("-")?;
         }
-        let (per_second, per_minute, per_hour) = (
-            MILLIS_PER_SECOND as u64,
-            MILLIS_PER_MINUTE as u64,
-            MILLIS_PER_HOUR as u64,
-        );
+        let (per_second, per_minute, per_hour) =
+            (MILLIS_PER_SECOND as u64, MILLIS_PER_MINUTE as u64, MILLIS_PER_HOUR as u64);
         if total == 0 {
             return f.write_str("0s");
         }
@@ -262,16 +257,12 @@ impl FromStr for Span {
             return Err(ParseSpanError::TooFine(text.into()));
         }
         let millis = nanos / 1_000_000;
-        i64::try_from(if negative { -millis } else { millis })
-            .map(Span)
-            .map_err(|_| out_of_range())
+        i64::try_from(if negative { -millis } else { millis }).map(Span).map_err(|_| out_of_range())
     }
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -288,9 +279,7 @@ fn split_unit(text: &str) -> Option<(i128, &str)> {
         ("m", 60_000_000_000),
         ("h", 3_600_000_000_000),
     ];
-    UNITS
-        .iter()
-        .find_map(|(name, nanos)| Some((*nanos, text.strip_prefix(name)?)))
+    UNITS.iter().find_map(|(name, nanos)| Some((*nanos, text.strip_prefix(name)?)))
 }
 
 /// `0.digits` of a unit in nanoseconds; `None` when that is not whole.
@@ -301,9 +290,7 @@ fn fraction_of(digits: &str, unit: i128) -> Option<i128> {
     if digits.is_empty() {
         return Some(0);
     }
-    let places = u32::try_from(digits.len())
-        .ok()
-        .filter(|_| digits.len() <= MOST_DIGITS)?;
+    let places = u32::try_from(digits.len()).ok().filter(|_| digits.len() <= MOST_DIGITS)?;
     let numerator = digits.parse::<i128>().ok()?.checked_mul(unit)?;
     let denominator = 10_i128.checked_pow(places)?;
     (numerator % denominator == 0).then(|| numerator / denominator)
@@ -345,13 +332,9 @@ impl Visitor<'_> for SpanVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, secs: i64) -> Result<Span, E> {
-        secs.checked_mul(MILLIS_PER_SECOND)
-            .map(Span)
-            .ok_or_else(|| {
-                E::custom(format_args!(
-                    "`{secs}` seconds is out of range: at most 9223372036854775"
-                ))
-            })
+        secs.checked_mul(MILLIS_PER_SECOND).map(Span).ok_or_else(|| {
+            E::custom(format_args!("`{secs}` seconds is out of range: at most 9223372036854775"))
+        })
     }
 
     fn visit_u64<E: de::Error>(self, secs: u64) -> Result<Span, E> {

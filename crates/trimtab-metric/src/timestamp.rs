@@ -150,11 +150,7 @@ impl fmt::Display for Timestamp {
         } else {
             write!(f, "{:+07}", date.year)?;
         }
-        write!(
-            f,
-            "-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}",
-            date.month, date.day
-        )?;
+        write!(f, "-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}", date.month, date.day)?;
         if millis != 0 {
             write!(f, ".{millis:03}")?;
         }
@@ -229,11 +225,7 @@ impl FromStr for Timestamp {
         if hour > 23 || minute > 59 || second > 59 {
             return Err(ParseTimestampError::TimeOfDay(text.into()));
         }
-        let millis = if scan.eat('.') {
-            scan.fraction_millis().ok_or_else(malformed)?
-        } else {
-            0
-        };
+        let millis = if scan.eat('.') { scan.fraction_millis().ok_or_else(malformed)? } else { 0 };
         let offset_minutes = scan_offset(&mut scan, text)?;
         if !scan.0.is_empty() {
             return Err(malformed());
@@ -259,11 +251,7 @@ fn scan_date(scan: &mut Scan<'_>, text: &str) -> Result<Date, ParseTimestampErro
         None
     };
     let digits = scan.digits();
-    let shape_holds = if sign.is_some() {
-        digits.len() >= 6
-    } else {
-        digits.len() == 4
-    };
+    let shape_holds = if sign.is_some() { digits.len() >= 6 } else { digits.len() == 4 };
     if !shape_holds {
         return Err(malformed());
     }
@@ -273,31 +261,14 @@ fn scan_date(scan: &mut Scan<'_>, text: &str) -> Result<Date, ParseTimestampErro
         return Err(ParseTimestampError::OutOfRange(text.into()));
     }
     let year = sign.unwrap_or(1) * significant.parse::<i64>().unwrap_or(0);
-    let month = scan
-        .eat('-')
-        .then(|| scan.two_digits())
-        .flatten()
-        .ok_or_else(malformed)?;
-    let day = scan
-        .eat('-')
-        .then(|| scan.two_digits())
-        .flatten()
-        .ok_or_else(malformed)?;
+    let month = scan.eat('-').then(|| scan.two_digits()).flatten().ok_or_else(malformed)?;
+    let day = scan.eat('-').then(|| scan.two_digits()).flatten().ok_or_else(malformed)?;
     if !(1..=12).contains(&month) {
-        return Err(ParseTimestampError::Month {
-            text: text.into(),
-            month,
-        });
+        return Err(ParseTimestampError::Month { text: text.into(), month });
     }
     let days = calendar::days_in_month(year, month);
     if !(1..=days).contains(&day) {
-        return Err(ParseTimestampError::Day {
-            text: text.into(),
-            year,
-            month,
-            day,
-            days,
-        });
+        return Err(ParseTimestampError::Day { text: text.into(), year, month, day, days });
     }
     Ok(Date { year, month, day })
 }
@@ -342,10 +313,7 @@ impl<'a> Scan<'a> {
     }
 
     fn digits(&mut self) -> &'a str {
-        let end = self
-            .0
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(self.0.len());
+        let end = self.0.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.0.len());
         let (digits, rest) = self.0.split_at(end);
         self.0 = rest;
         digits
@@ -361,11 +329,7 @@ impl<'a> Scan<'a> {
     }
 
     fn colon_two_digits(&mut self) -> Option<u32> {
-        if self.eat(':') {
-            self.two_digits()
-        } else {
-            None
-        }
+        if self.eat(':') { self.two_digits() } else { None }
     }
 
     /// At least one digit; the first three count.
@@ -375,13 +339,7 @@ impl<'a> Scan<'a> {
             return None;
         }
         let places = [100, 10, 1];
-        Some(
-            digits
-                .bytes()
-                .zip(places)
-                .map(|(digit, place)| u32::from(digit - b'0') * place)
-                .sum(),
-        )
+        Some(digits.bytes().zip(places).map(|(digit, place)| u32::from(digit - b'0') * place).sum())
     }
 }
 
@@ -415,13 +373,11 @@ impl Visitor<'_> for TimestampVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, secs: i64) -> Result<Timestamp, E> {
-        secs.checked_mul(MILLIS_PER_SECOND)
-            .map(Timestamp)
-            .ok_or_else(|| {
-                E::custom(format_args!(
-                    "`{secs}` Unix seconds is out of range: at most 9223372036854775"
-                ))
-            })
+        secs.checked_mul(MILLIS_PER_SECOND).map(Timestamp).ok_or_else(|| {
+            E::custom(format_args!(
+                "`{secs}` Unix seconds is out of range: at most 9223372036854775"
+            ))
+        })
     }
 
     fn visit_u64<E: de::Error>(self, secs: u64) -> Result<Timestamp, E> {

@@ -31,30 +31,18 @@ fn describe(line: &Value) -> Result<(), String> {
     ];
     for (field, got) in got {
         if line[field] != got.as_str() {
-            return Err(format!(
-                "`{text}` {field}: got {got}, recorded {}",
-                line[field]
-            ));
+            return Err(format!("`{text}` {field}: got {got}, recorded {}", line[field]));
         }
     }
-    let floats = [
-        ("approx_f64", quantity.approx_f64()),
-        ("canonical_approx_f64", canonical.approx_f64()),
-    ];
+    let floats =
+        [("approx_f64", quantity.approx_f64()), ("canonical_approx_f64", canonical.approx_f64())];
     for (field, got) in floats {
         if line[field].as_f64() != Some(got) {
-            return Err(format!(
-                "`{text}` {field}: got {got}, recorded {}",
-                line[field]
-            ));
+            return Err(format!("`{text}` {field}: got {got}, recorded {}", line[field]));
         }
     }
     if line["sign"] != quantity.signum() {
-        return Err(format!(
-            "`{text}` sign: got {}, recorded {}",
-            quantity.signum(),
-            line["sign"]
-        ));
+        return Err(format!("`{text}` sign: got {}, recorded {}", quantity.signum(), line["sign"]));
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ mod pods;
 mod readings;
 mod record;
 mod requests;
-mod sample;
 mod resolve;
+mod sample;
 
 pub use pods::{PodPhase, PodRow, PodTable, Readiness};
 pub use readings::{MetricReading, PodReadings, Requests, Unavailable};
@@ -20,7 +20,7 @@ pub use record::{
 pub use resolve::ObservationError;
 pub use sample::{PodSample, ReadyCondition};
 
-pub(crate) use pods::Standing;
+pub(crate) use pods::{Standing, Startup};
 pub(crate) use readings::Taken;
 
 use alloc::vec::Vec;

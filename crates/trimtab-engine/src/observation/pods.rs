@@ -62,6 +62,20 @@ pub(crate) enum Standing {
     Live,
 }
 
+/// How far a pod's start has come.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Startup {
+    pub(crate) readiness: Readiness,
+    /// [`Startup::NOT_STARTED`] for a pod that no kubelet has taken on.
+    pub(crate) start_time: Timestamp,
+    pub(crate) ready_since: Timestamp,
+}
+
+impl Startup {
+    /// Later than any start.
+    pub(crate) const NOT_STARTED: Timestamp = Timestamp::MAX;
+}
+
 /// The pods of a target, one row each, in columns.
 ///
 /// ```
@@ -76,7 +90,7 @@ pub(crate) enum Standing {
 pub struct PodTable {
     standing: Vec<Standing>,
     readiness: Vec<Readiness>,
-    start_time: Vec<Option<Timestamp>>,
+    start_time: Vec<Timestamp>,
     ready_since: Vec<Timestamp>,
     running_and_ready: usize,
 }
@@ -107,7 +121,7 @@ impl PodTable {
         }
         self.standing.push(standing);
         self.readiness.push(pod.readiness);
-        self.start_time.push(pod.start_time);
+        self.start_time.push(pod.start_time.unwrap_or(Startup::NOT_STARTED));
         self.ready_since.push(pod.ready_since);
         self.standing.len() - 1
     }
@@ -140,14 +154,13 @@ impl PodTable {
         &self.standing
     }
 
-    /// Readiness, start time and time of the last change of readiness, row by row.
-    pub(crate) fn readiness(
-        &self,
-    ) -> impl Iterator<Item = (Readiness, Option<Timestamp>, Timestamp)> + '_ {
-        self.readiness
-            .iter()
-            .zip(&self.start_time)
-            .zip(&self.ready_since)
-            .map(|((&readiness, &start), &since)| (readiness, start, since))
+    pub(crate) fn startup(&self) -> impl Iterator<Item = Startup> + '_ {
+        self.readiness.iter().zip(&self.start_time).zip(&self.ready_since).map(
+            |((&readiness, &start_time), &ready_since)| Startup {
+                readiness,
+                start_time,
+                ready_since,
+            },
+        )
     }
 }

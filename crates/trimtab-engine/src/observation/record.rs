@@ -141,7 +141,8 @@ pub struct ContainerMetrics {
     pub usage: ResourceList,
 }
 
-/// What was read for one metric of the policy.
+/// What was read for one metric of the policy. Amounts are exact; what is finer than a thousandth is
+/// rounded away from zero, and what no `i64` of thousandths holds stops at its edge.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReadingRecord {

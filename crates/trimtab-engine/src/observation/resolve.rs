@@ -40,7 +40,11 @@ pub enum ObservationError {
         name: String,
     },
     /// A reading is for a metric that the policy does not have, or has fewer times.
-    #[error("the policy has no {}metric `{metric}` left to take this reading; it has {}", container_words(container), list(known))]
+    #[error(
+        "the policy has no {}metric `{metric}` left to take this reading; it has {}",
+        container_words(container),
+        list(known)
+    )]
     UnknownMetric {
         /// The reading's metric.
         metric: String,
@@ -157,7 +161,8 @@ impl ObservationRecord {
         let own = self.readings.iter().zip(taken).find(|(reading, taken)| {
             !**taken
                 && reading.metric == metric.name()
-                && (reading.container.is_none() || reading.container.as_deref() == metric.container())
+                && (reading.container.is_none()
+                    || reading.container.as_deref() == metric.container())
         });
         if let Some((reading, taken)) = own {
             *taken = true;
@@ -198,18 +203,18 @@ impl ObservationRecord {
         match (metric.source(), &reading.pods, &reading.value, &reading.values) {
             (MetricSource::Unknown, ..) => Ok(MetricReading::Unavailable(Unavailable::Missing)),
             (MetricSource::Object, None, Some(value), None) => {
-                Ok(MetricReading::Total(value.milli()))
+                Ok(MetricReading::Total(value.saturating_milli()))
             }
             (MetricSource::Object, ..) => wrong("one `value`, since it is an Object metric"),
             (MetricSource::External, None, Some(value), None) => {
-                Ok(MetricReading::Totals(vec![value.milli()]))
+                Ok(MetricReading::Totals(vec![value.saturating_milli()]))
             }
             (MetricSource::External, None, None, Some(values)) if values.is_empty() => {
                 Ok(MetricReading::Unavailable(Unavailable::Missing))
             }
-            (MetricSource::External, None, None, Some(values)) => {
-                Ok(MetricReading::Totals(values.iter().map(|value| value.milli()).collect()))
-            }
+            (MetricSource::External, None, None, Some(values)) => Ok(MetricReading::Totals(
+                values.iter().map(|value| value.saturating_milli()).collect(),
+            )),
             (MetricSource::External, ..) => {
                 wrong("one `value` or the `values` of its series, since it is an External metric")
             }
@@ -219,7 +224,7 @@ impl ObservationRecord {
             (_, Some(pods), None, None) => {
                 let samples = pods.iter().map(|(pod, sample)| {
                     let sample = Sample {
-                        milli: sample.value.milli(),
+                        milli: sample.value.saturating_milli(),
                         at: sample.timestamp.unwrap_or(self.time),
                         window: sample.window.unwrap_or(DEFAULT_WINDOW),
                     };

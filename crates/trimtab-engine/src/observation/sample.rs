@@ -81,7 +81,9 @@ impl<'de> Deserialize<'de> for PodSample {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct SampleVisitor;
 
-        fn short<E: Error>(value: impl serde::de::IntoDeserializer<'static, E>) -> Result<PodSample, E> {
+        fn short<E: Error>(
+            value: impl serde::de::IntoDeserializer<'static, E>,
+        ) -> Result<PodSample, E> {
             let value = Quantity::deserialize(value.into_deserializer())?;
             Ok(PodSample { value, timestamp: None, window: None })
         }

@@ -70,9 +70,7 @@ fn scale_up(given: ScalingRulesSpec) -> ScalingRulesSpec {
     ScalingRulesSpec {
         stabilization_window_seconds: given.stabilization_window_seconds.or(Some(0)),
         select_policy: given.select_policy.or_else(default_select_policy),
-        policies: given
-            .policies
-            .or_else(|| Some(vec![rule("Pods", 4), rule("Percent", 100)])),
+        policies: given.policies.or_else(|| Some(vec![rule("Pods", 4), rule("Percent", 100)])),
         tolerance: given.tolerance,
     }
 }
@@ -91,11 +89,7 @@ fn default_select_policy() -> Option<String> {
 }
 
 fn rule(type_: &str, value: i32) -> ScalingPolicyRule {
-    ScalingPolicyRule {
-        type_: String::from(type_),
-        value,
-        period_seconds: DEFAULT_PERIOD_SECONDS,
-    }
+    ScalingPolicyRule { type_: String::from(type_), value, period_seconds: DEFAULT_PERIOD_SECONDS }
 }
 
 #[cfg(test)]
@@ -103,10 +97,7 @@ mod tests {
     use super::*;
 
     fn completed(behavior: BehaviorSpec) -> (ScalingRulesSpec, ScalingRulesSpec) {
-        let spec = PolicySpec {
-            behavior: Some(behavior),
-            ..PolicySpec::default()
-        };
+        let spec = PolicySpec { behavior: Some(behavior), ..PolicySpec::default() };
         let behavior = spec.with_defaults().behavior.unwrap();
         (behavior.scale_up.unwrap(), behavior.scale_down.unwrap())
     }
@@ -116,10 +107,7 @@ mod tests {
         assert_eq!(PolicySpec::default().with_defaults().behavior, None);
         let (up, down) = completed(BehaviorSpec::default());
         assert_eq!(up.stabilization_window_seconds, Some(0));
-        assert_eq!(
-            up.policies,
-            Some(vec![rule("Pods", 4), rule("Percent", 100)])
-        );
+        assert_eq!(up.policies, Some(vec![rule("Pods", 4), rule("Percent", 100)]));
         assert_eq!(down.stabilization_window_seconds, None);
         assert_eq!(down.policies, Some(vec![rule("Percent", 100)]));
         assert_eq!(up.select_policy.as_deref(), Some("Max"));
@@ -133,10 +121,7 @@ mod tests {
             policies: Some(Vec::new()),
             ..ScalingRulesSpec::default()
         };
-        let (up, _) = completed(BehaviorSpec {
-            scale_up: Some(given),
-            scale_down: None,
-        });
+        let (up, _) = completed(BehaviorSpec { scale_up: Some(given), scale_down: None });
         assert_eq!(up.select_policy.as_deref(), Some("Min"));
         assert_eq!(up.policies, Some(Vec::new()));
         assert_eq!(up.stabilization_window_seconds, Some(0));
@@ -144,20 +129,14 @@ mod tests {
 
     #[test]
     fn empty_metrics_are_absent_metrics() {
-        let spec = PolicySpec {
-            metrics: Some(Vec::new()),
-            ..PolicySpec::default()
-        };
+        let spec = PolicySpec { metrics: Some(Vec::new()), ..PolicySpec::default() };
         assert_eq!(spec.with_defaults().metrics, Some(vec![default_metric()]));
     }
 
     #[test]
     fn defaults_are_idempotent() {
-        let once = PolicySpec {
-            behavior: Some(BehaviorSpec::default()),
-            ..PolicySpec::default()
-        }
-        .with_defaults();
+        let once = PolicySpec { behavior: Some(BehaviorSpec::default()), ..PolicySpec::default() }
+            .with_defaults();
         assert_eq!(once.clone().with_defaults(), once);
     }
 }

@@ -38,11 +38,7 @@ impl FieldError {
         kind: FieldErrorKind,
         detail: impl Into<String>,
     ) -> Self {
-        Self {
-            field: field.into(),
-            kind,
-            detail: detail.into(),
-        }
+        Self { field: field.into(), kind, detail: detail.into() }
     }
 
     /// Path of the field from the root of the document, as the Kubernetes API server writes it:
@@ -113,11 +109,7 @@ pub struct InvalidPolicy {
 impl InvalidPolicy {
     /// Nothing if `errors` is empty: there is no such thing as a refusal without a reason.
     pub(super) fn from_errors(errors: Vec<FieldError>) -> Option<Self> {
-        if errors.is_empty() {
-            None
-        } else {
-            Some(Self { errors })
-        }
+        if errors.is_empty() { None } else { Some(Self { errors }) }
     }
 
     /// The broken rules in the order in which the API server lists them; never empty.
@@ -137,9 +129,7 @@ impl fmt::Display for InvalidPolicy {
             1 => f.write_str("the policy breaks a rule")?,
             count => write!(f, "the policy breaks {count} rules")?,
         }
-        self.errors
-            .iter()
-            .try_for_each(|error| write!(f, "\n  {error}"))
+        self.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }
 
@@ -156,11 +146,7 @@ mod tests {
     fn errors_are_listed_one_a_line() {
         let errors = alloc::vec![
             FieldError::new("spec.a", FieldErrorKind::Required, "is missing"),
-            FieldError::new(
-                "spec.b",
-                FieldErrorKind::Invalid,
-                "is 0 and has to be at least 1"
-            ),
+            FieldError::new("spec.b", FieldErrorKind::Invalid, "is 0 and has to be at least 1"),
         ];
         let refused = InvalidPolicy::from_errors(errors).unwrap();
         assert_eq!(
@@ -180,9 +166,6 @@ mod tests {
         ]
         .map(|kind| kind.api_type());
         let expected = ["Required", "Invalid", "NotSupported", "Forbidden"];
-        assert_eq!(
-            names,
-            expected.map(|name| alloc::format!("FieldValue{name}"))
-        );
+        assert_eq!(names, expected.map(|name| alloc::format!("FieldValue{name}")));
     }
 }

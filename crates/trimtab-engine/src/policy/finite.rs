@@ -22,11 +22,7 @@ pub struct Finite(f64);
 impl Finite {
     /// The value, unless it is NaN or infinite.
     pub const fn new(value: f64) -> Option<Self> {
-        if value.is_finite() {
-            Some(Self(if value == 0.0 { 0.0 } else { value }))
-        } else {
-            None
-        }
+        if value.is_finite() { Some(Self(if value == 0.0 { 0.0 } else { value })) } else { None }
     }
 
     /// The number itself.

@@ -132,10 +132,7 @@ impl Policy {
 
     fn compile(spec: PolicySpec) -> Self {
         let hpa = HpaSettings::from_spec(spec.hpa.as_ref());
-        let bounds = Bounds {
-            min: spec.min_replicas.unwrap_or(1),
-            max: spec.max_replicas,
-        };
+        let bounds = Bounds { min: spec.min_replicas.unwrap_or(1), max: spec.max_replicas };
         let metrics = spec.metrics.iter().flatten().map(Metric::from_spec).collect();
         let behavior = spec
             .behavior
@@ -183,9 +180,9 @@ impl Policy {
 
     /// Whether some metric can tell that load is there while no replica is.
     pub(crate) fn can_wake_from_zero(&self) -> bool {
-        self.metrics.iter().any(|metric| {
-            matches!(metric.source(), MetricSource::Object | MetricSource::External)
-        })
+        self.metrics
+            .iter()
+            .any(|metric| matches!(metric.source(), MetricSource::Object | MetricSource::External))
     }
 
     /// A fingerprint of the policy, equal for equal specs and stable over releases and platforms.
@@ -207,9 +204,8 @@ impl HpaSettings {
         let absent = HpaSpec::default();
         let spec = spec.unwrap_or(&absent);
         let gates = spec.feature_gates.clone().unwrap_or_default();
-        let seconds = |value: Option<i32>, default: i64| {
-            Span::from_secs(value.map_or(default, i64::from))
-        };
+        let seconds =
+            |value: Option<i32>, default: i64| Span::from_secs(value.map_or(default, i64::from));
         Self {
             sync_period: seconds(spec.sync_period_seconds, 15),
             tolerance: spec.tolerance.map_or(0.1, Finite::get),

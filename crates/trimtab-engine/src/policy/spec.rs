@@ -301,10 +301,12 @@ pub struct HpaSpec {
     /// `--horizontal-pod-autoscaler-initial-readiness-delay`, in seconds. Default 30, at least 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_readiness_delay_seconds: Option<i32>,
-    /// Without `behavior`: at most this many times the current count at once. Default 2.
+    /// Without `behavior`: at most this many times the current count at once. Default 2,
+    /// 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_up_limit_factor: Option<Finite>,
-    /// Without `behavior`: this many replicas may always be reached at once. Default 4.
+    /// Without `behavior`: this many replicas may always be reached at once. Default 4, 1
+    /// to 1,000,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_up_limit_minimum: Option<Finite>,
     /// Feature gates that change decisions.
@@ -320,11 +322,7 @@ pub struct FeatureGatesSpec {
     #[serde(default, rename = "HPAScaleToZero", skip_serializing_if = "Option::is_none")]
     pub hpa_scale_to_zero: Option<bool>,
     /// `behavior.*.tolerance` counts. Default on (Kubernetes 1.35).
-    #[serde(
-        default,
-        rename = "HPAConfigurableTolerance",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "HPAConfigurableTolerance", skip_serializing_if = "Option::is_none")]
     pub hpa_configurable_tolerance: Option<bool>,
     /// Requests of a whole pod count. Default on (Kubernetes 1.34).
     #[serde(default, rename = "PodLevelResources", skip_serializing_if = "Option::is_none")]

@@ -10,11 +10,7 @@ pub(crate) enum Amount {
     /// Up to 18 digits as written; anything from the constructors.
     Small { value: i64, exponent: i32 },
     /// Longer decimals, and binary suffixes on fractions or on large numbers.
-    Big {
-        negative: bool,
-        magnitude: Magnitude,
-        exponent: i32,
-    },
+    Big { negative: bool, magnitude: Magnitude, exponent: i32 },
 }
 
 /// The exponent of milli-units.
@@ -50,26 +46,14 @@ impl Amount {
             Amount::Small { value, exponent } => {
                 (Magnitude::from_u64(value.unsigned_abs()), *exponent)
             }
-            Amount::Big {
-                magnitude,
-                exponent,
-                ..
-            } => (magnitude.clone(), *exponent),
+            Amount::Big { magnitude, exponent, .. } => (magnitude.clone(), *exponent),
         };
         let signum = self.signum();
         if signum == 0 {
-            return NormalForm {
-                signum,
-                magnitude: full,
-                exponent: 0,
-            };
+            return NormalForm { signum, magnitude: full, exponent: 0 };
         }
         let (magnitude, zeros) = full.without_trailing_zeros();
-        NormalForm {
-            signum,
-            magnitude,
-            exponent: i64::from(exponent).saturating_add(zeros),
-        }
+        NormalForm { signum, magnitude, exponent: i64::from(exponent).saturating_add(zeros) }
     }
 
     /// Thousandths, with Kubernetes' overflow behaviour.
@@ -81,39 +65,47 @@ impl Amount {
             Amount::Small { value, exponent } => {
                 scale_up(*value, i64::from(*exponent) - i64::from(MILLI))
             }
-            Amount::Big {
-                negative,
-                magnitude,
-                exponent,
-            } => big_milli(*negative, magnitude, *exponent),
+            Amount::Big { negative, magnitude, exponent } => {
+                big_milli(*negative, magnitude, *exponent)
+            }
         }
+    }
+
+    /// Thousandths, rounded away from zero; what does not fit stops at the edge of `i64`.
+    pub(crate) fn saturating_milli(&self) -> i64 {
+        if let Amount::Small { value, exponent: -3 } = self {
+            return *value;
+        }
+        let NormalForm { signum, magnitude, exponent } = self.normal_form();
+        let (sign, edge) = if signum < 0 { ("-", i64::MIN) } else { ("", i64::MAX) };
+        let places = exponent.saturating_add(3);
+        let magnitude = match usize::try_from(places) {
+            _ if signum == 0 => return 0,
+            Ok(places) if places > 19 => return edge,
+            Ok(places) => magnitude.times_pow10(places),
+            Err(_) => {
+                let places = usize::try_from(places.unsigned_abs()).unwrap_or(usize::MAX);
+                magnitude.div_pow10_up(places)
+            }
+        };
+        alloc::format!("{sign}{}", magnitude.to_digits()).parse().unwrap_or(edge)
     }
 
     pub(crate) fn approx_f64(&self) -> f64 {
         let (base, exponent) = match self {
             Amount::Small { value, exponent } => (*value as f64, *exponent),
-            Amount::Big {
-                negative,
-                magnitude,
-                exponent,
-            } => {
+            Amount::Big { negative, magnitude, exponent } => {
                 let base = magnitude.to_f64();
                 (if *negative { -base } else { base }, *exponent)
             }
         };
-        if exponent == 0 {
-            base
-        } else {
-            base * pow10(exponent)
-        }
+        if exponent == 0 { base } else { base * pow10(exponent) }
     }
 }
 
 /// `value / 10^places`, away from zero when that is not whole.
 fn round_away(value: i64, places: i64) -> i64 {
-    let divisor = u32::try_from(places)
-        .ok()
-        .and_then(|places| 10_i64.checked_pow(places));
+    let divisor = u32::try_from(places).ok().and_then(|places| 10_i64.checked_pow(places));
     match divisor {
         Some(divisor) if value % divisor == 0 => value / divisor,
         Some(divisor) => value / divisor + value.signum(),
@@ -167,9 +159,7 @@ fn big_milli(negative: bool, magnitude: &Magnitude, exponent: i32) -> i64 {
         let up = i64::from(value % divisor != 0);
         return value / divisor + up;
     }
-    let up = magnitude
-        .clone()
-        .div_pow10_up(usize::try_from(places).unwrap_or(usize::MAX));
+    let up = magnitude.clone().div_pow10_up(usize::try_from(places).unwrap_or(usize::MAX));
     low_i64(false, &up)
 }
 
@@ -182,13 +172,10 @@ fn pow10(exponent: i32) -> f64 {
         1e17, 1e18, 1e19, 1e20, 1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31,
     ];
     /// 10^0, 10^32, ... 10^288.
-    const UP: [f64; 10] = [
-        1e0, 1e32, 1e64, 1e96, 1e128, 1e160, 1e192, 1e224, 1e256, 1e288,
-    ];
+    const UP: [f64; 10] = [1e0, 1e32, 1e64, 1e96, 1e128, 1e160, 1e192, 1e224, 1e256, 1e288];
     /// 10^-0, 10^-32, ... 10^-320.
-    const DOWN: [f64; 11] = [
-        1e-0, 1e-32, 1e-64, 1e-96, 1e-128, 1e-160, 1e-192, 1e-224, 1e-256, 1e-288, 1e-320,
-    ];
+    const DOWN: [f64; 11] =
+        [1e-0, 1e-32, 1e-64, 1e-96, 1e-128, 1e-160, 1e-192, 1e-224, 1e-256, 1e-288, 1e-320];
     if exponent > 308 {
         return f64::INFINITY;
     }
@@ -206,16 +193,8 @@ fn pow10(exponent: i32) -> f64 {
 
 impl Amount {
     pub(crate) fn cmp(&self, other: &Amount) -> Ordering {
-        if let (
-            Amount::Small {
-                value: a,
-                exponent: p,
-            },
-            Amount::Small {
-                value: b,
-                exponent: q,
-            },
-        ) = (self, other)
+        if let (Amount::Small { value: a, exponent: p }, Amount::Small { value: b, exponent: q }) =
+            (self, other)
             && p == q
         {
             return a.cmp(b);
@@ -237,8 +216,6 @@ impl NormalForm {
             exponent.saturating_add(i64::try_from(digits.len()).unwrap_or(i64::MAX))
         };
         // Equal leading places: without trailing zeros, a digit string that is a prefix of the other is the smaller number.
-        top(&a, self.exponent)
-            .cmp(&top(&b, other.exponent))
-            .then_with(|| a.cmp(&b))
+        top(&a, self.exponent).cmp(&top(&b, other.exponent)).then_with(|| a.cmp(&b))
     }
 }

@@ -21,15 +21,8 @@ const DECIMAL_SUFFIXES: [(i64, &str); 10] = [
 ];
 
 /// Binary suffixes by power of 1024.
-const BINARY_SUFFIXES: [(i64, &str); 7] = [
-    (0, ""),
-    (1, "Ki"),
-    (2, "Mi"),
-    (3, "Gi"),
-    (4, "Ti"),
-    (5, "Pi"),
-    (6, "Ei"),
-];
+const BINARY_SUFFIXES: [(i64, &str); 7] =
+    [(0, ""), (1, "Ki"), (2, "Mi"), (3, "Gi"), (4, "Ti"), (5, "Pi"), (6, "Ei")];
 
 /// Writes the canonical text: no fraction, the largest exponent that is a multiple of three (or of 1024), a sign only when negative.
 pub(crate) fn write(amount: &Amount, format: Format, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,21 +42,14 @@ pub(crate) fn write(amount: &Amount, format: Format, f: &mut fmt::Formatter<'_>)
 
 /// Whole numbers from 1024 up keep a binary suffix; anything else would round or confuse, and prints in decimal.
 fn is_binary(number: &NormalForm) -> bool {
-    let smallest = Amount::Small {
-        value: 1024,
-        exponent: 0,
-    }
-    .normal_form();
+    let smallest = Amount::Small { value: 1024, exponent: 0 }.normal_form();
     number.exponent >= 0 && number.cmp_magnitude(&smallest).is_ge()
 }
 
 fn write_decimal(number: NormalForm, format: Format, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let pad = number.exponent.rem_euclid(3);
     let exponent = number.exponent.saturating_sub(pad);
-    let digits = number
-        .magnitude
-        .times_pow10(usize::try_from(pad).unwrap_or(0))
-        .to_digits();
+    let digits = number.magnitude.times_pow10(usize::try_from(pad).unwrap_or(0)).to_digits();
     f.write_str(&digits)?;
     match format {
         Format::DecimalExponent if exponent == 0 => Ok(()),
@@ -75,17 +61,12 @@ fn write_decimal(number: NormalForm, format: Format, f: &mut fmt::Formatter<'_>)
 
 fn write_binary(number: NormalForm, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // Binary numbers are capped at 2^63 - 1, so the exponent is at most 18.
-    let whole = number
-        .magnitude
-        .times_pow10(usize::try_from(number.exponent).unwrap_or(0));
+    let whole = number.magnitude.times_pow10(usize::try_from(number.exponent).unwrap_or(0));
     let (mantissa, power): (Magnitude, i64) = whole.without_factors(1024);
     f.write_str(&mantissa.to_digits())?;
     f.write_str(suffix(&BINARY_SUFFIXES, power))
 }
 
 fn suffix(table: &[(i64, &'static str)], wanted: i64) -> &'static str {
-    table
-        .iter()
-        .find(|(exponent, _)| *exponent == wanted)
-        .map_or("", |(_, suffix)| suffix)
+    table.iter().find(|(exponent, _)| *exponent == wanted).map_or("", |(_, suffix)| suffix)
 }

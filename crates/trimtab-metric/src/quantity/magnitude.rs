@@ -50,9 +50,10 @@ impl Magnitude {
 
     /// The number modulo 2^64, which is what is left of it in 64 bits after wrapping.
     pub(crate) fn low_u64(&self) -> u64 {
-        self.limbs.iter().rev().fold(0_u64, |low, limb| {
-            low.wrapping_mul(LIMB_BASE).wrapping_add(u64::from(*limb))
-        })
+        self.limbs
+            .iter()
+            .rev()
+            .fold(0_u64, |low, limb| low.wrapping_mul(LIMB_BASE).wrapping_add(u64::from(*limb)))
     }
 
     /// The number rounded to the nearest `f64`, ties to even; infinite beyond the range.
@@ -116,15 +117,9 @@ impl Magnitude {
     pub(crate) fn div_pow10_up(self, power: usize) -> Self {
         let whole_limbs = power / LIMB_DIGITS;
         let dropped_some = self.limbs.iter().take(whole_limbs).any(|limb| *limb != 0);
-        let kept = Magnitude {
-            limbs: self.limbs.into_iter().skip(whole_limbs).collect(),
-        };
+        let kept = Magnitude { limbs: self.limbs.into_iter().skip(whole_limbs).collect() };
         let (quotient, remainder) = kept.div_rem(pow10_below_limb(power % LIMB_DIGITS));
-        if dropped_some || remainder != 0 {
-            quotient.plus_one()
-        } else {
-            quotient
-        }
+        if dropped_some || remainder != 0 { quotient.plus_one() } else { quotient }
     }
 
     /// The number without its factors `factor`, and how many there were. Zero has none.
@@ -147,9 +142,7 @@ impl Magnitude {
     /// The number without its trailing decimal zeros, and how many there were. Zero has none.
     pub(crate) fn without_trailing_zeros(self) -> (Self, i64) {
         let zero_limbs = self.limbs.iter().take_while(|limb| **limb == 0).count();
-        let rest = Magnitude {
-            limbs: self.limbs.into_iter().skip(zero_limbs).collect(),
-        };
+        let rest = Magnitude { limbs: self.limbs.into_iter().skip(zero_limbs).collect() };
         let (value, times) = rest.without_factors(10);
         let skipped = i64::try_from(zero_limbs * LIMB_DIGITS).unwrap_or(i64::MAX);
         (value, times.saturating_add(skipped))
@@ -176,10 +169,7 @@ impl Magnitude {
 }
 
 fn pow10_below_limb(power: usize) -> u32 {
-    u32::try_from(power)
-        .ok()
-        .and_then(|power| 10_u32.checked_pow(power))
-        .unwrap_or(1)
+    u32::try_from(power).ok().and_then(|power| 10_u32.checked_pow(power)).unwrap_or(1)
 }
 
 impl PartialOrd for Magnitude {

@@ -76,10 +76,7 @@ impl Quantity {
     /// ```
     pub const fn from_milli(milli: i64) -> Self {
         Quantity {
-            amount: Amount::Small {
-                value: milli,
-                exponent: -3,
-            },
+            amount: Amount::Small { value: milli, exponent: -3 },
             format: Format::DecimalSi,
             text: None,
         }
@@ -94,10 +91,7 @@ impl Quantity {
     /// ```
     pub const fn from_milli_binary(milli: i64) -> Self {
         Quantity {
-            amount: Amount::Small {
-                value: milli,
-                exponent: -3,
-            },
+            amount: Amount::Small { value: milli, exponent: -3 },
             format: Format::BinarySi,
             text: None,
         }
@@ -111,10 +105,7 @@ impl Quantity {
     /// ```
     pub const fn from_units(units: i64) -> Self {
         Quantity {
-            amount: Amount::Small {
-                value: units,
-                exponent: 0,
-            },
+            amount: Amount::Small { value: units, exponent: 0 },
             format: Format::DecimalSi,
             text: None,
         }
@@ -137,6 +128,22 @@ impl Quantity {
     /// ```
     pub fn milli(&self) -> i64 {
         self.amount.milli()
+    }
+
+    /// The quantity in thousandths: rounded away from zero, and stopping at the edge of `i64`.
+    ///
+    /// Unlike [`Quantity::milli`] it depends on the value alone and not on how that is written, so an amount in thousandths survives
+    /// being written down.
+    ///
+    /// ```
+    /// use trimtab_metric::Quantity;
+    /// assert_eq!("1E".parse::<Quantity>()?.saturating_milli(), i64::MAX);
+    /// let least = Quantity::from_milli(i64::MIN);
+    /// assert_eq!(least.to_string().parse::<Quantity>()?.saturating_milli(), i64::MIN);
+    /// # Ok::<(), trimtab_metric::ParseQuantityError>(())
+    /// ```
+    pub fn saturating_milli(&self) -> i64 {
+        self.amount.saturating_milli()
     }
 
     /// The quantity as Kubernetes approximates it: the written mantissa times a power of ten, one rounding each.

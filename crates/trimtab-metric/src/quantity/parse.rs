@@ -62,18 +62,13 @@ pub(crate) fn parse(text: &str) -> Result<Quantity, ParseQuantityError> {
         return Err(ParseQuantityError::TooLong { bytes: text.len() });
     }
     let parts = scan(text).ok_or_else(|| ParseQuantityError::Malformed(text.to_owned()))?;
-    let (factor, format) =
-        interpret_suffix(parts.suffix).ok_or_else(|| ParseQuantityError::UnknownSuffix {
-            text: text.to_owned(),
-            suffix: parts.suffix.to_owned(),
-        })?;
+    let (factor, format) = interpret_suffix(parts.suffix).ok_or_else(|| {
+        ParseQuantityError::UnknownSuffix { text: text.to_owned(), suffix: parts.suffix.to_owned() }
+    })?;
     if let Factor::Ten(exponent) = factor
         && exponent.unsigned_abs() > MAX_QUANTITY_EXPONENT.unsigned_abs()
     {
-        return Err(ParseQuantityError::ExponentTooLarge {
-            text: text.to_owned(),
-            exponent,
-        });
+        return Err(ParseQuantityError::ExponentTooLarge { text: text.to_owned(), exponent });
     }
     if let Some(quantity) = parse_small(text, &parts, &factor, format) {
         return Ok(quantity);
@@ -104,18 +99,8 @@ fn scan(text: &str) -> Option<Parts<'_>> {
     }
     let has_digits = !(whole.is_empty() && fraction.is_empty());
     let significant = whole.trim_start_matches('0');
-    let whole = if significant.is_empty() {
-        "0"
-    } else {
-        significant
-    };
-    Some(Parts {
-        negative,
-        whole,
-        fraction,
-        suffix,
-        has_digits,
-    })
+    let whole = if significant.is_empty() { "0" } else { significant };
+    Some(Parts { negative, whole, fraction, suffix, has_digits })
 }
 
 fn split_while(text: &str, keep: impl Fn(char) -> bool) -> (&str, &str) {
@@ -156,17 +141,11 @@ fn parse_small(text: &str, parts: &Parts<'_>, factor: &Factor, format: Format) -
     let whole_digits = i64::try_from(parts.whole.len()).ok()?;
     let fraction_digits = i64::try_from(parts.fraction.len()).ok()?;
     let (spare, exponent, multiplier) = match factor {
-        Factor::Ten(exponent) => (
-            SMALL_DIGITS - whole_digits - fraction_digits,
-            *exponent,
-            1_i64,
-        ),
+        Factor::Ten(exponent) => (SMALL_DIGITS - whole_digits - fraction_digits, *exponent, 1_i64),
         // A power of 1024 takes three digits each.
-        Factor::Binary(power) if parts.fraction.is_empty() => (
-            14 - whole_digits - 3 * i64::from(*power),
-            0,
-            1024_i64.checked_pow(*power)?,
-        ),
+        Factor::Binary(power) if parts.fraction.is_empty() => {
+            (14 - whole_digits - 3 * i64::from(*power), 0, 1024_i64.checked_pow(*power)?)
+        }
         Factor::Binary(_) => return None,
     };
     if spare < 0 {
@@ -179,11 +158,7 @@ fn parse_small(text: &str, parts: &Parts<'_>, factor: &Factor, format: Format) -
     let digits = format!("{}{}", parts.whole, parts.fraction);
     let written = digits.parse::<i64>().ok()?;
     let value = written.checked_mul(multiplier)?;
-    let value = if parts.negative {
-        value.checked_neg()?
-    } else {
-        value
-    };
+    let value = if parts.negative { value.checked_neg()? } else { value };
     // The tests for "canonical already" are approximate, and what passes is reprinted as it came: `175.198`, `+5`, `007`.
     let keeps_text = match format {
         Format::BinarySi => written & 7 != 0,
@@ -192,11 +167,7 @@ fn parse_small(text: &str, parts: &Parts<'_>, factor: &Factor, format: Format) -
         }
     };
     let text = (keeps_text || text == "0").then(|| text.to_owned());
-    Some(Quantity {
-        amount: Amount::Small { value, exponent },
-        format,
-        text,
-    })
+    Some(Quantity { amount: Amount::Small { value, exponent }, format, text })
 }
 
 /// The long representation: rounded up to nano, and a binary one capped.
@@ -213,21 +184,13 @@ fn parse_big(parts: &Parts<'_>, factor: &Factor, format: Format) -> Quantity {
     };
     if written.is_zero() {
         return Quantity {
-            amount: Amount::Big {
-                negative: false,
-                magnitude: written,
-                exponent,
-            },
+            amount: Amount::Big { negative: false, magnitude: written, exponent },
             format,
             text: None,
         };
     }
     let gap = usize::try_from(exponent.abs_diff(NANO)).unwrap_or(usize::MAX);
-    let nanos = if exponent >= NANO {
-        written.times_pow10(gap)
-    } else {
-        written.div_pow10_up(gap)
-    };
+    let nanos = if exponent >= NANO { written.times_pow10(gap) } else { written.div_pow10_up(gap) };
     let cap = Magnitude::from_u64(i64::MAX as u64);
     let one = Magnitude::from_u64(1_000_000_000);
     let (magnitude, exponent) = if format == Format::BinarySi && nanos > cap.clone().times_pow10(9)
@@ -237,17 +200,9 @@ fn parse_big(parts: &Parts<'_>, factor: &Factor, format: Format) -> Quantity {
         (nanos, NANO)
     };
     let below_one = exponent == NANO && magnitude < one;
-    let format = if format == Format::BinarySi && below_one {
-        Format::DecimalSi
-    } else {
-        format
-    };
+    let format = if format == Format::BinarySi && below_one { Format::DecimalSi } else { format };
     Quantity {
-        amount: Amount::Big {
-            negative: parts.negative,
-            magnitude,
-            exponent,
-        },
+        amount: Amount::Big { negative: parts.negative, magnitude, exponent },
         format,
         text: None,
     }

@@ -55,9 +55,7 @@ impl Visitor<'_> for QuantityVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Quantity, E> {
-        float_text(number)
-            .and_then(|text| text.parse())
-            .map_err(E::custom)
+        float_text(number).and_then(|text| text.parse()).map_err(E::custom)
     }
 }
 

@@ -119,7 +119,12 @@ impl<V: Copy> Ring<V> {
     }
 
     /// Adds a sample and calls `evicted` for each one that falls out.
-    pub(crate) fn push(&mut self, at: Timestamp, value: V, mut evicted: impl FnMut(V)) -> Result<(), PushError> {
+    pub(crate) fn push(
+        &mut self,
+        at: Timestamp,
+        value: V,
+        mut evicted: impl FnMut(V),
+    ) -> Result<(), PushError> {
         self.bounds.admit(at)?;
         self.expire(&mut evicted);
         while self.is_full() {

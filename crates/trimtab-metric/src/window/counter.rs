@@ -217,7 +217,13 @@ impl CounterRate {
         // Adding what was lost at each reset, in this order, gives the very float Prometheus gives.
         let lost = self.steps().filter(|(before, after)| after < before).map(|(before, _)| before);
         let increase = lost.fold(last.0 - first.0, |sum, before| sum + before);
-        Some(Growth { increase, first: first.0, first_at, last_at, steps: samples.len().saturating_sub(1) })
+        Some(Growth {
+            increase,
+            first: first.0,
+            first_at,
+            last_at,
+            steps: samples.len().saturating_sub(1),
+        })
     }
 
     /// The factor from the sampled interval to the extrapolated one.

@@ -71,11 +71,13 @@ impl Ewma {
         if at < newest {
             return Err(PushError::OutOfOrder);
         }
-        let half_lives = at.since(newest).as_millis() as f64 / self.half_life.as_millis().max(1) as f64;
+        let half_lives =
+            at.since(newest).as_millis() as f64 / self.half_life.as_millis().max(1) as f64;
         let kept = libm::exp2(-half_lives);
         let mixed = kept * average + (1.0 - kept) * value;
         // Rounding must not carry it out of the range of what it mixes.
-        let inside = mixed.max(average.min(value)).min(average.max(value));
+        let (low, high) = if average < value { (average, value) } else { (value, average) };
+        let inside = libm::fmin(libm::fmax(mixed, low), high);
         self.state = Some((at, ExactFloat(inside)));
         Ok(())
     }

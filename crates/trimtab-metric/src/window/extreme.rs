@@ -33,7 +33,12 @@ impl Candidates {
     }
 
     /// `beats(new, old)` is whether `old` can no longer matter once `new` is in.
-    fn push(&mut self, at: Timestamp, milli: i64, beats: impl Fn(i64, i64) -> bool) -> Result<(), PushError> {
+    fn push(
+        &mut self,
+        at: Timestamp,
+        milli: i64,
+        beats: impl Fn(i64, i64) -> bool,
+    ) -> Result<(), PushError> {
         self.bounds.admit(at)?;
         self.pushed = self.pushed.saturating_add(1);
         while self.candidates.back().is_some_and(|old| beats(milli, old.milli)) {

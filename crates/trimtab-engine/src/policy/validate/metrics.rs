@@ -10,13 +10,7 @@ use crate::policy::{
     MetricTarget, ObjectMetricSource, PodsMetricSource, ResourceMetricSource,
 };
 
-const METRIC_TYPES: [&str; 5] = [
-    "Object",
-    "Pods",
-    "Resource",
-    "ContainerResource",
-    "External",
-];
+const METRIC_TYPES: [&str; 5] = ["Object", "Pods", "Resource", "ContainerResource", "External"];
 const TARGET_TYPES: [&str; 3] = ["Utilization", "Value", "AverageValue"];
 
 /// Checks every metric, and that one of them can be read while there is no replica.
@@ -72,11 +66,7 @@ fn sources(spec: &MetricSpec) -> [(&'static str, &'static str, bool); 5] {
         ("External", "external", spec.external.is_some()),
         ("Pods", "pods", spec.pods.is_some()),
         ("Resource", "resource", spec.resource.is_some()),
-        (
-            "ContainerResource",
-            "containerResource",
-            spec.container_resource.is_some(),
-        ),
+        ("ContainerResource", "containerResource", spec.container_resource.is_some()),
     ]
 }
 
@@ -95,12 +85,7 @@ fn first_source(spec: &MetricSpec, path: &str, errors: &mut Errors) {
 }
 
 fn object(source: &ObjectMetricSource, path: &str, errors: &mut Errors) {
-    reference(
-        &source.described_object,
-        false,
-        &format!("{path}.describedObject"),
-        errors,
-    );
+    reference(&source.described_object, false, &format!("{path}.describedObject"), errors);
     identifier(&source.metric, path, errors);
     target(&source.target, path, errors);
     if source.target.value.is_none() && source.target.average_value.is_none() {
@@ -195,16 +180,10 @@ fn target(target: &MetricTarget, source: &str, errors: &mut Errors) {
         errors.required(format!("{path}.type"), detail);
     }
     if !TARGET_TYPES.contains(&type_) {
-        let detail = format!(
-            "is `{type_}` and has to be one of {}",
-            one_of(&TARGET_TYPES)
-        );
+        let detail = format!("is `{type_}` and has to be one of {}", one_of(&TARGET_TYPES));
         errors.invalid(format!("{path}.type"), detail);
     }
-    for (field, value) in [
-        ("value", &target.value),
-        ("averageValue", &target.average_value),
-    ] {
+    for (field, value) in [("value", &target.value), ("averageValue", &target.average_value)] {
         if let Some(value) = value.as_ref().filter(|value| value.signum() <= 0) {
             let detail = format!("is `{value}` and has to be above 0");
             errors.invalid(format!("{path}.{field}"), detail);
@@ -217,10 +196,5 @@ fn target(target: &MetricTarget, source: &str, errors: &mut Errors) {
 }
 
 fn identifier(metric: &MetricIdentifier, source: &str, errors: &mut Errors) {
-    path_segment(
-        &metric.name,
-        &format!("{source}.metric.name"),
-        "the name of the metric",
-        errors,
-    );
+    path_segment(&metric.name, &format!("{source}.metric.name"), "the name of the metric", errors);
 }

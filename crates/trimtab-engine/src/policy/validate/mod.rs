@@ -55,21 +55,12 @@ impl Errors {
 pub(super) fn validate(spec: &PolicySpec) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let gates = spec.hpa.as_ref().and_then(|hpa| hpa.feature_gates.as_ref());
-    let may_be_zero = gates
-        .and_then(|gates| gates.hpa_scale_to_zero)
-        .unwrap_or(false);
-    let tolerance_counts = gates
-        .and_then(|gates| gates.hpa_configurable_tolerance)
-        .unwrap_or(true);
+    let may_be_zero = gates.and_then(|gates| gates.hpa_scale_to_zero).unwrap_or(false);
+    let tolerance_counts = gates.and_then(|gates| gates.hpa_configurable_tolerance).unwrap_or(true);
 
     replicas(spec, may_be_zero, &mut errors);
     let target = &spec.scale_target_ref;
-    reference(
-        target,
-        target.kind != CORE_SCALE_TARGET,
-        "spec.scaleTargetRef",
-        &mut errors,
-    );
+    reference(target, target.kind != CORE_SCALE_TARGET, "spec.scaleTargetRef", &mut errors);
     let given = spec.metrics.as_deref().unwrap_or_default();
     metrics::metrics(given, spec.min_replicas == Some(0), &mut errors);
     if let Some(given) = &spec.behavior {
@@ -97,18 +88,12 @@ fn replicas(spec: &PolicySpec, may_be_zero: bool, errors: &mut Errors) {
     }
     let field = || String::from("spec.maxReplicas");
     if max == 0 {
-        errors.required(
-            field(),
-            "is missing: set it to how many replicas there may be at most",
-        );
+        errors.required(field(), "is missing: set it to how many replicas there may be at most");
     }
     if max < 1 {
         errors.invalid(field(), format!("is {max} and has to be at least 1"));
     } else if max < min {
-        errors.invalid(
-            field(),
-            format!("is {max} and has to be at least `minReplicas`, {min}"),
-        );
+        errors.invalid(field(), format!("is {max} and has to be at least `minReplicas`, {min}"));
     }
 }
 
@@ -127,21 +112,13 @@ fn reference(
     }
     let kind = "the kind of the object, such as `Deployment`";
     path_segment(&reference.kind, &format!("{path}.kind"), kind, errors);
-    path_segment(
-        &reference.name,
-        &format!("{path}.name"),
-        "the name of the object",
-        errors,
-    );
+    path_segment(&reference.name, &format!("{path}.name"), "the name of the object", errors);
 }
 
 /// A name that must be there and fit in a URL path; `meaning` is what it names.
 fn path_segment(name: &str, field: &str, meaning: &str, errors: &mut Errors) {
     if name.is_empty() {
-        errors.required(
-            String::from(field),
-            format!("is missing: set it to {meaning}"),
-        );
+        errors.required(String::from(field), format!("is missing: set it to {meaning}"));
     } else if let Some(problem) = path_segment_problem(name) {
         errors.invalid(String::from(field), format!("is `{name}`: {problem}"));
     }
@@ -218,21 +195,9 @@ fn rate_limit(limit: &ScalingPolicyRule, path: &str, errors: &mut Errors) {
 fn hpa(hpa: &HpaSpec, errors: &mut Errors) {
     let whole = [
         ("syncPeriodSeconds", hpa.sync_period_seconds, 1),
-        (
-            "downscaleStabilizationSeconds",
-            hpa.downscale_stabilization_seconds,
-            0,
-        ),
-        (
-            "cpuInitializationPeriodSeconds",
-            hpa.cpu_initialization_period_seconds,
-            0,
-        ),
-        (
-            "initialReadinessDelaySeconds",
-            hpa.initial_readiness_delay_seconds,
-            0,
-        ),
+        ("downscaleStabilizationSeconds", hpa.downscale_stabilization_seconds, 0),
+        ("cpuInitializationPeriodSeconds", hpa.cpu_initialization_period_seconds, 0),
+        ("initialReadinessDelaySeconds", hpa.initial_readiness_delay_seconds, 0),
     ];
     for (name, value, least) in whole {
         if let Some(value) = value.filter(|value| *value < least) {
@@ -240,13 +205,21 @@ fn hpa(hpa: &HpaSpec, errors: &mut Errors) {
             errors.invalid(format!("spec.hpa.{name}"), detail);
         }
     }
-    if let Some(tolerance) = hpa
-        .tolerance
-        .map(Finite::get)
-        .filter(|tolerance| *tolerance < 0.0)
-    {
-        let detail = format!("is {tolerance} and cannot be below 0");
-        errors.invalid(String::from("spec.hpa.tolerance"), detail);
+    let numbers = [
+        ("tolerance", hpa.tolerance, 0.0, f64::MAX),
+        ("scaleUpLimitFactor", hpa.scale_up_limit_factor, 1.0, 100.0),
+        ("scaleUpLimitMinimum", hpa.scale_up_limit_minimum, 1.0, 1e6),
+    ];
+    for (name, value, least, most) in numbers {
+        let Some(value) = value.map(Finite::get) else { continue };
+        let detail = if value < least {
+            format!("is {value} and has to be at least {least}")
+        } else if value > most {
+            format!("is {value} and has to be at most {most}")
+        } else {
+            continue;
+        };
+        errors.invalid(format!("spec.hpa.{name}"), detail);
     }
 }
 
@@ -277,17 +250,11 @@ mod tests {
 
     fn found(spec: PolicySpec) -> Vec<(String, &'static str)> {
         let errors = validate(&spec.with_defaults());
-        errors
-            .iter()
-            .map(|e| (String::from(e.field()), e.kind().api_type()))
-            .collect()
+        errors.iter().map(|e| (String::from(e.field()), e.kind().api_type())).collect()
     }
 
     fn gates(gates: FeatureGatesSpec) -> Option<HpaSpec> {
-        Some(HpaSpec {
-            feature_gates: Some(gates),
-            ..HpaSpec::default()
-        })
+        Some(HpaSpec { feature_gates: Some(gates), ..HpaSpec::default() })
     }
 
     #[test]
@@ -297,80 +264,53 @@ mod tests {
 
     #[test]
     fn zero_replicas_need_the_gate_and_a_metric_that_outlives_the_pods() {
-        let zero = PolicySpec {
-            min_replicas: Some(0),
-            ..spec()
-        };
+        let zero = PolicySpec { min_replicas: Some(0), ..spec() };
         let invalid = (String::from("spec.minReplicas"), "FieldValueInvalid");
         let forbidden = (String::from("spec.metrics"), "FieldValueForbidden");
         assert_eq!(found(zero.clone()), [invalid, forbidden.clone()]);
 
-        let gate = FeatureGatesSpec {
-            hpa_scale_to_zero: Some(true),
-            ..Default::default()
-        };
-        assert_eq!(
-            found(PolicySpec {
-                hpa: gates(gate),
-                ..zero
-            }),
-            [forbidden]
-        );
+        let gate = FeatureGatesSpec { hpa_scale_to_zero: Some(true), ..Default::default() };
+        assert_eq!(found(PolicySpec { hpa: gates(gate), ..zero }), [forbidden]);
     }
 
     #[test]
     fn a_tolerance_behind_a_closed_gate_is_not_looked_at() {
         let rules: ScalingRulesSpec = serde_json::from_str(r#"{"tolerance": "-1"}"#).unwrap();
-        let behavior = Some(BehaviorSpec {
-            scale_up: Some(rules),
-            scale_down: None,
-        });
+        let behavior = Some(BehaviorSpec { scale_up: Some(rules), scale_down: None });
         let open = PolicySpec { behavior, ..spec() };
         let field = String::from("spec.behavior.scaleUp.tolerance");
         assert_eq!(found(open.clone()), [(field, "FieldValueInvalid")]);
 
-        let gate = FeatureGatesSpec {
-            hpa_configurable_tolerance: Some(false),
-            ..Default::default()
-        };
-        assert_eq!(
-            found(PolicySpec {
-                hpa: gates(gate),
-                ..open
-            }),
-            []
-        );
+        let gate =
+            FeatureGatesSpec { hpa_configurable_tolerance: Some(false), ..Default::default() };
+        assert_eq!(found(PolicySpec { hpa: gates(gate), ..open }), []);
     }
 
     #[test]
     fn the_flags_of_a_cluster_have_ranges() {
         let hpa: HpaSpec = serde_json::from_str(
             r#"{"syncPeriodSeconds": 0, "tolerance": -0.1, "downscaleStabilizationSeconds": -1,
-                "cpuInitializationPeriodSeconds": 0, "initialReadinessDelaySeconds": -2}"#,
+                "cpuInitializationPeriodSeconds": 0, "initialReadinessDelaySeconds": -2,
+                "scaleUpLimitFactor": 0.5, "scaleUpLimitMinimum": 0}"#,
         )
         .unwrap();
-        let fields: Vec<String> = found(PolicySpec {
-            hpa: Some(hpa),
-            ..spec()
-        })
-        .into_iter()
-        .map(|(f, _)| f)
-        .collect();
+        let fields: Vec<String> =
+            found(PolicySpec { hpa: Some(hpa), ..spec() }).into_iter().map(|(f, _)| f).collect();
         let names = [
             "syncPeriodSeconds",
             "downscaleStabilizationSeconds",
             "initialReadinessDelaySeconds",
             "tolerance",
+            "scaleUpLimitFactor",
+            "scaleUpLimitMinimum",
         ];
         assert_eq!(fields, names.map(|name| format!("spec.hpa.{name}")));
     }
 
     #[test]
     fn an_unknown_type_is_named_with_the_known_ones() {
-        let metrics = Some(alloc::vec![MetricSpec {
-            type_: String::from("pods"),
-            ..MetricSpec::default()
-        }]);
+        let metrics =
+            Some(alloc::vec![MetricSpec { type_: String::from("pods"), ..MetricSpec::default() }]);
         let errors = validate(&PolicySpec { metrics, ..spec() }.with_defaults());
         assert_eq!(
             errors.first().map(FieldError::detail),

@@ -76,9 +76,7 @@ pub(super) fn container_resource_problem(name: &str) -> Option<String> {
         return None;
     }
     if name.starts_with(QUOTA_PREFIX) {
-        return Some(format!(
-            "`{QUOTA_PREFIX}` marks a quota; name the resource without it"
-        ));
+        return Some(format!("`{QUOTA_PREFIX}` marks a quota; name the resource without it"));
     }
     // A quota on it is named with the prefix, and that has to be a valid name as well.
     (!is_qualified_name(&format!("{QUOTA_PREFIX}{name}")))
@@ -98,9 +96,7 @@ fn is_dns_label(label: &str) -> bool {
 fn is_dns_subdomain(name: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             && !part.starts_with('-')
             && !part.ends_with('-')
     };
@@ -116,15 +112,8 @@ fn is_qualified_name(name: &str) -> bool {
 
 fn is_bare_name(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let ends = |name: &str| {
-        name.bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphanumeric())
-    };
-    let last = name
-        .bytes()
-        .next_back()
-        .is_some_and(|b| b.is_ascii_alphanumeric());
+    let ends = |name: &str| name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    let last = name.bytes().next_back().is_some_and(|b| b.is_ascii_alphanumeric());
     name.len() <= LABEL_MAX && name.bytes().all(inner) && ends(name) && last
 }
 
@@ -134,14 +123,7 @@ mod tests {
 
     #[test]
     fn path_segments() {
-        for good in [
-            "Deployment",
-            "a.b",
-            "...",
-            "a b",
-            "ü",
-            "http_requests:rate5m",
-        ] {
+        for good in ["Deployment", "a.b", "...", "a b", "ü", "http_requests:rate5m"] {
             assert_eq!(path_segment_problem(good), None, "{good}");
         }
         for bad in [".", "..", "a/b", "50%"] {

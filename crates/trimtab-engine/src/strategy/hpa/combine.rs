@@ -115,9 +115,7 @@ fn unusable(selector: Selector) -> Option<ConditionReason> {
 fn failure_reason(metric: &Metric) -> ConditionReason {
     match metric.source() {
         MetricSource::Resource { .. } => ConditionReason::FailedGetResourceMetric,
-        MetricSource::ContainerResource { .. } => {
-            ConditionReason::FailedGetContainerResourceMetric
-        }
+        MetricSource::ContainerResource { .. } => ConditionReason::FailedGetContainerResourceMetric,
         MetricSource::Pods => ConditionReason::FailedGetPodsMetric,
         MetricSource::Object => ConditionReason::FailedGetObjectMetric,
         MetricSource::External => ConditionReason::FailedGetExternalMetric,

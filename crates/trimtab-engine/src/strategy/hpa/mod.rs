@@ -49,8 +49,9 @@ pub fn propose(
 ) -> Result<Proposal, MetricError> {
     let resource = match source {
         MetricSource::Unknown => return Err(MetricError::UnknownType),
-        MetricSource::Resource { resource }
-        | MetricSource::ContainerResource { resource, .. } => resource.as_str(),
+        MetricSource::Resource { resource } | MetricSource::ContainerResource { resource, .. } => {
+            resource.as_str()
+        }
         MetricSource::Pods | MetricSource::Object | MetricSource::External => "",
     };
     if target == Target::Unusable {

@@ -1,12 +1,14 @@
 //! Metrics with a value per pod: Resource, ContainerResource and Pods.
 
+use core::cmp::Ordering;
+
 use libm::ceil;
 
 use super::{Calculation, Circumstances, MetricError, MetricStatus, Proposal};
 use crate::float::{from_count, from_i64, to_i32};
 use crate::observation::{PodReadings, Requests};
 use crate::policy::Finite;
-use crate::sense::{CpuReadiness, PodClass, PodCounts, classify};
+use crate::sense::{CpuReadiness, PodClass, PodCounts, classify_by};
 
 /// Held against an average value: Pods metrics, and resources by `averageValue`.
 pub(super) fn average(
@@ -15,13 +17,28 @@ pub(super) fn average(
     cpu: Option<CpuReadiness>,
     at: &Circumstances<'_>,
 ) -> Result<Proposal, MetricError> {
+    match cpu {
+        None => average_of(classify_by(at.pods, readings, |_, _| false), readings, target, at),
+        Some(cpu) => {
+            let rows = classify_by(at.pods, readings, move |pod, taken| cpu.distrusts(pod, taken));
+            average_of(rows, readings, target, at)
+        }
+    }
+}
+
+fn average_of(
+    rows: impl Iterator<Item = (PodClass, i64)>,
+    readings: &PodReadings,
+    target: i64,
+    at: &Circumstances<'_>,
+) -> Result<Proposal, MetricError> {
     let mut pods = PodCounts::default();
     // Values of pods that are not listed count in the sum and in the number of values.
     let (unlisted, mut sum) = readings.unlisted();
-    for (class, milli) in classify(at.pods, readings, cpu) {
+    rows.for_each(|(class, milli)| {
         pods.add(class);
         sum = sum.wrapping_add(if class == PodClass::Measured { milli } else { 0 });
-    }
+    });
     let values = present(&pods, unlisted, at)?;
     let mean = |sum: i64, values: usize| sum.wrapping_div(count_i64(values));
     let ratio = |sum, values| from_i64(mean(sum, values)) / from_i64(target);
@@ -35,13 +52,8 @@ pub(super) fn average(
         (ratio(sum.wrapping_add(more), values), values)
     };
     let (replicas, calculation) = wanted(first, &pods, at, filled);
-    Ok(Proposal {
-        replicas,
-        status: MetricStatus::AverageValue { milli: mean(sum, values) },
-        ratio: first,
-        calculation,
-        pods,
-    })
+    let status = MetricStatus::AverageValue { milli: mean(sum, values) };
+    Ok(Proposal { replicas, status, ratio: first, calculation, pods })
 }
 
 /// Held against a share of what the pods request, in whole percent.
@@ -51,39 +63,53 @@ pub(super) fn utilization(
     cpu: Option<CpuReadiness>,
     at: &Circumstances<'_>,
 ) -> Result<Proposal, MetricError> {
-    let requests: &[i64] = match readings.requests() {
-        Requests::Milli(milli) => milli,
-        Requests::NotAsked | Requests::Missing { .. } => &[],
+    let requests = match readings.requests() {
+        Requests::Milli(milli) if milli.len() == at.pods.len() => Ok(milli.as_slice()),
+        Requests::Missing { row } => Err(*row),
+        Requests::Milli(milli) => Err(milli.len()),
+        Requests::NotAsked => Err(0),
     };
-    let rows = || {
-        let requests = requests.iter().copied().chain(core::iter::repeat(0));
-        classify(at.pods, readings, cpu).zip(requests)
-    };
+    match cpu {
+        None => {
+            let rows = || classify_by(at.pods, readings, |_, _| false);
+            utilization_of(rows, readings, requests, target, at)
+        }
+        Some(cpu) => {
+            let distrusts = move |pod, taken| cpu.distrusts(pod, taken);
+            let rows = || classify_by(at.pods, readings, distrusts);
+            utilization_of(rows, readings, requests, target, at)
+        }
+    }
+}
+
+/// `requests` is what each pod requests, or the row of a pod that should and does not.
+fn utilization_of<I: Iterator<Item = (PodClass, i64)>>(
+    rows: impl Fn() -> I,
+    readings: &PodReadings,
+    requests: Result<&[i64], usize>,
+    target: i32,
+    at: &Circumstances<'_>,
+) -> Result<Proposal, MetricError> {
     let mut pods = PodCounts::default();
+    let Ok(requests) = requests else {
+        rows().for_each(|(class, _)| pods.add(class));
+        present(&pods, readings.unlisted().0, at)?;
+        let row = requests.err().and_then(|row| u32::try_from(row).ok());
+        return Err(MetricError::MissingRequest { row: row.unwrap_or(u32::MAX) });
+    };
     let mut used = Share::default();
     let mut unready = Share::default();
-    for ((class, milli), request) in rows() {
+    rows().zip(requests).for_each(|((class, milli), &request)| {
         pods.add(class);
         match class {
             PodClass::Measured => used.add(milli, request),
             PodClass::Unready => unready.add(0, request),
             PodClass::Missing | PodClass::Ignored => {}
         }
-    }
+    });
     // Values of pods that are not listed have no request: they do not count in the ratio, but
     // they do in the number of values.
-    let (unlisted, _) = readings.unlisted();
-    let values = present(&pods, unlisted, at)?;
-    match readings.requests() {
-        Requests::Milli(milli) if milli.len() == at.pods.len() => {}
-        Requests::Missing { row } => {
-            return Err(MetricError::MissingRequest { row: u32::try_from(*row).unwrap_or(u32::MAX) });
-        }
-        Requests::Milli(_) | Requests::NotAsked => {
-            let row = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-            return Err(MetricError::MissingRequest { row });
-        }
-    }
+    let values = present(&pods, readings.unlisted().0, at)?;
     let (Some(percent), Some(average_milli)) = (used.percent(), used.mean()) else {
         return Err(MetricError::ZeroRequests);
     };
@@ -94,10 +120,11 @@ pub(super) fn utilization(
         let mut all = used;
         let silent = silent_that_count(first, &pods);
         if silent > 0 {
-            for (_, request) in rows().filter(|((class, _), _)| *class == PodClass::Missing) {
+            let silent = rows().zip(requests).filter(|((class, _), _)| *class == PodClass::Missing);
+            silent.for_each(|(_, &request)| {
                 let at_target = request.wrapping_mul(i64::from(target.max(100))) / 100;
                 all.add(if first < 1.0 { at_target } else { 0 }, request);
-            }
+            });
         }
         let mut values = values.saturating_add(silent as usize);
         if scale_up {
@@ -107,13 +134,8 @@ pub(super) fn utilization(
         (all.percent().map_or(f64::NAN, ratio), values)
     };
     let (replicas, calculation) = wanted(first, &pods, at, filled);
-    Ok(Proposal {
-        replicas,
-        status: MetricStatus::Utilization { percent, average_milli },
-        ratio: first,
-        calculation,
-        pods,
-    })
+    let status = MetricStatus::Utilization { percent, average_milli };
+    Ok(Proposal { replicas, status, ratio: first, calculation, pods })
 }
 
 /// Use and request summed over pods.
@@ -138,7 +160,8 @@ impl Share {
     /// The whole percent that the HPA calculates with, cut to 32 bits as Go cuts it.
     #[expect(clippy::cast_possible_truncation, reason = "the HPA keeps the low 32 bits")]
     fn percent(self) -> Option<i32> {
-        (self.requested != 0).then(|| self.used.wrapping_mul(100).wrapping_div(self.requested) as i32)
+        (self.requested != 0)
+            .then(|| self.used.wrapping_mul(100).wrapping_div(self.requested) as i32)
     }
 
     fn mean(self) -> Option<i64> {
@@ -148,7 +171,10 @@ impl Share {
 
 /// Silent pods are filled in against the direction of the ratio; exactly on target there is none.
 fn silent_that_count(ratio: f64, pods: &PodCounts) -> u32 {
-    if ratio < 1.0 || ratio > 1.0 { pods.missing } else { 0 }
+    match ratio.partial_cmp(&1.0) {
+        Some(Ordering::Less | Ordering::Greater) => pods.missing,
+        Some(Ordering::Equal) | None => 0,
+    }
 }
 
 /// How many values there are to work with, of listed pods and others.

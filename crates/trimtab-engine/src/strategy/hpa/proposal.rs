@@ -100,7 +100,7 @@ pub enum MetricError {
     #[error("no pod with a usable reading")]
     NoUsableReadings,
     /// A container that should request the resource does not.
-    #[error("pod {} has a container that requests none of the resource", .row + 1)]
+    #[error("pod {} has a container that requests none of the resource", .row.saturating_add(1))]
     MissingRequest {
         /// The first such pod by its row.
         row: u32,
@@ -125,5 +125,18 @@ fn unavailable(why: &Unavailable) -> &'static str {
         Unavailable::Stale => "stale",
         Unavailable::Invalid => "not a number that the metric can have",
         Unavailable::Failed => "the source failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn the_last_row_there_could_be_has_a_message() {
+        let error = MetricError::MissingRequest { row: u32::MAX };
+        assert!(error.to_string().starts_with("pod 4294967295 "));
     }
 }

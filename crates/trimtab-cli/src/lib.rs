@@ -1,0 +1,123 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod args;
+pub mod conform;
+mod decide;
+mod error;
+mod evaluate;
+mod input;
+mod policy_file;
+mod replace_file;
+mod replay;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anstream::AutoStream;
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+use error::CommandError;
+
+/// What the command's exit code says.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: it did what was asked.
+    Done,
+    /// 1: the answer is no.
+    No,
+    /// 2: the arguments or the input can't be used.
+    Refused,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::No => 1,
+            Exit::Refused => 2,
+        })
+    }
+}
+
+/// Runs the command as its own process: arguments, standard streams, colour where a terminal
+/// shows it.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let choice = args::colour_of(&arguments);
+    let mut out = io::BufWriter::new(AutoStream::new(io::stdout(), choice));
+    let mut err = AutoStream::new(io::stderr(), choice);
+    run(&arguments, &mut out, &mut err).into()
+}
+
+/// Runs the command with `arguments`, the first of which is its own name.
+///
+/// What it has to say goes to `out` and `err`, with colours; a writer that wants none strips them.
+/// A reader of `out` that went away is no error.
+///
+/// ```
+/// use trimtab_cli::{Exit, run};
+///
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// let exit = run(["trimtab", "replay", "/no/such/log"], &mut out, &mut err);
+/// assert_eq!(exit, Exit::Refused);
+/// assert!(out.is_empty());
+/// ```
+pub fn run<I>(arguments: I, out: &mut dyn Write, err: &mut dyn Write) -> Exit
+where
+    I: IntoIterator,
+    I::Item: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(usage) => return show_usage(&usage, out, err),
+    };
+    let done = dispatch(&cli, out).and_then(|exit| {
+        out.flush()?;
+        Ok(exit)
+    });
+    match done {
+        Ok(exit) => exit,
+        Err(CommandError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            // What was said before stands before. Nobody is left to hear of a failure to say it.
+            let _unheard = out.flush();
+            let _unheard = error.show(err).and_then(|()| err.flush());
+            Exit::Refused
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    match &cli.command {
+        Command::Decide(args) => decide::run(args, out),
+        Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Replay(args) => replay::run(args, out),
+        Command::Conform(args) => {
+            let counts = conform::run(&args.files, args.show, out)?;
+            Ok(if counts.failed == 0 { Exit::Done } else { Exit::No })
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "trimtab", &mut script);
+            out.write_all(&script)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Help and version are answers; everything else clap has to say is an error.
+fn show_usage(usage: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    let text = usage.render();
+    let say =
+        |stream: &mut dyn Write| write!(stream, "{}", text.ansi()).and_then(|()| stream.flush());
+    if usage.use_stderr() {
+        let _unheard = say(err);
+        Exit::Refused
+    } else {
+        let _unheard = say(out);
+        Exit::Done
+    }
+}

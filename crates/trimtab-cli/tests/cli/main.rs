@@ -1,0 +1,20 @@
+//! The command as its users meet it: what it prints, where to, and its exit code.
+//!
+//! The golden files are written anew by `SNAPSHOTS=overwrite cargo test --package trimtab-cli`.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod conform;
+#[cfg(test)]
+mod decide;
+#[cfg(test)]
+mod evaluate;
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod replay;

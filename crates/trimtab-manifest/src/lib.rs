@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod decode;
+mod error;
+mod locate;
+mod metadata;
+mod node;
+mod policies;
+mod read;
+mod render;
+mod source;
+mod suggest;
+mod yaml;
+
+pub use error::{ManifestError, Problem, ProblemKind};
+pub use metadata::Metadata;
+pub use policies::{
+    Policies, PolicyDocument, PolicyKind, SkippedDocument, read_policies, read_policies_within,
+};
+pub use read::from_str;
+pub use render::Colour;
+pub use source::{Limits, Position, Source, Span};

@@ -1,0 +1,15 @@
+#![forbid(unsafe_code)]
+#![doc = include_str!("../README.md")]
+
+pub use trimtab_engine::*;
+/// What was measured: quantities, readings, windows and histogram quantiles.
+pub use trimtab_metric as metric;
+
+/// Documents in, policies out, with the place of every mistake.
+#[cfg(feature = "manifest")]
+pub use trimtab_manifest as manifest;
+
+#[cfg(feature = "tracing")]
+mod emit;
+#[cfg(feature = "tracing")]
+pub use emit::emit;

@@ -1,0 +1,48 @@
+//! Whatever the policy, the history and the observation: a decision is made, it is made again the
+//! same, and the laws hold that need no assumptions.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trimtab_engine::{
+    Decision, Outcome, Policy, ScaleUpdate, decide, decide_traced, next_deadline, settle,
+};
+use trimtab_fuzz::Situation;
+
+fuzz_target!(|situation: Situation| {
+    let Situation { policy, state, observation } = situation;
+    // A policy that a person would not get past validation is decided with all the same.
+    let checked = Policy::new(policy.clone());
+    let valid = checked.is_ok();
+    let policy = checked.unwrap_or_else(|_| Policy::from_stored(policy));
+
+    let (decision, after) = decide_traced(&policy, state.clone(), &observation);
+    let (untraced, same) = decide(&policy, state, &observation);
+    assert_eq!(untraced, Decision { trace: None, ..decision.clone() });
+    assert_eq!(after, same);
+    let _text = decision.explain().to_string();
+    let _events = decision.events(Some(ScaleUpdate::Applied));
+
+    let bounds = policy.bounds();
+    match decision.outcome {
+        Outcome::Decided | Outcome::PartiallyDecided | Outcome::Enforced => {
+            let inside =
+                bounds.min <= decision.desired_replicas && decision.desired_replicas <= bounds.max;
+            // With millions of replicas the HPA's own arithmetic overflows, and is reproduced.
+            let sane = valid && (0..1 << 24).contains(&decision.current_replicas);
+            assert!(inside || !sane, "{decision:?}");
+        }
+        _ => assert_eq!(decision.scale_to, None),
+    }
+    if let Some(deadline) = next_deadline(&policy, &after, &observation) {
+        assert!(deadline > observation.now);
+    }
+    let settled = settle(&policy, after, &decision, ScaleUpdate::Applied);
+    let kept = settled.recommendations.as_ref().map_or(0, Vec::len);
+    assert!(kept <= trimtab_engine::State::MOST_ENTRIES);
+
+    // A state survives being written down.
+    let text = serde_json::to_string(&settled).expect("a state serializes");
+    let read: trimtab_engine::State = serde_json::from_str(&text).expect("and reads back");
+    assert_eq!(read, settled);
+    assert_eq!(read.digest(), settled.digest());
+});

@@ -1,0 +1,48 @@
+//! `cargo xtask ci`: every check that a change must pass. It goes on after a failure, so that one run tells all.
+
+use std::path::Path;
+
+use crate::generate;
+use crate::project::{Project, SIDE_PACKAGES};
+use crate::report::{self, Outcome, Report};
+use crate::test;
+use crate::tool;
+
+/// Runs the cheap checks first.
+pub(crate) fn run(project: &Project, report: &mut Report, options: &test::Options) {
+    report.command("format", &mut project.cargo("fmt --all --check"));
+    for package in SIDE_PACKAGES {
+        let manifest = Path::new(package).join("Cargo.toml");
+        report.command(
+            &format!("format {package}"),
+            project.cargo("fmt --check --manifest-path").arg(manifest),
+        );
+    }
+    report.command(
+        "lint",
+        &mut project.cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
+    );
+    for package in SIDE_PACKAGES {
+        let mut clippy = project.side_cargo(package, "clippy");
+        report.command(&format!("lint {package}"), clippy.args(["--", "-D", "warnings"]));
+    }
+    test::run(project, report, options);
+    report.command(
+        "documentation",
+        project
+            .cargo("doc --workspace --no-deps --all-features")
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    );
+    generate::run(project, report, true);
+    // Not the advisories: they are another project's repository, and change without this one changing.
+    report.step("licences and sources", || match tool::CARGO_DENY.find_or_install(project) {
+        Ok(deny) => report::run(project.command(deny).args([
+            "--all-features",
+            "check",
+            "licenses",
+            "bans",
+            "sources",
+        ])),
+        Err(missing) => Outcome::Skipped(missing),
+    });
+}

@@ -1,0 +1,54 @@
+//! The project's own chores, run as `cargo xtask COMMAND`: test it, check it as CI does, write what is generated.
+#![expect(clippy::print_stdout, reason = "a command line tool speaks on stdout")]
+
+mod ci;
+mod fuzz;
+mod generate;
+mod project;
+mod report;
+mod test;
+mod tool;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::project::Project;
+use crate::report::{Report, Strictness};
+
+/// The project's own chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every test there is, installing what it needs and saying what it could not run
+    Test(test::Options),
+    /// Run every check that a change must pass, and report all that fail
+    Ci(test::Options),
+    /// Write the files that are generated from the code
+    Generate {
+        /// Change nothing; fail with a diff when a file is stale
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let project = Project::locate();
+    let command = Cli::parse().command;
+    let mut report = Report::new(match command {
+        Command::Ci(_) => Strictness::SkippedFails,
+        Command::Test(_) | Command::Generate { .. } => Strictness::SkippedPasses,
+    });
+    match command {
+        Command::Test(options) => test::run(&project, &mut report, &options),
+        Command::Ci(options) => ci::run(&project, &mut report, &options),
+        Command::Generate { check } => generate::run(&project, &mut report, check),
+    }
+    report.finish()
+}

@@ -1,0 +1,49 @@
+//! `cargo xtask test`: every test there is, with what it needs set up.
+
+use std::env;
+
+use clap::Args;
+
+use crate::fuzz;
+use crate::project::{NO_STD_WITNESS, Project};
+use crate::report::{self, Outcome, Report};
+use crate::tool;
+
+/// What a run of the tests may be told.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How long each fuzz target runs; 0 leaves fuzzing out
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    fuzz_seconds: u32,
+}
+
+/// Runs the steps in the order in which a mistake is found soonest.
+pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
+    let vectors = recorded_vectors(project);
+    for (name, arguments) in [
+        // Not `--all-targets`: that would run the benchmarks too.
+        ("tests", "test --workspace --all-features --lib --bins --tests --examples"),
+        ("documentation tests", "test --workspace --all-features --doc"),
+    ] {
+        report.command(name, project.cargo(arguments).envs(vectors.clone()));
+    }
+    report.command("core without std", &mut project.side_cargo(NO_STD_WITNESS, "build"));
+    report.step("book", || match tool::MDBOOK.find_or_install(project) {
+        Ok(mdbook) => report::run(project.command(mdbook).args(["build", "docs"])),
+        Err(missing) => Outcome::Skipped(missing),
+    });
+    fuzz::run(project, report, options.fuzz_seconds);
+    if vectors.is_none() {
+        println!(
+            "\nnote: only the recorded vectors in this tree were tested; set {VECTORS} to the folder of the full recordings to test them all"
+        );
+    }
+}
+
+const VECTORS: &str = "TRIMTAB_SHARED";
+
+/// Where the full recordings are, of which the tree holds a part: named by the environment, or beside the tree.
+fn recorded_vectors(project: &Project) -> Option<(&'static str, std::ffi::OsString)> {
+    let folder = env::var_os(VECTORS).unwrap_or_else(|| project.path("../shared").into_os_string());
+    project.path(&folder).join("conformance").is_dir().then_some((VECTORS, folder))
+}
