@@ -46,7 +46,7 @@ fn a_wrong_recording_is_told_with_its_field() -> io::Result<()> {
     assert_eq!((counts.passed, counts.failed), (0, 1));
     assert_eq!(
         String::from_utf8_lossy(&report),
-        "wrong.jsonl: 0 passed, 1 failed\n  line 1 q-0: milli: expected Ok(1501), got Ok(1500)\n"
+        "wrong.jsonl: 0 passed, 1 failed\n  line 1 q-0: milli: expected \"1501\", got \"1500\"\n"
     );
     Ok(())
 }

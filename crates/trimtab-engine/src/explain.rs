@@ -67,6 +67,9 @@ fn headline(decision: &Decision) -> String {
     let current = decision.current_replicas;
     match decision.scale_to {
         Some(wanted) => format!("{current} -> {wanted} replicas: {}", reason(decision)),
+        None if decision.outcome == Outcome::ScaleUnavailable => {
+            "nothing is decided: the scale could not be read".to_string()
+        }
         None => format!("{} stay: {}", replicas(current), reason_to_stay(decision)),
     }
 }
