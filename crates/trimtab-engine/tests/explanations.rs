@@ -1,6 +1,6 @@
 //! What people read: the explanation of a decision in each situation.
 
-#![expect(clippy::expect_used, reason = "a test may fail by panic")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
 
 use serde_json::{Value, json};
 use trimtab_engine::{Autoscaler, ObservationRecord, Policy, PolicySpec, ScaleUpdate};
