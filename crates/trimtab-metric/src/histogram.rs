@@ -50,10 +50,10 @@ const SMALL_DIFFERENCE: f64 = 1e-12;
 /// use trimtab_metric::{Bucket, histogram_quantile};
 ///
 /// let bucket = |upper_bound, count| Bucket { upper_bound, count };
-/// let buckets = [bucket(0.1, 50.0), bucket(0.5, 90.0), bucket(f64::INFINITY, 100.0)];
-/// assert_eq!(histogram_quantile(0.25, &buckets), 0.05);
-/// assert_eq!(histogram_quantile(0.7, &buckets), 0.3);
-/// assert_eq!(histogram_quantile(0.99, &buckets), 0.5);
+/// let buckets = [bucket(1.0, 50.0), bucket(5.0, 90.0), bucket(f64::INFINITY, 100.0)];
+/// assert_eq!(histogram_quantile(0.25, &buckets), 0.5);
+/// assert_eq!(histogram_quantile(0.7, &buckets), 3.0);
+/// assert_eq!(histogram_quantile(0.99, &buckets), 5.0);
 /// assert!(histogram_quantile(0.5, &[]).is_nan());
 /// ```
 pub fn histogram_quantile(quantile: f64, buckets: &[Bucket]) -> f64 {

@@ -152,7 +152,7 @@ impl CounterRate {
     /// ```
     /// use trimtab_metric::{CounterRate, Span, Timestamp};
     /// let mut counter = CounterRate::new(Span::from_secs(60), 10);
-    /// for second in [10, 25, 40, 55] {
+    /// for second in [15, 30, 45] {
     ///     counter.push(Timestamp::from_secs(second), 1000.0 + 2.0 * second as f64)?;
     /// }
     /// counter.advance(Timestamp::from_secs(60));
