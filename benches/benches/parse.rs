@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use trimtab_benches::{MIXED, eventful_state, mixed_record, policy};
-use trimtab_engine::{DecisionRecord, LogEntry, ScaleUpdate};
+use trimtab_engine::{DecisionRecord, LogEntry};
 use trimtab_manifest::{Source, read_policies};
 use trimtab_metric::Quantity;
 
@@ -24,7 +24,7 @@ fn parse(c: &mut Criterion) {
     c.bench_function("resolve 10 pods", |b| b.iter(|| black_box(&record).resolve(&policy)));
 
     let state = eventful_state(&policy, 10);
-    let made = DecisionRecord::make(&policy, state, record, Some(ScaleUpdate::Applied));
+    let made = DecisionRecord::decide(&policy, state, record);
     let Ok((record, _)) = made else { return };
     let Ok(line) = serde_json::to_string(&LogEntry::Decision(record)) else { return };
     c.bench_function("log line", |b| {

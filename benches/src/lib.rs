@@ -11,8 +11,8 @@ use trimtab_metric::{Reading, Sample, Span, Timestamp};
 /// The time of every observation, in seconds.
 pub const NOW: i64 = 1_800_000_000;
 
-/// The seed article's policy with one more metric: CPU by utilization and a queue per pod, with
-/// windows and rate limits both ways.
+/// CPU by utilization and a queue per pod, with the windows and rate limits of
+/// `examples/llm-inference`.
 pub const MIXED: &str = r#"{
     "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm-inference"},
     "minReplicas": 2,

@@ -142,7 +142,7 @@ fn state_sizes(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nstate after a day of changing load:\n")?;
     writeln!(out, "| policy | in memory | as JSON |")?;
     writeln!(out, "| --- | ---: | ---: |")?;
-    for (name, text) in [("the seed article's", MIXED), ("simple", SIMPLE)] {
+    for (name, text) in [("CPU and queue, as in the example", MIXED), ("simple", SIMPLE)] {
         let policy = policy(text);
         let mut state = State::for_policy(&policy);
         let mut observation = mixed_observation(10);

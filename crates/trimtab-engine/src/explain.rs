@@ -36,7 +36,7 @@ impl Decision {
     /// # };
     /// let (decision, _) = decide_traced(&policy, State::for_policy(&policy), &observation);
     /// let text = decision.explain().to_string();
-    /// assert!(text.starts_with("1970-01-01T00:00:00Z  2 -> 4 replicas: `requests_in_flight` is above"));
+    /// assert!(text.starts_with("1970-01-01T00:00:00Z  2 -> 4 replicas: `requests_in_flight` asks for"));
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn explain(&self) -> Explanation<'_> {
@@ -66,7 +66,7 @@ impl fmt::Display for Explanation<'_> {
 fn headline(decision: &Decision) -> String {
     let current = decision.current_replicas;
     match decision.scale_to {
-        Some(wanted) => format!("{current} -> {wanted} replicas: {}", reason(decision)),
+        Some(wanted) => format!("{current} -> {wanted} replicas: {}", reason(decision, wanted)),
         None if decision.outcome == Outcome::ScaleUnavailable => {
             "nothing is decided: the scale could not be read".to_string()
         }
@@ -74,16 +74,20 @@ fn headline(decision: &Decision) -> String {
     }
 }
 
-fn reason(decision: &Decision) -> String {
+fn reason(decision: &Decision, wanted: i32) -> String {
     match decision.reason {
+        ScaleReason::AllMetricsBelow | ScaleReason::None if wanted > decision.current_replicas => {
+            "a recommendation of before still counts".to_string()
+        }
         ScaleReason::AboveMax => "there are more than `maxReplicas`".to_string(),
         ScaleReason::BelowMin => "there are fewer than `minReplicas`".to_string(),
         ScaleReason::MetricAbove => match name_of_winner(decision) {
-            Some(name) => format!("`{name}` is above its target"),
-            None => "a metric is above its target".to_string(),
+            Some(name) => format!("`{name}` asks for more"),
+            None => "a metric asks for more".to_string(),
         },
-        ScaleReason::AllMetricsBelow => "all metrics are below their targets".to_string(),
-        ScaleReason::None => "a recommendation of before still counts".to_string(),
+        ScaleReason::AllMetricsBelow | ScaleReason::None => {
+            "no metric asks for as many".to_string()
+        }
     }
 }
 
@@ -205,35 +209,47 @@ fn held_words(held: &Held) -> String {
 }
 
 fn metric_words(metric: &MetricStep) -> (String, String, String) {
-    let (measure, rule) = match &metric.result {
-        MetricResult::Measured(measured) => {
-            (measure(measured, metric.target), calculation(measured))
-        }
-        MetricResult::Failed { error, .. } => (target(metric.target), error.to_string()),
+    let amount = |milli| amount(&metric.name, milli);
+    let target = match metric.target {
+        Target::Utilization { percent } => format!("{percent}%"),
+        Target::AverageValue { milli } | Target::Value { milli } => amount(milli),
+        Target::Unusable => "nothing".to_string(),
     };
-    (metric.name.clone(), measure, rule)
-}
-
-fn measure(measured: &Measured, wanted: Target) -> String {
+    let measured = match &metric.result {
+        MetricResult::Measured(measured) => measured,
+        MetricResult::Failed { error, .. } => {
+            return (metric.name.clone(), target, error.to_string());
+        }
+    };
     let is = match measured.status {
         MetricStatus::Utilization { percent, .. } => format!("{percent}%"),
-        MetricStatus::AverageValue { milli } => format!("{} each", Decimal(milli)),
-        MetricStatus::Value { milli } => Decimal(milli).to_string(),
+        // What the HPA reports of an average over no replicas.
+        MetricStatus::AverageValue { milli: i64::MIN } => "none to share it".to_string(),
+        MetricStatus::AverageValue { milli } => format!("{} each", amount(milli)),
+        MetricStatus::Value { milli } => amount(milli),
     };
-    format!("{is} of {}", target(wanted))
+    (metric.name.clone(), format!("{is} of {target}"), calculation(measured))
 }
 
-fn target(target: Target) -> String {
-    match target {
-        Target::Utilization { percent } => format!("{percent}%"),
-        Target::AverageValue { milli } | Target::Value { milli } => Decimal(milli).to_string(),
-        Target::Unusable => "nothing".to_string(),
+/// Memory in the binary units that people write it in, everything else as a decimal number.
+fn amount(metric: &str, milli: i64) -> String {
+    const UNITS: [(u64, &str); 4] = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
+    let bytes = milli.unsigned_abs() / 1000;
+    let unit = UNITS.iter().find(|(power, _)| bytes >> power > 0);
+    match unit.filter(|_| metric == "memory") {
+        None => Decimal(milli).to_string(),
+        Some((power, suffix)) => {
+            let sign = if milli < 0 { "-" } else { "" };
+            let tenths = (u128::from(bytes) * 10) >> power;
+            format!("{sign}{}.{}{suffix}", tenths / 10, tenths % 10)
+        }
     }
 }
 
 fn calculation(measured: &Measured) -> String {
-    let number = |value: Option<crate::Finite>| match value {
-        Some(value) => format!("{:.3}", value.get()),
+    let number = |value: Option<crate::Finite>| match value.map(crate::Finite::get) {
+        Some(value) if value != 0.0 && libm::fabs(value) < 0.001 => format!("{value:.0e}"),
+        Some(value) => format!("{value:.3}"),
         None => "infinite".to_string(),
     };
     let silent = match (measured.pods.missing, measured.pods.unready) {
@@ -289,5 +305,13 @@ mod tests {
             assert_eq!(Decimal(milli).to_string(), text);
         }
         assert_eq!(Decimal(i64::MIN).to_string(), "-9223372036854775.808");
+    }
+
+    #[test]
+    fn memory_reads_in_binary_units() {
+        assert_eq!(amount("memory", 53_687_091_200_000), "50.0Gi");
+        assert_eq!(amount("memory", 1_500), "1.5");
+        assert_eq!(amount("memory", i64::MIN), "-8388.6Ti".to_string());
+        assert_eq!(amount("cpu", 53_687_091_200_000), "53687091200");
     }
 }

@@ -35,9 +35,12 @@ pub enum LogEntry {
 /// let observation: ObservationRecord = serde_json::from_str(
 ///     r#"{"time": 0, "replicas": 2, "readings": [{"metric": "q", "value": "25"}]}"#,
 /// )?;
-/// let (record, _state) =
-///     DecisionRecord::make(&policy, State::for_policy(&policy), observation, Some(ScaleUpdate::Applied))?;
+/// let (mut record, state) =
+///     DecisionRecord::decide(&policy, State::for_policy(&policy), observation)?;
 /// assert_eq!(record.decision.scale_to, Some(4));
+/// // … write it to the target …
+/// let state = record.settle(&policy, state, ScaleUpdate::Applied);
+/// assert_eq!(record.after, state.digest());
 /// assert_eq!(record.again(&policy)?, record); // what replaying a log checks
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
@@ -52,7 +55,7 @@ pub struct DecisionRecord {
     pub before: State,
     /// What was decided.
     pub decision: Decision,
-    /// What became of the change of scale, if there was one.
+    /// What became of the change of scale; absent if there was none, or nobody carried it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<ScaleUpdate>,
     /// The digest of the state after.
@@ -60,28 +63,33 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
-    /// Decides, settles with what `update` says of the change, and records it all; returns the state
-    /// after, too. `update` is `None` where nobody carries out the change, as in shadow mode.
+    /// As [`decide_traced`], and records it; returns the state after, too.
     ///
     /// # Errors
     ///
     /// [`ObservationError`] when the observation does not fit the policy.
-    pub fn make(
+    pub fn decide(
         policy: &Policy,
         before: State,
         observation: ObservationRecord,
-        update: Option<ScaleUpdate>,
     ) -> Result<(Self, State), ObservationError> {
         let resolved = observation.resolve(policy)?;
         let (decision, state) = decide_traced(policy, before.clone(), &resolved);
-        let update = update.filter(|_| decision.scale_to.is_some());
-        let after = match update {
-            Some(update) => settle(policy, state, &decision, update),
-            None => state,
-        };
-        let digest = after.digest();
+        let after = state.digest();
         let policy = policy.digest();
-        Ok((Self { policy, observation, before, decision, update, after: digest }, after))
+        Ok((Self { policy, observation, before, decision, update: None, after }, state))
+    }
+
+    /// As [`settle()`](crate::settle()), and records it. Not called in shadow mode, where nobody
+    /// carries out the change.
+    pub fn settle(&mut self, policy: &Policy, state: State, update: ScaleUpdate) -> State {
+        if self.decision.scale_to.is_none() {
+            return state;
+        }
+        let state = settle(policy, state, &self.decision, update);
+        self.update = Some(update);
+        self.after = state.digest();
+        state
     }
 
     /// Makes the recorded decision again, with the present code. A log replays when the result is
@@ -91,8 +99,11 @@ impl DecisionRecord {
     ///
     /// [`ObservationError`] when the observation does not fit the policy.
     pub fn again(&self, policy: &Policy) -> Result<Self, ObservationError> {
-        let (mut again, _) =
-            Self::make(policy, self.before.clone(), self.observation.clone(), self.update)?;
+        let (mut again, state) =
+            Self::decide(policy, self.before.clone(), self.observation.clone())?;
+        if let Some(update) = self.update {
+            again.settle(policy, state, update);
+        }
         if self.decision.trace.is_none() {
             again.decision.trace = None;
         }

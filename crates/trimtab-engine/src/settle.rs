@@ -102,8 +102,8 @@ fn remember(events: &mut Vec<ScaleEvent>, new: ScaleEvent) {
     push_tight(events, new);
 }
 
-/// Makes one event of the two oldest, with the later time: the rate limits are then never looser
-/// than they would be with both.
+/// Makes one event of the two oldest, with the later time: the rate limits of this direction are then
+/// never looser than they would be with both.
 fn join_oldest(events: &mut Vec<ScaleEvent>) {
     events.sort_by_key(|event| event.at);
     let oldest = events.remove(0);

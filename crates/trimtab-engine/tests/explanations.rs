@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use trimtab_engine::{Autoscaler, ObservationRecord, Policy, PolicySpec, ScaleUpdate};
 
-/// A policy with the seed's two metrics and whatever `more` overrides.
+/// A policy with a queue and a KV cache, and whatever `more` overrides.
 fn autoscaler(more: Value) -> Autoscaler {
     let mut spec = json!({
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm-inference"},

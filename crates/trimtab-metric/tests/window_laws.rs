@@ -1,5 +1,7 @@
 //! Every window answers what a list of its samples would.
 
+#![expect(clippy::disallowed_methods, reason = "which zero comes back does not matter here")]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use trimtab_metric::{

@@ -1,3 +1,4 @@
+#![no_std]
 #![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 

@@ -121,10 +121,10 @@ impl Run<'_> {
         }
         let Seen { observation, values, recorded, follows } = seen;
         let before = std::mem::take(&mut self.state);
-        let update = follows.then_some(ScaleUpdate::Applied);
-        let (record, after) = DecisionRecord::make(self.policy, before, observation, update)
+        let (mut record, state) = DecisionRecord::decide(self.policy, before, observation)
             .map_err(|error| feed.wrong(error.to_string()))?;
-        self.state = after;
+        self.state =
+            if follows { record.settle(self.policy, state, ScaleUpdate::Applied) } else { state };
         let decision = &record.decision;
         self.replicas = decision.desired_replicas;
         self.tally.take(decision, recorded);

@@ -125,7 +125,9 @@ impl Report {
         let shown_changes = || self.changes.iter().take(shown);
         let times = shown_changes().map(|change| clock.show(change.time).chars().count());
         let width = times.max().unwrap_or(0).max(4);
-        writeln!(out, "{BOLD}{:<width$}  replicas  why{BOLD:#}", "time")?;
+        if shown > 0 {
+            writeln!(out, "{BOLD}{:<width$}  replicas  why{BOLD:#}", "time")?;
+        }
         for Change { time, from, to, why } in shown_changes() {
             let style = if to > from { UP } else { DOWN };
             let change = format!("{from:>2} -> {to}");

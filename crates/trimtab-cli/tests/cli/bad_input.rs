@@ -138,8 +138,9 @@ fn an_observation_that_does_not_fit() {
         &desk,
         Path::new("hpa.yaml"),
         &observation,
-        "error: the policy has no metric `q` left to take this reading; it has \
-         `inference_requests_waiting`, `inference_kv_cache_usage_ratio`\n --> [..]o.json\n",
+        "error: no metric is left to take the reading of `q`: the policy has \
+         `inference_requests_waiting`, `inference_kv_cache_usage_ratio`, one reading each\n \
+         --> [..]o.json\n",
     );
 }
 

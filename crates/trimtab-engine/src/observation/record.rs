@@ -142,7 +142,7 @@ pub struct ContainerMetrics {
 }
 
 /// What was read for one metric of the policy. Amounts are exact; what is finer than a thousandth is
-/// rounded away from zero, and what no `i64` of thousandths holds stops at its edge.
+/// rounded away from zero, and what no `i64` of thousandths holds is invalid.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReadingRecord {

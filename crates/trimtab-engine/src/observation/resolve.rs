@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use thiserror::Error;
-use trimtab_metric::{Reading, Sample, Span, Timestamp};
+use trimtab_metric::{InvalidReason, Quantity, Reading, Sample, Span, Timestamp};
 
 use super::requests::{requested, used};
 use super::{
@@ -41,7 +41,7 @@ pub enum ObservationError {
     },
     /// A reading is for a metric that the policy does not have, or has fewer times.
     #[error(
-        "the policy has no {}metric `{metric}` left to take this reading; it has {}",
+        "no metric is left to take the reading of `{metric}`{}: the policy has {}, one reading each",
         container_words(container),
         list(known)
     )]
@@ -64,7 +64,7 @@ pub enum ObservationError {
 }
 
 fn container_words(container: &Option<String>) -> String {
-    container.as_ref().map(|name| alloc::format!("container `{name}` ")).unwrap_or_default()
+    container.as_ref().map(|name| alloc::format!(" in container `{name}`")).unwrap_or_default()
 }
 
 fn list(names: &[String]) -> String {
@@ -181,7 +181,7 @@ impl ObservationRecord {
                 at: entry.timestamp.unwrap_or(self.time),
                 window: entry.window_seconds.unwrap_or(DEFAULT_WINDOW),
             };
-            Some((entry.pod.as_str(), sample))
+            Some((entry.pod.as_str(), Reading::Value(sample)))
         });
         Ok(MetricReading::PerPod(self.per_pod(samples, metric, policy, rows)))
     }
@@ -203,18 +203,19 @@ impl ObservationRecord {
         match (metric.source(), &reading.pods, &reading.value, &reading.values) {
             (MetricSource::Unknown, ..) => Ok(MetricReading::Unavailable(Unavailable::Missing)),
             (MetricSource::Object, None, Some(value), None) => {
-                Ok(MetricReading::Total(value.saturating_milli()))
+                Ok(value.checked_milli().map_or(OUT_OF_RANGE, MetricReading::Total))
             }
             (MetricSource::Object, ..) => wrong("one `value`, since it is an Object metric"),
-            (MetricSource::External, None, Some(value), None) => {
-                Ok(MetricReading::Totals(vec![value.saturating_milli()]))
-            }
+            (MetricSource::External, None, Some(value), None) => Ok(value
+                .checked_milli()
+                .map_or(OUT_OF_RANGE, |milli| MetricReading::Totals(vec![milli]))),
             (MetricSource::External, None, None, Some(values)) if values.is_empty() => {
                 Ok(MetricReading::Unavailable(Unavailable::Missing))
             }
-            (MetricSource::External, None, None, Some(values)) => Ok(MetricReading::Totals(
-                values.iter().map(|value| value.saturating_milli()).collect(),
-            )),
+            (MetricSource::External, None, None, Some(values)) => {
+                let totals: Option<_> = values.iter().map(Quantity::checked_milli).collect();
+                Ok(totals.map_or(OUT_OF_RANGE, MetricReading::Totals))
+            }
             (MetricSource::External, ..) => {
                 wrong("one `value` or the `values` of its series, since it is an External metric")
             }
@@ -223,12 +224,13 @@ impl ObservationRecord {
             }
             (_, Some(pods), None, None) => {
                 let samples = pods.iter().map(|(pod, sample)| {
-                    let sample = Sample {
-                        milli: sample.value.saturating_milli(),
-                        at: sample.timestamp.unwrap_or(self.time),
-                        window: sample.window.unwrap_or(DEFAULT_WINDOW),
+                    let at = sample.timestamp.unwrap_or(self.time);
+                    let window = sample.window.unwrap_or(DEFAULT_WINDOW);
+                    let reading = match sample.value.checked_milli() {
+                        Some(milli) => Reading::Value(Sample { milli, at, window }),
+                        None => Reading::Invalid(InvalidReason::OutOfRange),
                     };
-                    (pod.as_str(), sample)
+                    (pod.as_str(), reading)
                 });
                 Ok(MetricReading::PerPod(self.per_pod(samples, metric, policy, rows)))
             }
@@ -239,18 +241,19 @@ impl ObservationRecord {
     /// Puts samples by pod name into the table's order.
     fn per_pod<'a>(
         &self,
-        samples: impl Iterator<Item = (&'a str, Sample)>,
+        samples: impl Iterator<Item = (&'a str, Reading)>,
         metric: &Metric,
         policy: &Policy,
         rows: &BTreeMap<&str, usize>,
     ) -> PodReadings {
         let mut readings = PodReadings::with_capacity(self.pods.len());
         let mut by_row = vec![Reading::Missing; self.pods.len()];
-        let last_of_each: BTreeMap<&str, Sample> = samples.collect();
-        for (pod, sample) in last_of_each {
-            match rows.get(pod).and_then(|row| by_row.get_mut(*row)) {
-                Some(slot) => *slot = Reading::Value(sample),
-                None => readings.push_unlisted(sample.milli),
+        let last_of_each: BTreeMap<&str, Reading> = samples.collect();
+        for (pod, reading) in last_of_each {
+            match (rows.get(pod).and_then(|row| by_row.get_mut(*row)), reading) {
+                (Some(slot), reading) => *slot = reading,
+                (None, Reading::Value(sample)) => readings.push_unlisted(sample.milli),
+                (None, _) => {}
             }
         }
         for reading in by_row {
@@ -267,6 +270,9 @@ impl ObservationRecord {
         readings
     }
 }
+
+/// A value that no `i64` of thousandths holds is no value: cut off, it would be another one.
+const OUT_OF_RANGE: MetricReading = MetricReading::Unavailable(Unavailable::Invalid);
 
 fn requests(
     pods: &[PodRecord],

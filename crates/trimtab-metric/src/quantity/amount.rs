@@ -71,24 +71,24 @@ impl Amount {
         }
     }
 
-    /// Thousandths, rounded away from zero; what does not fit stops at the edge of `i64`.
-    pub(crate) fn saturating_milli(&self) -> i64 {
+    /// Thousandths, rounded away from zero; `None` for what does not fit.
+    pub(crate) fn checked_milli(&self) -> Option<i64> {
         if let Amount::Small { value, exponent: -3 } = self {
-            return *value;
+            return Some(*value);
         }
         let NormalForm { signum, magnitude, exponent } = self.normal_form();
-        let (sign, edge) = if signum < 0 { ("-", i64::MIN) } else { ("", i64::MAX) };
         let places = exponent.saturating_add(3);
         let magnitude = match usize::try_from(places) {
-            _ if signum == 0 => return 0,
-            Ok(places) if places > 19 => return edge,
+            _ if signum == 0 => return Some(0),
+            Ok(places) if places > 19 => return None,
             Ok(places) => magnitude.times_pow10(places),
             Err(_) => {
                 let places = usize::try_from(places.unsigned_abs()).unwrap_or(usize::MAX);
                 magnitude.div_pow10_up(places)
             }
         };
-        alloc::format!("{sign}{}", magnitude.to_digits()).parse().unwrap_or(edge)
+        let sign = if signum < 0 { "-" } else { "" };
+        alloc::format!("{sign}{}", magnitude.to_digits()).parse().ok()
     }
 
     pub(crate) fn approx_f64(&self) -> f64 {

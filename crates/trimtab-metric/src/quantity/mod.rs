@@ -130,20 +130,20 @@ impl Quantity {
         self.amount.milli()
     }
 
-    /// The quantity in thousandths: rounded away from zero, and stopping at the edge of `i64`.
+    /// The quantity in thousandths, rounded away from zero; `None` where no `i64` holds it.
     ///
     /// Unlike [`Quantity::milli`] it depends on the value alone and not on how that is written, so an amount in thousandths survives
     /// being written down.
     ///
     /// ```
     /// use trimtab_metric::Quantity;
-    /// assert_eq!("1E".parse::<Quantity>()?.saturating_milli(), i64::MAX);
+    /// assert_eq!("1E".parse::<Quantity>()?.checked_milli(), None);
     /// let least = Quantity::from_milli(i64::MIN);
-    /// assert_eq!(least.to_string().parse::<Quantity>()?.saturating_milli(), i64::MIN);
+    /// assert_eq!(least.to_string().parse::<Quantity>()?.checked_milli(), Some(i64::MIN));
     /// # Ok::<(), trimtab_metric::ParseQuantityError>(())
     /// ```
-    pub fn saturating_milli(&self) -> i64 {
-        self.amount.saturating_milli()
+    pub fn checked_milli(&self) -> Option<i64> {
+        self.amount.checked_milli()
     }
 
     /// The quantity as Kubernetes approximates it: the written mantissa times a power of ten, one rounding each.

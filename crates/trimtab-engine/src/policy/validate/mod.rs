@@ -201,7 +201,8 @@ fn hpa(hpa: &HpaSpec, errors: &mut Errors) {
     ];
     for (name, value, least) in whole {
         if let Some(value) = value.filter(|value| *value < least) {
-            let detail = format!("is {value} and has to be at least {least} seconds");
+            let unit = if least == 1 { "second" } else { "seconds" };
+            let detail = format!("is {value} and has to be at least {least} {unit}");
             errors.invalid(format!("spec.hpa.{name}"), detail);
         }
     }
