@@ -20,7 +20,7 @@ fn parse(c: &mut Criterion) {
     c.bench_function("manifest hpa.yaml", |b| b.iter(|| read_policies(black_box(&source))));
 
     let policy = policy(MIXED);
-    let record = mixed_record();
+    let record = mixed_record(10);
     c.bench_function("resolve 10 pods", |b| b.iter(|| black_box(&record).resolve(&policy)));
 
     let state = eventful_state(&policy, 10);

@@ -112,9 +112,9 @@ pub fn simple_observation(second: i64, replicas: i32, in_flight: i64) -> Observa
     }
 }
 
-/// The mixed observation of ten pods as a document.
-pub fn mixed_record() -> ObservationRecord {
-    let pods: Vec<serde_json::Value> = (0..10)
+/// The mixed observation as a document, with names.
+pub fn mixed_record(count: usize) -> ObservationRecord {
+    let pods: Vec<serde_json::Value> = (0..count)
         .map(|pod| {
             serde_json::json!({
                 "name": format!("llm-inference-{pod}"),
@@ -125,13 +125,13 @@ pub fn mixed_record() -> ObservationRecord {
         })
         .collect();
     let by_pod = |value: &str| {
-        (0..10)
+        (0..count)
             .map(|pod| (format!("llm-inference-{pod}"), serde_json::json!(value)))
             .collect::<serde_json::Map<_, _>>()
     };
     let record = serde_json::json!({
         "time": NOW,
-        "replicas": 10,
+        "replicas": count,
         "pods": pods,
         "readings": [
             {"metric": "cpu", "pods": by_pod("700m")},
