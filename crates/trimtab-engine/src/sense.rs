@@ -68,6 +68,19 @@ impl CpuReadiness {
 ///
 /// `cpu` is given for the resource `cpu` alone: no other metric looks at readiness. Rows that the
 /// readings do not reach count as not reported.
+///
+/// ```
+/// use trimtab_engine::{PodClass, PodPhase, PodReadings, PodRow, PodTable, classify};
+///
+/// let mut pods = PodTable::default();
+/// let mut readings = PodReadings::default();
+/// pods.push(PodRow::default());
+/// readings.push_milli(700);
+/// pods.push(PodRow { phase: PodPhase::Pending, ..PodRow::default() });
+/// pods.push(PodRow::default());
+/// let classes: Vec<PodClass> = classify(&pods, &readings, None).map(|(class, _)| class).collect();
+/// assert_eq!(classes, [PodClass::Measured, PodClass::Unready, PodClass::Missing]);
+/// ```
 pub fn classify<'a>(
     pods: &'a PodTable,
     readings: &'a PodReadings,

@@ -105,11 +105,21 @@ impl State {
     }
 
     /// A fingerprint, equal for equal states on every platform.
+    ///
+    /// ```
+    /// use trimtab_engine::State;
+    /// assert_eq!(State::default().digest(), State::default().digest());
+    /// ```
     pub fn digest(&self) -> Digest {
         Digest::of(self)
     }
 
     /// How many bytes it takes in memory, its lists' spare room included.
+    ///
+    /// ```
+    /// use trimtab_engine::State;
+    /// assert_eq!(State::default().size_in_bytes(), size_of::<State>());
+    /// ```
     pub fn size_in_bytes(&self) -> usize {
         let recommendations = self.recommendations.as_ref().map_or(0, Vec::capacity);
         let events = self.scale_ups.capacity() + self.scale_downs.capacity();

@@ -101,6 +101,14 @@ pub struct Tolerance {
 
 impl Tolerance {
     /// Whether `ratio` is close enough to 1: both edges included, as floats compare; NaN is not.
+    ///
+    /// ```
+    /// use trimtab_engine::Tolerance;
+    ///
+    /// let tolerance = Tolerance { down: 0.1, up: 0.1 };
+    /// assert!(tolerance.accepts(88.0 / 80.0));
+    /// assert!(!tolerance.accepts(89.0 / 80.0));
+    /// ```
     pub fn accepts(self, ratio: f64) -> bool {
         (1.0 - self.down) <= ratio && ratio <= (1.0 + self.up)
     }
@@ -166,7 +174,18 @@ impl Policy {
         &self.hpa
     }
 
-    /// The tolerance that counts, per direction.
+    /// The tolerance that counts, per direction: the policy's own where it has one and the gate
+    /// allows it, else the cluster's.
+    ///
+    /// ```
+    /// # use trimtab_engine::{Policy, PolicySpec};
+    /// let spec: PolicySpec = serde_json::from_str(
+    ///     r#"{"maxReplicas": 3, "behavior": {"scaleDown": {"tolerance": "0.3"}}}"#,
+    /// )?;
+    /// let tolerance = Policy::from_stored(spec).tolerance();
+    /// assert_eq!((tolerance.down, tolerance.up), (0.3, 0.1));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     pub fn tolerance(&self) -> Tolerance {
         let own = |rules: fn(&Behavior) -> &ScalingRules| {
             self.behavior

@@ -36,11 +36,32 @@ pub struct Circumstances<'a> {
     pub settings: &'a HpaSettings,
 }
 
-/// What one metric proposes.
+/// What one metric proposes: the part of the decision that a host may want by itself.
 ///
 /// # Errors
 ///
 /// [`MetricError`]: why it can't propose anything.
+///
+/// ```
+/// use trimtab_engine::strategy::hpa::{Circumstances, propose};
+/// use trimtab_engine::{MetricReading, MetricSource, PodTable, Policy, PolicySpec, Target};
+/// use trimtab_metric::Timestamp;
+///
+/// let policy = Policy::from_stored(PolicySpec::default());
+/// let at = Circumstances {
+///     now: Timestamp::from_secs(0),
+///     spec_replicas: 3,
+///     status_replicas: 3,
+///     tolerance: policy.tolerance(),
+///     pods: &PodTable::default(),
+///     settings: policy.hpa(),
+/// };
+/// let reading = MetricReading::Totals(vec![30_000, 12_000]); // two series: 42 in all
+/// let target = Target::AverageValue { milli: 10_000 };
+/// let proposal = propose(&MetricSource::External, target, &reading, &at)?;
+/// assert_eq!(proposal.replicas, 5); // ceil(42 / 10)
+/// # Ok::<(), trimtab_engine::MetricError>(())
+/// ```
 pub fn propose(
     source: &MetricSource,
     target: Target,
