@@ -149,7 +149,7 @@ fn sense<R: Recorder>(
     let Some(scale) = observation.scale else {
         state.status.conditions.set(able, false, ConditionReason::FailedGetScale, now);
         let current = state.status.current_replicas;
-        trace.record(|| Step::unchanged(Stage::Size, current, Rule::ScaleUnavailable));
+        trace.record(|| Step::unchanged(Stage::Sense, current, Rule::ScaleUnavailable));
         return None;
     };
     state.status.conditions.set(able, true, ConditionReason::SucceededGetScale, now);

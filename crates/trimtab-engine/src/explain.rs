@@ -152,6 +152,7 @@ fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
 
 fn stage(stage: Stage) -> &'static str {
     match stage {
+        Stage::Sense => "sense",
         Stage::Size => "size",
         Stage::Stabilize => "stabilize",
         Stage::Limit => "limit",

@@ -35,6 +35,8 @@ pub struct Step {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Stage {
+    /// What do we know? A step of its own only where that is too little to go on.
+    Sense,
     /// How many does the load need?
     Size,
     /// Has it wanted that for long enough?

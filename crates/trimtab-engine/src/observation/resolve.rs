@@ -248,13 +248,16 @@ impl ObservationRecord {
     ) -> PodReadings {
         let mut readings = PodReadings::with_capacity(self.pods.len());
         let mut by_row = vec![Reading::Missing; self.pods.len()];
-        let last_of_each: BTreeMap<&str, Reading> = samples.collect();
-        for (pod, reading) in last_of_each {
-            match (rows.get(pod).and_then(|row| by_row.get_mut(*row)), reading) {
-                (Some(slot), reading) => *slot = reading,
-                (None, Reading::Value(sample)) => readings.push_unlisted(sample.milli),
-                (None, _) => {}
+        // Of several samples of one pod the last counts.
+        let mut unlisted = BTreeMap::new();
+        for (pod, reading) in samples {
+            match rows.get(pod).and_then(|row| by_row.get_mut(*row)) {
+                Some(slot) => *slot = reading,
+                None => drop(unlisted.insert(pod, reading)),
             }
+        }
+        for sample in unlisted.values().filter_map(Reading::value) {
+            readings.push_unlisted(sample.milli);
         }
         for reading in by_row {
             readings.push(reading);

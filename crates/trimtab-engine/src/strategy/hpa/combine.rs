@@ -42,7 +42,7 @@ pub(crate) fn size<R: Recorder>(
     if let Some(reason) = unusable(observation.selector) {
         state.status.conditions.set(ConditionType::ScalingActive, false, reason, observation.now);
         let rule = Rule::SelectorUnusable { selector: observation.selector };
-        trace.record(|| Step::unchanged(Stage::Size, current, rule));
+        trace.record(|| Step::unchanged(Stage::Sense, current, rule));
         return Sized::Nothing(Outcome::SelectorUnusable);
     }
     let at = Circumstances {
