@@ -168,3 +168,55 @@ pub(crate) fn next_deadline(policy: &Policy, state: &State, now: Timestamp) -> O
         None => leaves(policy.hpa().downscale_stabilization, Span::from_millis(1)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(tick: usize) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(tick).unwrap())
+    }
+
+    /// The lowest and the highest of the recommendations since a moment.
+    fn range(past: &[Recommendation], since: Timestamp) -> Option<(i32, i32)> {
+        let inside = past.iter().filter(|entry| entry.at > since).map(|entry| entry.replicas);
+        Some((inside.clone().min()?, inside.max()?))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Forgetting what can't matter changes no window, whatever its length.
+        #[test]
+        fn making_room_changes_no_window(
+            replicas in prop::collection::vec(0_i32..50, 1..200),
+            windows in prop::collection::vec(0_usize..200, 8),
+        ) {
+            let entry = |(tick, replicas)| Recommendation { replicas, at: at(tick) };
+            let before: Vec<_> = replicas.into_iter().enumerate().map(entry).collect();
+            let mut after = before.clone();
+            make_room(&mut after);
+            prop_assert!(after.len() <= before.len().min(100));
+            for since in windows {
+                prop_assert_eq!(range(&after, at(since)), range(&before, at(since)));
+            }
+        }
+    }
+
+    #[test]
+    fn where_all_of_them_matter_the_oldest_goes() {
+        // Ever closer to the middle, from both sides: each is the highest or the lowest so far back.
+        let far = |tick: usize| i32::try_from(2 * State::MOST_ENTRIES - tick).unwrap();
+        let entry = |tick| Recommendation {
+            replicas: if tick % 2 == 0 { far(tick) } else { -far(tick) },
+            at: at(tick),
+        };
+        let mut past: Vec<_> = (0..State::MOST_ENTRIES).map(entry).collect();
+        remember(&mut past, None, entry(State::MOST_ENTRIES));
+        assert_eq!(past.len(), State::MOST_ENTRIES);
+        assert_eq!(past.first().copied(), Some(entry(1)));
+        assert_eq!(past.last().copied(), Some(entry(State::MOST_ENTRIES)));
+    }
+}

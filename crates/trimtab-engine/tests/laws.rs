@@ -408,8 +408,14 @@ fn check_trace(policy: &Policy, decision: &Decision) -> Result<(), TestCaseError
                 prop_assert_eq!(winner.map(|(_, to, _)| (*to).max(0)), Some(largest));
                 largest
             }
-            Rule::Windows { current, lowest, highest, .. } => (*current).max(*lowest).min(*highest),
-            Rule::HighestRecommendation { held } => held.map_or(step.from, |held| held.by.replicas),
+            Rule::Windows { current, lowest, highest, held } => {
+                check_held(decision, step.to, held.as_ref())?;
+                (*current).max(*lowest).min(*highest)
+            }
+            Rule::HighestRecommendation { held } => {
+                check_held(decision, step.to, held.as_ref())?;
+                held.map_or(step.from, |held| held.by.replicas)
+            }
             Rule::RateLimit { direction: Direction::Up, limit } | Rule::ScaleUpLimit { limit } => {
                 step.from.min(*limit)
             }
@@ -422,6 +428,21 @@ fn check_trace(policy: &Policy, decision: &Decision) -> Result<(), TestCaseError
         at = step.to;
     }
     prop_assert_eq!(at, decision.desired_replicas);
+    Ok(())
+}
+
+/// What holds the count is a recommendation of that very count that is still in its window.
+fn check_held(
+    decision: &Decision,
+    to: i32,
+    held: Option<&trimtab_engine::Held>,
+) -> Result<(), TestCaseError> {
+    if let Some(held) = held {
+        prop_assert_eq!(held.by.replicas, to);
+        prop_assert!(
+            held.until > decision.at && held.until >= held.by.at.saturating_add(held.window)
+        );
+    }
     Ok(())
 }
 

@@ -201,7 +201,6 @@ impl ObservationRecord {
             Err(ObservationError::WrongForm { metric: reading.metric.clone(), expected })
         };
         match (metric.source(), &reading.pods, &reading.value, &reading.values) {
-            (MetricSource::Unknown, ..) => Ok(MetricReading::Unavailable(Unavailable::Missing)),
             (MetricSource::Object, None, Some(value), None) => {
                 Ok(value.checked_milli().map_or(OUT_OF_RANGE, MetricReading::Total))
             }
