@@ -1,11 +1,6 @@
 //! From an observation with names to one without: what is missing, what is wrong, what is extra.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may fail by panic"
-)]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
 
 use serde_json::{Value, json};
 use trimtab_engine::{
