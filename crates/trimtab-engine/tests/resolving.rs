@@ -128,3 +128,13 @@ fn a_resource_comes_from_the_resource_metrics_unless_it_has_a_reading() {
     let MetricReading::PerPod(cpu) = &observation.readings[3] else { panic!("no reading") };
     assert_eq!(cpu.reported(), 2);
 }
+
+/// Kubernetes' own milli-units of such a quantity depend on how it is written; a reading's do not,
+/// or a logged decision would replay differently.
+#[test]
+fn a_large_negative_reading_survives_being_written_down() {
+    let milli = -1_000_000_000_000_000_001;
+    let value = trimtab_metric::Quantity::from_milli(milli);
+    let read = readings(json!([{"metric": "rate", "value": value.to_string()}]));
+    assert_eq!(read[2], MetricReading::Total(milli));
+}
