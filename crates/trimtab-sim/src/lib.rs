@@ -7,6 +7,7 @@ mod outcome;
 mod profile;
 mod random;
 mod request;
+mod server;
 
 pub use moment::Moment;
 pub use objective::{Measure, Objective, ParseObjectiveError};
@@ -17,3 +18,4 @@ pub use outcome::{
 pub use profile::{DecodeTime, PrefillTime, ServiceProfile};
 pub use random::Random;
 pub use request::{Request, Requests, Workload, WorkloadError};
+pub use server::{Load, Server, ServerEvents};
