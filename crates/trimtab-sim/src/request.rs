@@ -17,6 +17,15 @@ pub struct Request {
     pub output_tokens: u32,
 }
 
+impl Request {
+    /// Seconds per token after the first, for a request with this first and last token; `None` for
+    /// one with a single token.
+    pub fn time_per_output_token(&self, first: Moment, last: Moment) -> Option<f64> {
+        let gaps = self.output_tokens.checked_sub(1).filter(|gaps| *gaps > 0)?;
+        Some(last.seconds_since(first) / f64::from(gaps))
+    }
+}
+
 /// Requests in the order of their arrival, or what is wrong with them.
 pub type Requests = Box<dyn Iterator<Item = Result<Request, WorkloadError>> + Send>;
 

@@ -21,8 +21,8 @@ impl ServerEvents for Log {
         self.finished.push((now, first_token, request.output_tokens));
     }
 
-    fn tokens(&mut self, tokens: u64, gap_nanos: f64) {
-        assert!(gap_nanos > 0.0 || tokens == 0);
+    fn tokens(&mut self, tokens: u64, gap_seconds: f64) {
+        assert!(gap_seconds > 0.0 || tokens == 0);
         self.tokens += tokens;
     }
 }

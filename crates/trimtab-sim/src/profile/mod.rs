@@ -1,6 +1,9 @@
 //! How long serving takes: a model on a kind of GPU, in coefficients fitted to measurements.
 
+mod alone;
 mod builtin;
+
+pub use alone::Alone;
 
 use serde::{Deserialize, Serialize};
 

@@ -24,8 +24,8 @@ pub trait ServerEvents {
     fn first_token(&mut self, now: Moment, request: &Request);
     /// A request got its last token. `first_token` is when it got its first.
     fn finished(&mut self, now: Moment, request: &Request, first_token: Moment);
-    /// `tokens` tokens came, each `gap_nanos` after the one before it of its request.
-    fn tokens(&mut self, tokens: u64, gap_nanos: f64);
+    /// `tokens` tokens came, each so many seconds after the one before it of its request.
+    fn tokens(&mut self, tokens: u64, gap_seconds: f64);
 }
 
 /// One replica's server.
@@ -190,13 +190,13 @@ impl Server {
             Iteration::Idle => return,
             Iteration::Mixed { started, ends } => {
                 if self.batch() > 0 {
-                    self.decoded(1, as_f64(ends.nanos_since(started)), events);
+                    self.decoded(1, ends.seconds_since(started), events);
                 }
                 self.read_completed(ends, events);
                 ends
             }
             Iteration::Decode { ends, steps, run, .. } => {
-                self.decoded(steps, run.nanos(steps) / as_f64_u(steps), events);
+                self.decoded(steps, run.seconds_per_step(steps), events);
                 ends
             }
         };
@@ -349,11 +349,11 @@ impl Server {
     }
 
     /// Every running sequence got `steps` tokens.
-    fn decoded<E: ServerEvents>(&mut self, steps: u64, gap_nanos: f64, events: &mut E) {
+    fn decoded<E: ServerEvents>(&mut self, steps: u64, gap_seconds: f64, events: &mut E) {
         let tokens = steps * u64::from(self.batch());
         self.step += steps;
         self.context += tokens;
-        events.tokens(tokens, gap_nanos);
+        events.tokens(tokens, gap_seconds);
     }
 
     /// The prompts that were read to their end give a token each, and run from now on.
@@ -367,7 +367,7 @@ impl Server {
                 sequence.first_token = now;
                 events.first_token(now, &sequence.request);
             } else {
-                events.tokens(1, as_f64(now.nanos_since(sequence.last_token)));
+                events.tokens(1, now.seconds_since(sequence.last_token));
             }
             let left = sequence.request.output_tokens - sequence.generated;
             let prompt = u64::from(sequence.prompt);
@@ -429,11 +429,6 @@ fn count_u64(value: u64) -> u32 {
 #[expect(clippy::cast_precision_loss, reason = "spans of hours in nanoseconds are below 2^53")]
 fn as_f64(nanos: i64) -> f64 {
     nanos as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "steps are far below 2^53")]
-fn as_f64_u(steps: u64) -> f64 {
-    steps as f64
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "saturates")]

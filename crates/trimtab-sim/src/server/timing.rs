@@ -64,6 +64,11 @@ impl DecodeRun {
         k * (self.first + self.growth * (k - 1.0) / 2.0)
     }
 
+    /// Seconds of one of the first `steps` steps, at the mean.
+    pub(super) fn seconds_per_step(&self, steps: u64) -> f64 {
+        self.nanos(steps) / (as_f64(steps) * 1e9)
+    }
+
     /// The least number of steps, at least 1 and at most `most`, that take `nanos` or longer.
     pub(super) fn steps_reaching(&self, nanos: f64, most: u64) -> u64 {
         // k (p + q k) = nanos with p, q below, solved for k in the form without cancellation.

@@ -1,0 +1,10 @@
+//! What came of a backtest, for people: a table, a picture, a page.
+
+mod front;
+mod phrase;
+mod svg;
+mod text;
+
+pub use front::{best, mark_front};
+pub use svg::svg;
+pub use text::text;

@@ -1,0 +1,69 @@
+//! The control loop: what was scraped becomes an observation, the production `decide` decides, and the
+//! count that it wants is written.
+
+use trimtab_engine::{
+    Decision, DecisionRecord, ObservationError, Policy, ScaleUpdate, State, decide, decide_traced,
+    settle,
+};
+
+use crate::Moment;
+use crate::metrics::{Bindings, PodView, Scraper, observe};
+
+/// A policy in charge of the simulated workload.
+#[derive(Debug)]
+pub(super) struct Control<'a> {
+    policy: &'a Policy,
+    bindings: &'a Bindings,
+    state: State,
+    /// What was last written to the target.
+    spec_replicas: i32,
+}
+
+/// How much of a decision is wanted.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// The count.
+    Count,
+    /// The trace, too.
+    Trace,
+    /// All that it depended on.
+    Record,
+}
+
+impl<'a> Control<'a> {
+    pub(super) fn new(policy: &'a Policy, bindings: &'a Bindings, replicas: i32) -> Self {
+        Self { policy, bindings, state: State::for_policy(policy), spec_replicas: replicas }
+    }
+
+    /// How long it waits between two decisions, in nanoseconds.
+    pub(super) fn period_nanos(&self) -> i64 {
+        self.policy.hpa().sync_period.as_millis().max(1).saturating_mul(1_000_000)
+    }
+
+    /// Makes one decision and writes it.
+    pub(super) fn decide(
+        &mut self,
+        now: Moment,
+        scraper: &Scraper,
+        pods: &[PodView],
+        detail: Detail,
+    ) -> Result<(Decision, Option<DecisionRecord>), ObservationError> {
+        let seen = observe(self.bindings, scraper, now, self.spec_replicas, pods);
+        let before = core::mem::take(&mut self.state);
+        let (decision, record) = if detail == Detail::Record {
+            let (mut record, after) = DecisionRecord::decide(self.policy, before, seen)?;
+            self.state = record.settle(self.policy, after, ScaleUpdate::Applied);
+            (record.decision.clone(), Some(record))
+        } else {
+            let observation = seen.resolve(self.policy)?;
+            let decide = if detail == Detail::Trace { decide_traced } else { decide };
+            let (decision, after) = decide(self.policy, before, &observation);
+            self.state = settle(self.policy, after, &decision, ScaleUpdate::Applied);
+            (decision, None)
+        };
+        if let Some(replicas) = decision.scale_to {
+            self.spec_replicas = replicas;
+        }
+        Ok((decision, record))
+    }
+}
