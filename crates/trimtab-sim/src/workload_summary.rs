@@ -1,6 +1,6 @@
 //! How much arrives: one pass over a workload.
 
-use crate::{Workload, WorkloadError, WorkloadSummary};
+use crate::{Request, Workload, WorkloadError, WorkloadSummary};
 
 const NANOS_PER_MINUTE: i64 = 60_000_000_000;
 
@@ -22,6 +22,18 @@ const NANOS_PER_MINUTE: i64 = 60_000_000_000;
 ///
 /// What the workload fails with, and that it has no requests.
 pub fn summarize(workload: &dyn Workload) -> Result<WorkloadSummary, WorkloadError> {
+    summarize_with(workload, &mut |_| {})
+}
+
+/// As [`summarize`], and shows every request to `each`.
+///
+/// # Errors
+///
+/// As [`summarize`].
+pub fn summarize_with(
+    workload: &dyn Workload,
+    each: &mut dyn FnMut(&Request),
+) -> Result<WorkloadSummary, WorkloadError> {
     let mut requests = 0_u64;
     let mut seconds = 0.0;
     let (mut input_tokens, mut output_tokens) = (0_u64, 0_u64);
@@ -29,6 +41,7 @@ pub fn summarize(workload: &dyn Workload) -> Result<WorkloadSummary, WorkloadErr
     let (mut in_minute, mut in_peak) = (0_u32, 0_u32);
     for request in workload.requests()? {
         let request = request?;
+        each(&request);
         requests += 1;
         seconds = request.arrival.seconds();
         input_tokens += u64::from(request.input_tokens);
@@ -58,7 +71,7 @@ pub fn summarize(workload: &dyn Workload) -> Result<WorkloadSummary, WorkloadErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Moment, Request, Requests};
+    use crate::{Moment, Requests};
 
     struct At(Vec<f64>);
 
