@@ -2,11 +2,15 @@
 
 #![forbid(unsafe_code)]
 
+mod fleet;
+
 use trimtab_engine::{
     MetricReading, Observation, ObservationRecord, PodReadings, PodRow, Policy, PolicySpec,
     Readiness, Recommendation, Requests, Scale, ScaleEvent, State,
 };
 use trimtab_metric::{Reading, Sample, Span, Timestamp};
+
+pub use fleet::Fleet;
 
 /// The time of every observation, in seconds.
 pub const NOW: i64 = 1_800_000_000;

@@ -33,7 +33,7 @@ pub use profile::{Alone, DecodeTime, PrefillTime, ServiceProfile};
 pub use random::Random;
 pub use request::{Request, Requests, Workload, WorkloadError};
 pub use scenario::Scenario;
-pub use server::{Load, Server, ServerEvents};
+pub use server::{Load, Served, Server, ServerEvents};
 pub use simulation::{Simulated, Simulation, SimulationError, Unwatched, Watch};
 pub use survey::{Survey, SurveyError, survey};
 pub use trace::{TokenLength, TokenLengths, Trace, TraceFormat, TraceOptions};

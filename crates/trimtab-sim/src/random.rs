@@ -53,15 +53,20 @@ impl Random {
         -mean * libm::log(self.positive_unit())
     }
 
-    /// Standard normal (Box and Muller, 1958).
+    /// Standard normal (Marsaglia's polar method, 1964).
     pub fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
         }
-        let radius = (-2.0 * libm::log(self.positive_unit())).sqrt();
-        let (sin, cos) = libm::sincos(core::f64::consts::TAU * self.unit());
-        self.spare = Some(radius * sin);
-        radius * cos
+        loop {
+            let (x, y) = (2.0 * self.unit() - 1.0, 2.0 * self.unit() - 1.0);
+            let square = x * x + y * y;
+            if square < 1.0 && square > 0.0 {
+                let scale = (-2.0 * libm::log(square) / square).sqrt();
+                self.spare = Some(y * scale);
+                return x * scale;
+            }
+        }
     }
 
     /// Lognormal: `exp(mu + sigma * normal)`.
@@ -72,7 +77,7 @@ impl Random {
     /// Gamma with this shape and mean (Marsaglia and Tsang, 2000). Shape 1 is the exponential.
     pub fn gamma(&mut self, shape: f64, mean: f64) -> f64 {
         if shape < 1.0 {
-            let boost = libm::pow(self.positive_unit(), 1.0 / shape);
+            let boost = libm::exp(libm::log(self.positive_unit()) / shape);
             return self.standard_gamma(shape + 1.0) * boost * mean / shape;
         }
         self.standard_gamma(shape) * mean / shape
@@ -89,7 +94,9 @@ impl Random {
             }
             let v = v * v * v;
             let u = self.positive_unit();
-            if libm::log(u) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+            // The squeeze decides nearly always, without logarithms.
+            let certain = u < 1.0 - 0.0331 * (x * x) * (x * x);
+            if certain || libm::log(u) < 0.5 * x * x + d - d * v + d * libm::log(v) {
                 return d * v;
             }
         }

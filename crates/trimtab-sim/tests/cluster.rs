@@ -44,7 +44,7 @@ pools:
   spot:
     noticeSeconds: 120
     availability: {steps: [{atSeconds: 0, nodes: 1}], repeatSeconds: 60, startSeconds: 30}
-metrics: {scrapeSeconds: 1, delaySeconds: 0, lossProbability: 0.01, windowSeconds: 1}
+metrics: {scrapeSeconds: 1, delaySeconds: 0, lossProbability: 0.01, windowSeconds: 2}
 control: {applySeconds: 0, initialReplicas: 0, drainSeconds: 300}
 ";
     let source = Source::new("cluster.yaml", yaml);
@@ -120,7 +120,7 @@ fn every_rule_names_its_field_and_what_would_be_right() {
         ),
         (
             "metrics: {windowSeconds: 14}",
-            "metrics.windowSeconds is 14: it has to be at least `scrapeSeconds`, 15",
+            "metrics.windowSeconds is 14: it has to be at least 30, twice `scrapeSeconds`: a rate needs two scrapes",
         ),
         (
             "control: {applySeconds: .inf}",

@@ -321,6 +321,8 @@ fn after(metrics: &Metrics, events: &[(Moment, Event)], until: Moment) -> Scrape
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// The policy sees neither the future nor the present: what happened after `now - delay` changes
     /// nothing, bit for bit. What it sees resolves, is never negative, and is as old as it says.
     #[test]

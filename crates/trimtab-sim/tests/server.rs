@@ -1,8 +1,10 @@
 //! Laws of one replica's server: nothing is lost, tokens come in order, and closed-form runs agree
 //! with taking every step.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+
 use proptest::prelude::*;
-use trimtab_sim::{Moment, Random, Request, Server, ServerEvents, ServiceProfile};
+use trimtab_sim::{Moment, Random, Request, Served, Server, ServerEvents, ServiceProfile};
 
 #[derive(Default)]
 struct Log {
@@ -12,12 +14,13 @@ struct Log {
 }
 
 impl ServerEvents for Log {
-    fn first_token(&mut self, now: Moment, request: &Request) {
-        self.first.push((now, request.input_tokens));
+    fn first_token(&mut self, now: Moment, served: &Served) {
+        self.first.push((now, served.request.input_tokens));
     }
 
-    fn finished(&mut self, now: Moment, request: &Request, first_token: Moment) {
-        assert!(request.arrival < first_token && first_token <= now);
+    fn finished(&mut self, now: Moment, served: &Served) {
+        let Served { request, submitted, first_token } = *served;
+        assert!(submitted < first_token && first_token <= now);
         self.finished.push((now, first_token, request.output_tokens));
     }
 

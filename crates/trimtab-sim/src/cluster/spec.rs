@@ -126,8 +126,10 @@ pub struct PoolSpec {
     /// The kind of GPU, which has to be the profile's. Default: that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<String>,
-    /// GPUs of a node, at least those of a replica. Default 8.
-    pub gpus_per_node: u32,
+    /// GPUs of a node, at least those of a replica. Default: those, so that every replica has a node
+    /// of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus_per_node: Option<u32>,
     /// Nodes at most, at least 1. Default unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_nodes: Option<u32>,
@@ -203,7 +205,7 @@ pub struct Metrics {
     pub delay_seconds: f64,
     /// The chance that a scrape is lost, in [0, 1). Default 0.
     pub loss_probability: f64,
-    /// Seconds that rates and quantiles look back, at least `scrapeSeconds`. Default 60.
+    /// Seconds that rates and quantiles look back, at least twice `scrapeSeconds`. Default 60.
     pub window_seconds: f64,
 }
 
@@ -278,7 +280,7 @@ impl Default for PoolSpec {
         Self {
             name: None,
             gpu: None,
-            gpus_per_node: 8,
+            gpus_per_node: None,
             max_nodes: None,
             initial_nodes: 0,
             gpu_hour_price: None,

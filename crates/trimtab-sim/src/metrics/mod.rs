@@ -40,5 +40,7 @@ pub const EPOCH: Timestamp = Timestamp::from_secs(1_767_571_200);
 /// assert_eq!(metrics::timestamp(moment).to_string(), "2026-01-05T00:01:01.001Z");
 /// ```
 pub fn timestamp(moment: Moment) -> Timestamp {
-    EPOCH.saturating_add(Span::from_millis(moment.nanos().div_euclid(1_000_000)))
+    EPOCH.saturating_add(Span::from_millis(moment.nanos().div_euclid(NANOS_PER_MILLI)))
 }
+
+const NANOS_PER_MILLI: i64 = 1_000_000;

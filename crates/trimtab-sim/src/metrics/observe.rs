@@ -11,7 +11,7 @@ use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
 use super::bindings::{Binding, Bindings, Form};
 use super::reading::{is_windowed, of_replica, of_service};
 use super::scraper::Scraper;
-use super::timestamp;
+use super::{NANOS_PER_MILLI, timestamp};
 use crate::Moment;
 
 /// The container of a simulated pod, where the policy does not name it.
@@ -202,5 +202,3 @@ fn unread(binding: &Binding) -> ReadingRecord {
         ..ReadingRecord::default()
     }
 }
-
-const NANOS_PER_MILLI: i64 = 1_000_000;

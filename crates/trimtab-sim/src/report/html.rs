@@ -5,19 +5,24 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
+use crate::report::front::ranking;
 use crate::{Backtest, Timeline};
 
 const PAGE: &str = include_str!("assets/report.html");
 const STYLE: &str = include_str!("assets/report.css");
 
 /// The parts of the script, in the order in which they build on each other.
-const SCRIPT: [&str; 10] = [
+const SCRIPT: [&str; 14] = [
     include_str!("assets/format.js"),
     include_str!("assets/scale.js"),
     include_str!("assets/draw.js"),
     include_str!("assets/model.js"),
+    include_str!("assets/run_facts.js"),
     include_str!("assets/plane.js"),
-    include_str!("assets/tables.js"),
+    include_str!("assets/points.js"),
+    include_str!("assets/runs.js"),
+    include_str!("assets/overview.js"),
+    include_str!("assets/spending.js"),
     include_str!("assets/course.js"),
     include_str!("assets/cursor.js"),
     include_str!("assets/controls.js"),
@@ -77,6 +82,8 @@ struct Data<'a> {
     seed: String,
     /// As people write them.
     objectives: Vec<String>,
+    /// Per comparison the numbers of its runs, the best first.
+    rankings: Vec<Vec<usize>>,
     backtest: &'a Backtest,
 }
 
@@ -84,9 +91,11 @@ fn data(backtest: &Backtest) -> Result<String, serde_json::Error> {
     let mut backtest = backtest.clone();
     let runs = backtest.comparisons.iter_mut().flat_map(|comparison| &mut comparison.runs);
     runs.for_each(|run| round(&mut run.timeline));
+    let objectives = &backtest.settings.objectives;
     let data = Data {
         seed: backtest.settings.seed.to_string(),
-        objectives: backtest.settings.objectives.iter().map(ToString::to_string).collect(),
+        objectives: objectives.iter().map(ToString::to_string).collect(),
+        rankings: backtest.comparisons.iter().map(|c| ranking(&c.runs, objectives)).collect(),
         backtest: &backtest,
     };
     let mut json = Vec::new();

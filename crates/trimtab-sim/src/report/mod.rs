@@ -1,10 +1,12 @@
 //! What came of a backtest, for people: a table, a picture, a page.
 
 mod front;
+mod html;
 mod phrase;
 mod svg;
 mod text;
 
 pub use front::{best, mark_front};
+pub use html::html;
 pub use svg::svg;
 pub use text::text;

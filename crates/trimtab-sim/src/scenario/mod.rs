@@ -20,7 +20,7 @@ const DURATION_RANGE: RangeInclusive<f64> = 1.0..=315_576_000.0;
 /// |---|---|---|---|
 /// | `steady` | 40 | 2 h | 1 |
 /// | `diurnal` | a day of mean 40: 12.5 at 03:00, a rise to 62.6 at 10:00, 53.8 at 12:00, 62 at 15:00, a decline over the evening | 24 h | 1.2 |
-/// | `weekly` | seven such days of mean 8, from 1.3 to 14.9; Saturday and Sunday about half | 7 d | 1.2 |
+/// | `weekly` | seven such days of mean 8, from 1.5 to 15; Saturday and Sunday a little over half | 7 d | 1.2 |
 /// | `ramp` | 5 for 15 min, up to 80 within 60 min, 80 for 15 min, down to 5 within 15 min, 5 for 15 min | 2 h | 1 |
 /// | `step` | 10, from 30 min to 90 min 50, then 10 again | 2 h | 1 |
 /// | `flash-crowd` | 10, after 60 min within 60 s up to 100, 100 for 5 min, then back with a half-life of 5 min | 2 h | 1.5 |

@@ -21,23 +21,34 @@ use timing::{DecodeRun, Timing};
 /// What a server tells as it goes. All calls of one [`Server::advance`] have the same time.
 pub trait ServerEvents {
     /// A request got its first token.
-    fn first_token(&mut self, now: Moment, request: &Request);
-    /// A request got its last token. `first_token` is when it got its first.
-    fn finished(&mut self, now: Moment, request: &Request, first_token: Moment);
+    fn first_token(&mut self, now: Moment, served: &Served);
+    /// A request got its last token.
+    fn finished(&mut self, now: Moment, served: &Served);
     /// `tokens` tokens came, each so many seconds after the one before it of its request.
     fn tokens(&mut self, tokens: u64, gap_seconds: f64);
+}
+
+/// A request in a server, and how far it is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The request.
+    pub request: Request,
+    /// When it came to the server; it may have arrived at the gateway before.
+    pub submitted: Moment,
+    /// When it got its first token; [`Moment::NEVER`] before.
+    pub first_token: Moment,
 }
 
 /// One replica's server.
 ///
 /// ```
-/// use trimtab_sim::{Moment, Request, Server, ServerEvents, ServiceProfile};
+/// use trimtab_sim::{Moment, Request, Served, Server, ServerEvents, ServiceProfile};
 ///
 /// #[derive(Default)]
 /// struct Last(Moment);
 /// impl ServerEvents for Last {
-///     fn first_token(&mut self, _: Moment, _: &Request) {}
-///     fn finished(&mut self, now: Moment, _: &Request, _: Moment) {
+///     fn first_token(&mut self, _: Moment, _: &Served) {}
+///     fn finished(&mut self, now: Moment, _: &Served) {
 ///         self.0 = now;
 ///     }
 ///     fn tokens(&mut self, _: u64, _: f64) {}
@@ -83,7 +94,7 @@ pub struct Server {
 /// A request in the server.
 #[derive(Copy, Clone, Debug)]
 struct Sequence {
-    request: Request,
+    served: Served,
     /// Tokens generated so far, as of the last time that it was read.
     generated: u32,
     /// Tokens to read: the prompt, and after a preemption what was generated.
@@ -92,7 +103,6 @@ struct Sequence {
     read: u32,
     /// Its place in the order of admission.
     admitted: u64,
-    first_token: Moment,
     last_token: Moment,
 }
 
@@ -149,12 +159,11 @@ impl Server {
     /// Takes a request that [`Server::fits`].
     pub fn submit(&mut self, now: Moment, request: Request) {
         let sequence = Sequence {
-            request,
+            served: Served { request, submitted: now, first_token: Moment::NEVER },
             generated: 0,
             prompt: request.input_tokens,
             read: 0,
             admitted: 0,
-            first_token: Moment::NEVER,
             last_token: Moment::NEVER,
         };
         let blocked = !self.waiting.is_empty();
@@ -335,10 +344,10 @@ impl Server {
             });
             let left = count_u64(done - self.step);
             let sequence = self.sequence_mut(victim);
-            sequence.generated = sequence.request.output_tokens - left;
+            sequence.generated = sequence.served.request.output_tokens - left;
             sequence.read = 0;
             sequence.last_token = now;
-            let held = sequence.request.input_tokens + sequence.generated - 1;
+            let held = sequence.served.request.input_tokens + sequence.generated - 1;
             sequence.prompt = held + 1;
             self.context -= u64::from(held);
             // A prompt that is half read keeps its place: its reservation stays.
@@ -363,13 +372,13 @@ impl Server {
             let step = self.step;
             let sequence = self.sequence_mut(slot);
             sequence.generated += 1;
-            if sequence.first_token == Moment::NEVER {
-                sequence.first_token = now;
-                events.first_token(now, &sequence.request);
+            if sequence.served.first_token == Moment::NEVER {
+                sequence.served.first_token = now;
+                events.first_token(now, &sequence.served);
             } else {
                 events.tokens(1, now.seconds_since(sequence.last_token));
             }
-            let left = sequence.request.output_tokens - sequence.generated;
+            let left = sequence.served.request.output_tokens - sequence.generated;
             let prompt = u64::from(sequence.prompt);
             self.running.push(Reverse((step + u64::from(left), slot)));
             self.reserved -= prompt;
@@ -387,9 +396,10 @@ impl Server {
             }
             self.running.pop();
             self.free.push(slot);
-            let Sequence { request, first_token, .. } = *self.sequence(slot);
-            self.context -= u64::from(request.input_tokens) + u64::from(request.output_tokens) - 1;
-            events.finished(now, &request, first_token);
+            let served = self.sequence(slot).served;
+            let Request { input_tokens, output_tokens, .. } = served.request;
+            self.context -= u64::from(input_tokens) + u64::from(output_tokens) - 1;
+            events.finished(now, &served);
         }
     }
 

@@ -11,7 +11,7 @@ use super::schedule::Schedule;
 use crate::cluster::Cluster;
 use crate::metrics::{Exporter, GatewayExporter, Gauges, PodView, Scraper};
 use crate::supply::{NodeId, Supply, SupplyEvent};
-use crate::{Moment, Request, Server, ServerEvents, ServiceProfile};
+use crate::{Moment, Request, Served, Server, ServerEvents, ServiceProfile};
 
 /// The simulated workload on its cluster.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl<'a> Fleet<'a> {
             counts: Counts { wanted: replicas, ..Counts::default() },
             supply: Supply::new(cluster, profile, seed),
             happened: Vec::new(),
-            gateway: Gateway::new(cluster.gateway().clone()),
+            gateway: Gateway::new(*cluster.gateway()),
             gateway_exporter: GatewayExporter::new(),
             schedule: Schedule::new(),
             agenda: Agenda::default(),
@@ -495,20 +495,22 @@ struct Told<'a> {
 }
 
 impl ServerEvents for Told<'_> {
-    fn first_token(&mut self, now: Moment, request: &Request) {
-        let ttft = now.seconds_since(request.arrival);
+    fn first_token(&mut self, now: Moment, served: &Served) {
+        let ttft = now.seconds_since(served.request.arrival);
         self.recorder.first_token(now, ttft);
-        self.exporter.on_first_token(ttft, request.input_tokens);
+        let at_replica = now.seconds_since(served.submitted);
+        self.exporter.on_first_token(at_replica, served.request.input_tokens);
         self.gateway_exporter.on_first_token(ttft);
     }
 
-    fn finished(&mut self, now: Moment, request: &Request, first_token: Moment) {
+    fn finished(&mut self, now: Moment, served: &Served) {
         self.finished += 1;
+        let Served { request, submitted, first_token } = *served;
         let ttft = first_token.seconds_since(request.arrival);
         let tpot = request.time_per_output_token(first_token, now);
         let e2e = now.seconds_since(request.arrival);
-        self.recorder.served(now, request, ttft, tpot, e2e);
-        self.exporter.on_finish(e2e, tpot);
+        self.recorder.served(now, &request, ttft, tpot, e2e);
+        self.exporter.on_finish(now.seconds_since(submitted), tpot);
         self.gateway_exporter.on_finish(e2e);
     }
 

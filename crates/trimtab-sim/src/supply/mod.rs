@@ -28,7 +28,8 @@ use pool::PoolState;
 /// let profile = ServiceProfile::named("llama-3.1-70b-a100x4").unwrap();
 /// let mut spec = ClusterSpec::default();
 /// spec.start.lead_time_seconds = Some(Delay::fixed(120.0)?);
-/// spec.pools[0].max_nodes = Some(1); // of 8 GPUs: room for two replicas
+/// spec.pools[0].max_nodes = Some(1);
+/// spec.pools[0].gpus_per_node = Some(8); // room for two replicas
 /// let mut supply = Supply::new(&spec.check(&profile)?, &profile, 1);
 ///
 /// let now = Moment::from_seconds(10.0);

@@ -123,10 +123,10 @@ impl Trace {
     }
 
     fn checked<R: ReadRow>(&self, reader: R) -> Rows<R> {
-        Rows::new(reader, &self.source, self.options.skip_zero_tokens)
+        Rows::new(reader, &self.source, &self.options)
     }
 
-    /// Rows as requests: spread, stretched, and as many of them as asked for.
+    /// Rows as requests: spread, and as many of them as asked for.
     fn replay<I>(&self, rows: I) -> Requests
     where
         I: Iterator<Item = Result<Row, WorkloadError>> + Send + 'static,
@@ -142,10 +142,10 @@ impl Trace {
     where
         I: Iterator<Item = Result<Row, WorkloadError>> + Send + 'static,
     {
-        let TraceOptions { rate_scale, time_scale, seed, .. } = self.options;
-        let requests = rows.map(move |row| {
+        let TraceOptions { rate_scale, seed, .. } = self.options;
+        let requests = rows.map(|row| {
             row.map(|row| Request {
-                arrival: Moment::from_seconds(row.seconds * time_scale),
+                arrival: Moment::from_seconds(row.seconds),
                 input_tokens: row.input_tokens,
                 output_tokens: row.output_tokens,
             })

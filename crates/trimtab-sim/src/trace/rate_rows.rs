@@ -33,8 +33,11 @@ pub(super) enum Unit {
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     pub(super) place: Place,
+    /// In seconds, by the clock of the trace.
     pub(super) start: f64,
+    /// The rate, in the unit of the trace.
     pub(super) value: f64,
+    /// The coefficient of variation of the gaps.
     pub(super) cv: Option<f64>,
     pub(super) mean_input_tokens: Option<f64>,
     pub(super) mean_output_tokens: Option<f64>,
@@ -59,9 +62,9 @@ impl<I: Iterator<Item = Result<Window, WorkloadError>>> Windows<I> {
         Self {
             windows,
             unit,
+            clock: Clock::new(options.time_scale),
             options,
             source: Arc::clone(source),
-            clock: Clock::default(),
             open: None,
             last_length: None,
             ended: false,
@@ -106,19 +109,18 @@ impl<I: Iterator<Item = Result<Window, WorkloadError>>> Windows<I> {
 
     fn segment(&self, start: f64, seconds: f64, window: &Window) -> Result<Segment, WorkloadError> {
         let per_second = match self.unit {
-            Unit::PerSecond => window.value,
+            Unit::PerSecond => window.value / self.options.time_scale,
             Unit::PerWindow => window.value / seconds,
         };
-        let scale = self.options.time_scale;
-        let rate = per_second * self.options.rate_scale / scale;
+        let rate = per_second * self.options.rate_scale;
         if !(0.0..=MAX_RATE).contains(&rate) {
             let message = format!("a rate of `{rate}` requests per second");
             return Err(window.place.error(message).with_help(format!("from 0 to {MAX_RATE}")));
         }
         let stated = || window.cv.map(|cv| cv.min(MAX_STATED_CV));
         Ok(Segment {
-            start: start * scale,
-            seconds: seconds * scale,
+            start,
+            seconds,
             from: rate,
             to: rate,
             cv: self.options.interarrival_cv.or_else(stated).unwrap_or(1.0),

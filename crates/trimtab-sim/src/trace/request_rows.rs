@@ -8,6 +8,7 @@ use serde_json::Number;
 
 use crate::WorkloadError;
 
+use super::TraceOptions;
 use super::date_time::unix_nanos;
 use super::field::{Clock, Place, text};
 use super::format::Columns;
@@ -16,18 +17,22 @@ use super::source::{Source, csv_error, read_error};
 /// A request as a trace has it.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Row {
-    /// Since the start of the trace.
+    /// Since the start of the trace, once it is checked.
     pub(super) seconds: f64,
     pub(super) input_tokens: u32,
     pub(super) output_tokens: u32,
 }
 
-/// Reads a request from one row, with the time as the trace has it; `None` at the end.
+/// Reads one row after the other, with times as the trace has them.
 pub(super) trait ReadRow {
-    fn read_row(&mut self) -> Option<Result<(Place, Row), WorkloadError>>;
+    /// The next row; `None` at the end.
+    fn read_row(&mut self) -> Option<Result<Row, WorkloadError>>;
+
+    /// Where the row is that was read last.
+    fn place(&self) -> &Place;
 }
 
-/// The rows of a trace, checked: in order, with tokens, at least one.
+/// The rows of a trace, checked: in order, with tokens, at least one; and stretched.
 pub(super) struct Rows<R> {
     reader: R,
     source: Arc<str>,
@@ -38,12 +43,12 @@ pub(super) struct Rows<R> {
 }
 
 impl<R: ReadRow> Rows<R> {
-    pub(super) fn new(reader: R, source: &Arc<str>, skip_zero_tokens: bool) -> Self {
+    pub(super) fn new(reader: R, source: &Arc<str>, options: &TraceOptions) -> Self {
         Self {
             reader,
             source: Arc::clone(source),
-            clock: Clock::default(),
-            skip_zero_tokens,
+            clock: Clock::new(options.time_scale),
+            skip_zero_tokens: options.skip_zero_tokens,
             skipped: 0,
             any: false,
         }
@@ -55,7 +60,8 @@ impl<R: ReadRow> Rows<R> {
     }
 
     /// The row with its time since the start; `None` if it is to be left out.
-    fn checked(&mut self, place: &Place, mut row: Row) -> Result<Option<Row>, WorkloadError> {
+    fn checked(&mut self, mut row: Row) -> Result<Option<Row>, WorkloadError> {
+        let place = self.reader.place();
         row.seconds = self.clock.read(place, row.seconds)?;
         if row.input_tokens > 0 && row.output_tokens > 0 {
             return Ok(Some(row));
@@ -85,7 +91,7 @@ impl<R: ReadRow> Iterator for Rows<R> {
                 return Some(Err(error.with_help("at least one request behind the header")));
             };
             self.any = true;
-            match read.and_then(|(place, row)| self.checked(&place, row)) {
+            match read.and_then(|row| self.checked(row)) {
                 Ok(None) => {}
                 Ok(Some(row)) => return Some(Ok(row)),
                 Err(error) => return Some(Err(error)),
@@ -179,18 +185,22 @@ impl<R: Read> CsvRows<R> {
 }
 
 impl<R: Read> ReadRow for CsvRows<R> {
-    fn read_row(&mut self) -> Option<Result<(Place, Row), WorkloadError>> {
+    fn read_row(&mut self) -> Option<Result<Row, WorkloadError>> {
         let read = self.reader.read_byte_record(&mut self.record);
         let at = self.record.position().unwrap_or_else(|| self.reader.position());
         self.place.line = Some(at.line());
         match read {
             Ok(false) => None,
-            Ok(true) => Some(self.parse().map(|row| (self.place.clone(), row))),
+            Ok(true) => Some(self.parse()),
             Err(error) => {
                 let line = self.reader.position().line();
                 Some(Err(csv_error(&self.place.source, line, error)))
             }
         }
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -237,18 +247,22 @@ impl<R> JsonRows<R> {
 }
 
 impl<R: BufRead> ReadRow for JsonRows<R> {
-    fn read_row(&mut self) -> Option<Result<(Place, Row), WorkloadError>> {
+    fn read_row(&mut self) -> Option<Result<Row, WorkloadError>> {
         loop {
             self.line.clear();
             self.place.line = self.place.line.map(|line| line + 1);
             match self.reader.read_until(b'\n', &mut self.line) {
                 Ok(0) => return None,
                 Ok(_) if self.line.trim_ascii().is_empty() => {}
-                Ok(_) => return Some(self.parse().map(|row| (self.place.clone(), row))),
+                Ok(_) => return Some(self.parse()),
                 Err(error) => {
                     return Some(Err(read_error(&self.place.source, self.place.line, &error)));
                 }
             }
         }
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
     }
 }

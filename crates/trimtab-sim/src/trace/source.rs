@@ -9,6 +9,9 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::WorkloadError;
 
+/// How much is read at a time.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 /// How much of a file is looked at to tell its format.
 const HEAD_BYTES: u64 = 64 * 1024;
 
@@ -29,12 +32,12 @@ impl Source {
     pub(super) fn open(path: &Path, name: &Arc<str>) -> Result<Self, WorkloadError> {
         let failed = |error: io::Error| read_error(name, None, &error);
         let file = File::open(path).map_err(failed)?;
-        let plain = BufReader::with_capacity(1 << 16, file);
+        let plain = BufReader::with_capacity(BUFFER_BYTES, file);
         let (magic, plain) = split(plain, 2).map_err(failed)?;
         let is_gzip = magic == GZIP_MAGIC;
         let plain = Cursor::new(magic).chain(plain);
         let text: Reader = if is_gzip {
-            Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(plain)))
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain)))
         } else {
             Box::new(plain)
         };
@@ -62,7 +65,10 @@ impl Source {
 
     /// All of it, as CSV with a header.
     pub(super) fn into_csv(self) -> csv::Reader<impl Read + Send + use<>> {
-        csv::ReaderBuilder::new().flexible(true).from_reader(self.into_reader())
+        csv::ReaderBuilder::new()
+            .flexible(true)
+            .buffer_capacity(BUFFER_BYTES)
+            .from_reader(self.into_reader())
     }
 }
 

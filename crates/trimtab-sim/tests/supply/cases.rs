@@ -17,13 +17,18 @@ fn events_until(supply: &mut Supply, until: f64) -> Vec<(f64, SupplyEvent)> {
     all
 }
 
+/// Nodes of eight GPUs.
+fn of_eight() -> PoolSpec {
+    PoolSpec { gpus_per_node: Some(8), ..PoolSpec::default() }
+}
+
 fn gpu_seconds(supply: &Supply, now: f64) -> f64 {
     supply.usage(at(now)).iter().map(|pool: &PoolUse| pool.gpu_seconds).sum()
 }
 
 #[test]
 fn a_node_launches_pulls_and_loads_once() {
-    let mut supply = supply(vec![PoolSpec { gpus_per_node: 16, ..PoolSpec::default() }]);
+    let mut supply = supply(vec![PoolSpec { gpus_per_node: Some(16), ..of_eight() }]);
     let first = supply.place(at(0.0)).unwrap();
     assert_eq!(
         [first.node_ready, first.image_ready, first.weights_ready, first.ready],
@@ -51,7 +56,7 @@ fn a_node_launches_pulls_and_loads_once() {
 
 #[test]
 fn what_has_not_begun_is_not_done_when_the_only_replica_leaves() {
-    let mut supply = supply(vec![PoolSpec::default()]);
+    let mut supply = supply(vec![of_eight()]);
     let first = supply.place(at(0.0)).unwrap();
     supply.release(at(10.0), first.node);
     let late = supply.place(at(1200.0)).unwrap();
@@ -63,7 +68,7 @@ fn what_has_not_begun_is_not_done_when_the_only_replica_leaves() {
 
 #[test]
 fn a_lead_time_stands_for_all_phases() {
-    let mut spec = spec(vec![PoolSpec { max_nodes: Some(1), ..PoolSpec::default() }]);
+    let mut spec = spec(vec![PoolSpec { max_nodes: Some(1), ..of_eight() }]);
     spec.start.lead_time_seconds = Some(fixed(120.0));
     let mut supply = Supply::new(&checked(&spec), &profile(), 1);
     for now in [0.0, 60.0] {
@@ -75,7 +80,7 @@ fn a_lead_time_stands_for_all_phases() {
 
 #[test]
 fn what_runs_at_the_start_runs_on_warm_nodes() {
-    let mut supply = supply(vec![PoolSpec::default()]);
+    let mut supply = supply(vec![of_eight()]);
     let running = supply.place_running(Moment::START).unwrap();
     assert_eq!(running.ready, Moment::START);
     assert_eq!(supply.place(at(5.0)).unwrap().ready, at(16.0));
@@ -84,7 +89,7 @@ fn what_runs_at_the_start_runs_on_warm_nodes() {
 
 #[test]
 fn empty_nodes_go_after_their_time_and_cost_until_then() {
-    let pool = PoolSpec { initial_nodes: 1, idle_seconds: 50.0, ..PoolSpec::default() };
+    let pool = PoolSpec { initial_nodes: 1, idle_seconds: 50.0, ..of_eight() };
     let mut supply = supply(vec![pool]);
     assert_eq!((supply.nodes(), supply.next_event()), (1, at(50.0)));
     let placement = supply.place(at(40.0)).unwrap();
@@ -100,10 +105,10 @@ fn empty_nodes_go_after_their_time_and_cost_until_then() {
 fn pools_are_tried_in_their_order() {
     let one = |name: &str, price| PoolSpec {
         name: Some(String::from(name)),
-        gpus_per_node: 4,
+        gpus_per_node: Some(4),
         max_nodes: Some(1),
         gpu_hour_price: Some(price),
-        ..PoolSpec::default()
+        ..of_eight()
     };
     let mut supply = supply(vec![one("reserved", 1.0), one("on-demand", 2.0)]);
     assert!(supply.place(at(0.0)).is_some() && supply.place(at(10.0)).is_some());
@@ -118,10 +123,10 @@ fn pools_are_tried_in_their_order() {
 fn spot_nodes_get_notice_and_are_lost() {
     let steps = [(0.0, 3), (100.0, 1), (110.0, 3)];
     let pool = PoolSpec {
-        gpus_per_node: 4,
+        gpus_per_node: Some(4),
         initial_nodes: 5,
         spot: Some(spot(30.0, &steps, None)),
-        ..PoolSpec::default()
+        ..of_eight()
     };
     let mut supply = supply(vec![pool]);
     assert_eq!(supply.nodes(), 3, "no more than can be had");
@@ -150,7 +155,7 @@ fn spot_nodes_get_notice_and_are_lost() {
 
 #[test]
 fn nodes_fail_at_their_rate() {
-    let pool = PoolSpec { losses_per_node_hour: 6.0, initial_nodes: 1, ..PoolSpec::default() };
+    let pool = PoolSpec { losses_per_node_hour: 6.0, initial_nodes: 1, ..of_eight() };
     let mut supply = supply(vec![pool]);
     let mut now = Moment::START;
     let (mut events, failures) = (Vec::new(), 4000);

@@ -47,7 +47,7 @@ fn pools() -> impl Strategy<Value = Vec<PoolSpec>> {
         named
             .map(|(index, (gpus_per_node, max_nodes, initial_nodes, spot, fails))| PoolSpec {
                 name: Some(format!("pool {index}")),
-                gpus_per_node,
+                gpus_per_node: Some(gpus_per_node),
                 max_nodes,
                 initial_nodes,
                 idle_seconds: 60.0,

@@ -29,7 +29,7 @@ fn recorded(file: PathBuf, column: &str, nodes_per_unit: u32) -> PoolSpec {
         ..AvailabilitySpec::default()
     };
     PoolSpec {
-        gpus_per_node: 4,
+        gpus_per_node: Some(4),
         spot: Some(SpotSpec { notice_seconds: 120.0, availability }),
         ..PoolSpec::default()
     }
