@@ -1,6 +1,7 @@
 //! The project's own chores, run as `cargo xtask COMMAND`: test it, check it as CI does, write what is generated.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks on stdout")]
 
+mod chromium;
 mod ci;
 mod fuzz;
 mod generate;

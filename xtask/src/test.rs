@@ -4,6 +4,7 @@ use std::env;
 
 use clap::Args;
 
+use crate::chromium;
 use crate::fuzz;
 use crate::project::{NO_STD_WITNESS, Project};
 use crate::report::{self, Outcome, Report};
@@ -20,12 +21,20 @@ pub(crate) struct Options {
 /// Runs the steps in the order in which a mistake is found soonest.
 pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
     let vectors = recorded_vectors(project);
+    let mut browser = None;
+    report.step("browser for the report", || match chromium::find_or_install(project) {
+        Ok(()) => {
+            browser = Some(chromium::REQUIRED);
+            Outcome::Passed
+        }
+        Err(missing) => Outcome::Skipped(missing),
+    });
     for (name, arguments) in [
         // Not `--all-targets`: that would run the benchmarks too.
         ("tests", "test --workspace --all-features --lib --bins --tests --examples"),
         ("documentation tests", "test --workspace --all-features --doc"),
     ] {
-        report.command(name, project.cargo(arguments).envs(vectors.clone()));
+        report.command(name, project.cargo(arguments).envs(vectors.clone()).envs(browser));
     }
     report.command("core without std", &mut project.side_cargo(NO_STD_WITNESS, "build"));
     report.step("book", || match tool::MDBOOK.find_or_install(project) {

@@ -250,7 +250,7 @@ impl Browser {
     fn receive(&self, what: &str) -> Value {
         self.messages
             .recv_timeout(PATIENCE)
-            .unwrap_or_else(|error| panic!("waiting for {what}: {error}"))
+            .unwrap_or_else(|error| panic!("the browser does not answer {what}: {error}"))
     }
 }
 
