@@ -7,11 +7,14 @@ use anstream::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use trimtab_metric::Span;
 
+use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
+use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
+
 /// How many replicas should there be, and why?
 ///
-/// Exit codes: 0 done; 1 the answer is no (a log replays differently, a vector does not agree);
-/// 2 a usage error or bad input. A file `-` is standard input; files that begin as gzip does are
-/// unpacked.
+/// Exit codes: 0 done; 1 the answer is no (a log replays differently, a vector does not agree, an
+/// objective is missed that must not be); 2 a usage error or bad input; 130 interrupted. A file `-`
+/// is standard input; files that begin as gzip does are unpacked.
 #[derive(Debug, Parser)]
 #[command(name = "trimtab", version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -37,6 +40,12 @@ pub(crate) enum Command {
     /// Try a policy on recorded load
     #[command(after_help = EVALUATE_EXAMPLES, after_long_help = EVALUATE_LONG)]
     Evaluate(EvaluateArgs),
+    /// Compare policies on simulated GPU servers
+    #[command(after_help = BACKTEST_EXAMPLES, after_long_help = BACKTEST_LONG)]
+    Backtest(BacktestArgs),
+    /// Tune fields of policies by backtests
+    #[command(after_help = SWEEP_EXAMPLES, after_long_help = SWEEP_LONG)]
+    Sweep(SweepArgs),
     /// Make the decisions of a log again and compare
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
@@ -257,13 +266,13 @@ fn number(text: &str) -> Result<f64, String> {
     if number.is_finite() { Ok(number) } else { Err(String::from("it has to be finite")) }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
     number(text).and_then(|number| {
         if number > 0.0 { Ok(number) } else { Err(String::from("it has to be above 0")) }
     })
 }
 
-fn not_negative(text: &str) -> Result<f64, String> {
+pub(crate) fn not_negative(text: &str) -> Result<f64, String> {
     number(text).and_then(|number| {
         if number >= 0.0 { Ok(number) } else { Err(String::from("it has to be 0 or more")) }
     })

@@ -39,6 +39,9 @@ pub(crate) enum CommandError {
     /// The arguments do not fit what they point at.
     #[error("{message}")]
     Argument { message: String, help: Option<String> },
+    /// It was told to end.
+    #[error("interrupted; nothing was written")]
+    Interrupted,
     /// A file can't be written.
     #[error("`{}` can't be written: {error}", .file.display())]
     Save { file: PathBuf, error: io::Error },
@@ -148,6 +151,8 @@ impl CommandError {
             writeln!(err, " {PLACE}-->{PLACE:#} {place}")?;
         }
         if let Some(help) = self.help() {
+            // Further lines stand below the first.
+            let help = help.replace('\n', "\n          ");
             writeln!(err, "  {PLACE}={PLACE:#} help: {help}")?;
         }
         Ok(())

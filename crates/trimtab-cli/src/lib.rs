@@ -2,14 +2,17 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod backtest;
 pub mod conform;
 mod decide;
 mod error;
 mod evaluate;
 mod input;
 mod policy_file;
+mod process;
 mod replace_file;
 mod replay;
+mod sweep;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -20,6 +23,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 use error::CommandError;
+use process::Process;
 
 /// What the command's exit code says.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub enum Exit {
     No,
     /// 2: the arguments or the input can't be used.
     Refused,
+    /// 130: it was interrupted, and has written nothing.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -38,6 +44,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Refused => 2,
+            Exit::Interrupted => 130,
         })
     }
 }
@@ -49,7 +56,7 @@ pub fn main() -> ExitCode {
     let choice = args::colour_of(&arguments);
     let mut out = io::BufWriter::new(AutoStream::new(io::stdout(), choice));
     let mut err = AutoStream::new(io::stderr(), choice);
-    run(&arguments, &mut out, &mut err).into()
+    run_in(Process::Own, &arguments, &mut out, &mut err).into()
 }
 
 /// Runs the command with `arguments`, the first of which is its own name.
@@ -70,11 +77,19 @@ where
     I: IntoIterator,
     I::Item: Into<OsString> + Clone,
 {
+    run_in(Process::Shared, arguments, out, err)
+}
+
+fn run_in<I>(process: Process, arguments: I, out: &mut dyn Write, err: &mut dyn Write) -> Exit
+where
+    I: IntoIterator,
+    I::Item: Into<OsString> + Clone,
+{
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(usage) => return show_usage(&usage, out, err),
     };
-    let done = dispatch(&cli, out).and_then(|exit| {
+    let done = dispatch(&cli, process, out, err).and_then(|exit| {
         out.flush()?;
         Ok(exit)
     });
@@ -85,15 +100,25 @@ where
             // What was said before stands before. Nobody is left to hear of a failure to say it.
             let _unheard = out.flush();
             let _unheard = error.show(err).and_then(|()| err.flush());
-            Exit::Refused
+            match error {
+                CommandError::Interrupted => Exit::Interrupted,
+                _ => Exit::Refused,
+            }
         }
     }
 }
 
-fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, CommandError> {
+fn dispatch(
+    cli: &Cli,
+    process: Process,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, CommandError> {
     match &cli.command {
         Command::Decide(args) => decide::run(args, out),
         Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Backtest(args) => backtest::run(args, process, out, err),
+        Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Replay(args) => replay::run(args, out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;

@@ -49,11 +49,24 @@ impl FileToBe {
         &mut self,
         value: &T,
     ) -> Result<(), CommandError> {
+        // As a whole: an encoder takes as long for a byte as for a line.
+        let mut line = serde_json::to_vec(value)?;
+        line.push(b'\n');
+        self.write(&line)
+    }
+
+    /// Writes these bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
         let written = match &mut self.writer {
-            Packing::Plain(writer) => json_line(writer, value),
-            Packing::Gzip(writer) => json_line(writer, value),
+            Packing::Plain(writer) => writer.write_all(bytes),
+            Packing::Gzip(writer) => writer.write_all(bytes),
         };
         written.map_err(|error| CommandError::Save { file: self.path.clone(), error })
+    }
+
+    /// Where it is going to be.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Puts the file in its place.
@@ -75,13 +88,6 @@ impl FileToBe {
         };
         finish().map_err(|error| CommandError::Save { file: path, error })
     }
-}
-
-/// Written as a whole: an encoder takes as long for a byte as for a line.
-fn json_line<T: serde::Serialize>(writer: &mut impl Write, value: &T) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    writer.write_all(&line)
 }
 
 fn place(path: &Path) -> io::Result<Place> {

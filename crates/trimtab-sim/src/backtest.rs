@@ -6,10 +6,11 @@ use rayon::prelude::*;
 use thiserror::Error;
 use trimtab_engine::{DecisionRecord, Policy};
 
+use crate::bound::BoundBuilder;
 use crate::cluster::Cluster;
 use crate::metrics::Bindings;
 use crate::report::mark_front;
-use crate::simulation::{Simulated, Simulation, SimulationError, Watch};
+use crate::simulation::{Simulated, Simulation, SimulationError, Watch, initial_replicas};
 use crate::survey::{Survey, SurveyError, survey};
 use crate::{
     Backtest, BoundSummary, Comparison, Objective, PoolCost, Run, ServiceProfile, Settings,
@@ -222,8 +223,7 @@ impl Case<'_> {
     }
 
     fn assess(&self, candidate: &Candidate, done: Simulated) -> Run {
-        let start = self.site.cluster.least_start_seconds();
-        let bound = done.timely.finish(start, done.initial_replicas).replica_seconds;
+        let bound = self.least(&done.timely, done.initial_replicas);
         let spent = done.replica_seconds.spent();
         let under = done.under_provisioned_seconds(&self.survey.work.need(MINUTE_SECONDS));
         let mut timeline = done.timeline;
@@ -272,14 +272,24 @@ impl Case<'_> {
         }
     }
 
-    /// Serving everything within the objectives, from no replica at all, on the cheapest GPUs.
+    /// Serving everything within the objectives on the cheapest GPUs, from as many replicas as any of
+    /// the candidates begins with.
     fn bound(&self) -> BoundSummary {
-        let start = self.site.cluster.least_start_seconds();
-        let replica_seconds = self.survey.work.finish(start, 0).replica_seconds;
-        let pools = self.site.cluster.pools().iter();
+        let cluster = &self.site.cluster;
+        let begins = |candidate: &Candidate| initial_replicas(cluster, &candidate.policy);
+        let initial = self.plan.candidates.iter().map(begins).max().unwrap_or(0);
+        let replica_seconds = self.least(&self.survey.work, initial);
+        let pools = cluster.pools().iter();
         let price = pools.map(|pool| self.price(pool.gpu_hour_price)).min_by(f64::total_cmp);
         let gpu_hours = replica_seconds * f64::from(self.plan.profile.gpus) / SECONDS_PER_HOUR;
         BoundSummary { replica_seconds, cost: gpu_hours * price.unwrap_or(1.0) }
+    }
+
+    /// The least replica-seconds for this work, from so many replicas and the warm pool on.
+    fn least(&self, work: &BoundBuilder, initial: u32) -> f64 {
+        let cluster = &self.site.cluster;
+        let initial = initial.saturating_add(cluster.warm_pool().size);
+        work.finish(cluster.least_start_seconds(), initial).replica_seconds
     }
 
     /// Of a GPU-hour in the unit of the costs.

@@ -17,6 +17,7 @@ mod server;
 mod simulation;
 pub mod supply;
 mod survey;
+pub mod sweep;
 mod trace;
 mod workload_summary;
 

@@ -8,15 +8,15 @@ mod support;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use support::{Listed, policy, request};
+use support::{Listed, cluster, policy, request};
 use trimtab_engine::DecisionRecord;
 use trimtab_sim::cluster::{
     AvailabilitySpec, AvailabilityStep, Control, Delay, GatewaySpec, Metrics, PoolSpec, Routing,
     SpotSpec, Start, WarmPool,
 };
 use trimtab_sim::{
-    Candidate, ClusterSpec, Moment, Objective, Plan, Quiet, Request, ServiceProfile, Simulated,
-    Simulation, Site, Watch,
+    Candidate, Cluster, ClusterSpec, Moment, Objective, Plan, Quiet, Request, ServiceProfile,
+    Simulated, Simulation, Site, Watch,
 };
 
 /// Small enough that a handful of requests fills it.
@@ -109,7 +109,7 @@ fn steps() -> impl Strategy<Value = AvailabilitySpec> {
 
 prop_compose! {
     fn pool()(
-        gpus_per_node in 1_u32..4,
+        gpus_per_node in (1_u32..4).prop_map(Some),
         max_nodes in prop::option::of(1_u32..4),
         initial_nodes in 0_u32..2,
         idle_seconds in prop_oneof![Just(0.0), 0.0_f64..200.0],
@@ -149,7 +149,7 @@ prop_compose! {
 /// One kind of node, with room for one replica, that costs nothing when nothing is on it.
 fn tight(mut spec: ClusterSpec) -> ClusterSpec {
     for pool in &mut spec.pools {
-        (pool.gpus_per_node, pool.initial_nodes, pool.idle_seconds) = (1, 0, 0.0);
+        (pool.gpus_per_node, pool.initial_nodes, pool.idle_seconds) = (Some(1), 0, 0.0);
     }
     spec
 }
@@ -160,6 +160,14 @@ fn boundless(mut spec: ClusterSpec) -> ClusterSpec {
         (pool.max_nodes, pool.spot, pool.losses_per_node_hour) = (None, None, 0.0);
     }
     spec
+}
+
+/// The cluster, by way of the document that describes it.
+fn written(spec: &ClusterSpec, profile: &ServiceProfile) -> Cluster {
+    let text = serde_json::to_string(spec).unwrap();
+    let read = cluster(profile, &text);
+    assert_eq!(read, spec.check(profile).unwrap());
+    read
 }
 
 /// What was asked for, when.
@@ -196,7 +204,7 @@ fn simulate(
     let (policy, bindings) = policy(POLICIES[decider]);
     let simulation = Simulation {
         profile: &profile,
-        cluster: &spec.check(&profile).unwrap(),
+        cluster: &written(spec, &profile),
         objectives: &objectives(),
         seed,
         step_seconds: Some(STEP_SECONDS),
@@ -307,6 +315,12 @@ proptest! {
         prop_assert_eq!(done.replica_seconds.pending, 0.0);
     }
 
+}
+
+proptest! {
+    // Each case simulates all policies.
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
     #[test]
     fn nothing_is_had_for_less_than_the_bound(
         spec in clusters(), requests in requests(), seed: u64,
@@ -316,20 +330,20 @@ proptest! {
             let (policy, bindings) = policy(text);
             Candidate { name: policy.digest().to_string(), tuning: BTreeMap::new(), policy, bindings }
         });
-        // Every lead time that a fleet can have is a sound one to bound it with.
-        let site = Site { lead_time: String::from("fixed"), cluster: spec.check(&profile).unwrap() };
-        let fits = requests.iter().filter(|r| r.input_tokens + r.output_tokens <= 3_000);
+        let site = Site { lead_time: String::from("fixed"), cluster: written(&spec, &profile) };
+        let fits: Vec<Request> =
+            requests.into_iter().filter(|r| r.input_tokens + r.output_tokens <= 3_000).collect();
+        prop_assume!(!fits.is_empty());
         let plan = Plan {
             profile,
             objectives: objectives(),
             seed,
-            workloads: vec![Box::new(Listed(fits.copied().collect()))],
+            workloads: vec![Box::new(Listed(fits))],
             sites: vec![site],
             candidates: candidates.collect(),
             timelines: true,
             details: Vec::new(),
         };
-        prop_assume!(requests.iter().any(|r| r.input_tokens + r.output_tokens <= 3_000));
         let backtest = plan.run(1, &Quiet).unwrap();
         for run in &backtest.comparisons[0].runs {
             let spent = run.replica_seconds.spent();

@@ -12,6 +12,8 @@ fn help() {
 fn help_of_every_command() {
     trimtab(["decide", "--help"]).assert().success().stdout_eq(file!["golden/help-decide.txt"]);
     trimtab(["evaluate", "--help"]).assert().success().stdout_eq(file!["golden/help-evaluate.txt"]);
+    trimtab(["backtest", "--help"]).assert().success().stdout_eq(file!["golden/help-backtest.txt"]);
+    trimtab(["sweep", "--help"]).assert().success().stdout_eq(file!["golden/help-sweep.txt"]);
     trimtab(["replay", "--help"]).assert().success().stdout_eq(file!["golden/help-replay.txt"]);
     trimtab(["conform", "--help"]).assert().success().stdout_eq(file!["golden/help-conform.txt"]);
 }

@@ -3,6 +3,8 @@
 //! The golden files are written anew by `SNAPSHOTS=overwrite cargo test --package trimtab-cli`.
 
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod command;
@@ -18,3 +20,5 @@ mod example;
 mod help;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod sweep;

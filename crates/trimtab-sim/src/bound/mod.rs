@@ -2,22 +2,25 @@
 //!
 //! # Proof
 //!
-//! Let `R(t)` be the replicas that are ready. A replica spends at least `tau` seconds on its way to being ready, so a fleet
-//! costs at least `C(R) = ∫ R dt + tau · (how far R rises in all, from `initial` on)`. In every window, `∫ R dt` is at
-//! least the work that is released in it and due in it, since a ready replica does at most one second of work in a second.
+//! Let `R(t)` be the replicas that are ready. A replica spends at least `tau` seconds on its way to being
+//! ready, so a fleet costs at least `C(R) = ∫ R dt + tau · (how far R rises in all, from initial on)`. In
+//! every window, `∫ R dt` is at least the work that is released in it and due in it, since a ready replica
+//! does at most one second of work in a second.
 //!
-//! `C` is the sum over levels: of level `k`, the time with at least `k` replicas ready, and `tau` each time that it
-//! goes on. So it can be bounded apart for levels up to any `K`, and for the replicas beyond `K` together:
+//! `C` is the sum over levels: of level `k`, the time with at least `k` replicas ready, and `tau` each time
+//! that it goes on. So levels up to any `K` can be bounded apart from the replicas beyond `K`:
 //!
-//! - **Levels.** In a window of `w` seconds with more work than `(k - 1) w`, level `k` is on at some moment. The least cost of being on at
-//!   some moment of each such window, by keeping the level on or restarting it, is found exactly.
-//! - **Prices.** Let `U = max(R - K, 0)`, and `v(t)` be any course with `0 ≤ v ≤ tau` and slope at most 1. As `v dU ≤ tau dU` where `U`
-//!   rises and `v dU ≤ 0` where it falls, `C(U) ≥ ∫ U dt + ∫ v dU ≥ ∫ U (1 - v') dt - v(0) U(0)`. So `1 - v'` is a price of capacity, and with
-//!   `q` that price in some windows and 0 in the others, `∫ U (1 - v') ≥ ∫ (R - K) q dt`, and `∫ R q` is at least the sum over
-//!   all work of its seconds times the least `q` between its release and its deadline. Any `v` proves a bound; the one used is
-//!   optimal but for work that crosses a boundary of windows.
+//! - **Levels.** In a window of `w` seconds with more work than `(k - 1) w`, level `k` is on at some moment.
+//!   The least cost of being on at some moment of each such window, by keeping the level on or restarting
+//!   it, is found exactly.
+//! - **Prices.** Let `U = max(R - K, 0)`, and `v(t)` be any course with `0 ≤ v ≤ tau` and slope at most 1. As
+//!   `v dU ≤ tau dU` where `U` rises and `v dU ≤ 0` where it falls,
+//!   `C(U) ≥ ∫ U dt + ∫ v dU ≥ ∫ U (1 - v') dt - v(0) U(0)`. So `1 - v'` is a price of capacity. With `q` that
+//!   price in some windows and 0 in the others, `∫ U (1 - v') dt ≥ ∫ (R - K) q dt`, and `∫ R q dt` is at least
+//!   the sum over all work of its seconds times the least `q` between its release and its deadline.
 //!
-//! The bound is the best over the lengths of windows and over `K`. It never exceeds the optimum, whatever the choices made in finding it.
+//! The bound is the best over the lengths of windows, over `K`, and over the courses `v` that are tried. Each
+//! of these proves a bound, so the search can make it loose but not wrong.
 
 mod bins;
 mod levels;
@@ -31,9 +34,11 @@ pub use work::{Overlap, Work};
 
 /// Adds up requests for the clairvoyant bound.
 ///
-/// Memory grows with the length of the trace over the length of a bin, not with the requests, which may come in any order.
+/// Memory grows with the length of the trace over the length of a bin, not with the requests, which may
+/// come in any order.
 ///
-/// Two bursts, of ten seconds of work each, 100 s apart. A start of 60 s is cheaper than waiting; one of 300 s is not.
+/// Two bursts, of ten seconds of work each, 100 s apart. A start of 60 s is cheaper than waiting; one
+/// of 300 s is not.
 ///
 /// ```
 /// use trimtab_sim::{BoundBuilder, Moment, Overlap, ServiceProfile, Work};
@@ -75,15 +80,17 @@ pub struct Bound {
 /// Work that is due so many bins after its release counts as work without a deadline.
 const MOST_BINS: i64 = 1 << 16;
 
-/// Windows that are shorter than this part of a start say little more about prices than those twice as long.
-const FINEST_OF_START: f64 = 1.0 / 16.0;
-
-/// How many of the best combinations of levels and windows are refined, and for how many rounds.
+/// How many of the best combinations of levels and windows are refined.
 const REFINED: usize = 4;
-const ROUNDS: u32 = 24;
+
+/// Rounds of refining, by how many windows there are.
+fn rounds(scale: &Scale) -> u32 {
+    u32::try_from(400_000 / scale.within.len().max(1)).unwrap_or(u32::MAX).clamp(8, 24)
+}
 
 impl BoundBuilder {
-    /// For requests on replicas of this profile, which is assumed to be what `overlap` says, with these objectives for every
+    /// For requests on replicas of this profile, which is assumed to be what `overlap` says, with these
+    /// objectives for every
     /// request whatever their shares.
     ///
     /// Bins are `bin_seconds` long, at least a nanosecond. Of 10 s, a week takes some 20 MB.
@@ -105,8 +112,10 @@ impl BoundBuilder {
 
     /// A request that is to be served within the objectives.
     ///
-    /// Its prompt is due by the objective for the first token or the end. Its answer is due by the objectives for the time per token or the
-    /// end; where there is none for the time per token, it keeps the pace of the profile's longest iteration: one with all sequences, a full cache and a full
+    /// Its prompt is due by the objective for the first token or the end. Its answer is due by the
+    /// objectives for the time per token or the
+    /// end; where there is none for the time per token, it keeps the pace of the profile's longest
+    /// iteration: one with all sequences, a full cache and a full
     /// chunk of a prompt.
     pub fn add(&mut self, request: &Request) {
         self.add_due(request, Moment::START);
@@ -114,7 +123,8 @@ impl BoundBuilder {
 
     /// A request that was served within the objectives, its last token at `finished`.
     ///
-    /// As [`BoundBuilder::add`], but its answer is not due before `finished`: a fleet that served it spent at least the bound even if
+    /// As [`BoundBuilder::add`], but its answer is not due before `finished`: a fleet that served it
+    /// spent at least the bound even if
     /// the answer stalled.
     pub fn add_served(&mut self, request: &Request, finished: Moment) {
         self.add_due(request, finished);
@@ -124,14 +134,15 @@ impl BoundBuilder {
         let due = self.terms.of(request);
         let arrival = request.arrival;
         self.add_arrived(arrival, due.prefill.plus(&due.decode).seconds(self.overlap));
-        self.bin(arrival, arrival.after_seconds(due.prefill_lag), &due.prefill);
+        self.bin(arrival, arrival.after_nanos(due.prefill_lag_nanos), &due.prefill);
         if due.decode != Work::NONE {
-            let decode_due = arrival.after_seconds(due.decode_lag).max(decode_due);
+            let decode_due = arrival.after_nanos(due.decode_lag_nanos).max(decode_due);
             self.bin(arrival, decode_due, &due.decode);
         }
     }
 
-    /// Any work that can be done from `released` on and must be done by `due`, which is [`Moment::NEVER`] if it need not be done soon.
+    /// Any work that can be done from `released` on and must be done by `due`, which is
+    /// [`Moment::NEVER`] if it need not be done soon.
     pub fn add_work(&mut self, released: Moment, due: Moment, work: &Work) {
         self.add_arrived(released, work.seconds(self.overlap));
         self.bin(released, due, work);
@@ -155,16 +166,18 @@ impl BoundBuilder {
         }
     }
 
-    /// The least replica-seconds that serve what was added, if starting a replica takes at least `start_seconds`.
+    /// The least replica-seconds that serve what was added, if starting a replica takes at least
+    /// `start_seconds`.
     ///
-    /// `initial` replicas are there at the beginning, in any state, the warm ones too; they need not be started.
+    /// `initial` replicas are there at the beginning, in any state, the warm ones too; they need not be
+    /// started.
     pub fn finish(&self, start_seconds: f64, initial: u32) -> Bound {
         let start = start_seconds.max(0.0);
         let mut levels = Levels::default();
         let mut scales: Vec<Scale> = Vec::new();
         for scale in self.bins.scales() {
             levels.raise(&scale, self.overlap, start, initial);
-            if scale.seconds >= start * FINEST_OF_START {
+            if prices::is_affordable(&scale, start) {
                 scales.push(scale);
             }
         }
@@ -197,7 +210,7 @@ impl BoundBuilder {
         // The most promising ones are worth more effort.
         tried.sort_by(|a, b| b.0.replica_seconds.total_cmp(&a.0.replica_seconds));
         let refined = tried.iter().take(REFINED).map(|(bound, scale)| match scale {
-            Some(scale) => bound.with(scale, beyond(scale, bound.levels, ROUNDS)),
+            Some(scale) => bound.with(scale, beyond(scale, bound.levels, rounds(scale))),
             None => *bound,
         });
         refined.fold(Bound::default(), |best, bound| {
@@ -205,7 +218,8 @@ impl BoundBuilder {
         })
     }
 
-    /// The work that arrives, in replicas: seconds of work per second, in steps of this length from the start of the trace to the
+    /// The work that arrives, in replicas: seconds of work per second, in steps of this length from the
+    /// start of the trace to the
     /// last arrival. Within a bin it counts as spread evenly.
     pub fn need(&self, step_seconds: f64) -> Vec<f64> {
         let bin_seconds = Moment::from_nanos(self.bin_nanos).seconds();

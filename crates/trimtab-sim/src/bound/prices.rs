@@ -16,16 +16,22 @@ pub(super) struct Terms {
     pub(super) above: u32,
 }
 
-/// The least replica-seconds beyond the first `above` replicas, for the best prices that are found at this scale.
+/// The least replica-seconds beyond the first `above` replicas, for the best prices that are found at
+/// this scale.
 ///
-/// The prices that are best for a given division of work among the windows are found exactly. Work that crosses a boundary
-/// then moves to where it is cheapest, part by part, and the prices follow, for so many `rounds`. What prices prove does
+/// The prices that are best for a given division of work among the windows are found exactly. Work that
+/// crosses a boundary
+/// then moves to where it is cheapest, part by part, and the prices follow, for so many `rounds`. What
+/// prices prove does
 /// not hang on how they were found.
 pub(super) fn least_beyond(scale: &Scale, undated: &Work, terms: &Terms, rounds: u32) -> f64 {
-    let mut loads = evenly(scale);
-    let flat = flat_course(&loads, terms);
-    let mut best =
-        prove(scale, undated, &prices(&loads, &flat, scale.seconds, terms), &flat, terms);
+    let mut loads = spread(scale);
+    let mut best = 0.0_f64;
+    for loads in [&scale.within, &loads] {
+        let course = flat_course(loads, terms);
+        let prices = prices(loads, &course, scale.seconds, terms);
+        best = best.max(prove(scale, undated, &prices, &course, terms));
+    }
     for round in 1..=rounds {
         let course = best_course(&loads, scale.seconds, terms);
         let prices = prices(&loads, &course, scale.seconds, terms);
@@ -40,16 +46,34 @@ pub(super) fn least_beyond(scale: &Scale, undated: &Work, terms: &Terms, rounds:
     best
 }
 
-/// Work by window, what crosses a boundary by halves.
-fn evenly(scale: &Scale) -> Vec<Work> {
+/// Whether the search for prices takes little time and memory: a million steps at most.
+pub(super) fn is_affordable(scale: &Scale, start: f64) -> bool {
+    let values = 2.0 * start / scale.seconds + 2.0;
+    #[expect(clippy::cast_precision_loss, reason = "windows are far fewer than 2^53")]
+    let windows = scale.within.len() as f64;
+    values <= f64::from(u16::MAX) && values * windows <= 1e6
+}
+
+/// Work by window, what crosses a boundary in equal parts over the windows within its reach.
+fn spread(scale: &Scale) -> Vec<Work> {
     let mut loads = scale.within.clone();
-    for crossing in &scale.crossing {
-        let halves = crossing.iter().map(|work| work.times(0.5));
-        for (load, half) in loads.iter_mut().zip(halves.clone()) {
-            *load = load.plus(&half);
+    for (m, crossing) in scale.crossing.iter().enumerate() {
+        let reach = 1 << m.min(usize::BITS as usize - 2);
+        let mut changes = vec![Work::NONE; loads.len() + 1];
+        for (index, work) in crossing.iter().enumerate().filter(|(_, work)| **work != Work::NONE) {
+            let (from, to) = (index.saturating_sub(reach), (index + reach).min(loads.len()));
+            #[expect(clippy::cast_precision_loss, reason = "windows are far fewer than 2^53")]
+            let part = work.times(1.0 / (to - from) as f64);
+            for (at, change) in [(from, part), (to, part.times(-1.0))] {
+                if let Some(slot) = changes.get_mut(at) {
+                    *slot = slot.plus(&change);
+                }
+            }
         }
-        for (load, half) in loads.iter_mut().zip(halves.skip(1)) {
-            *load = load.plus(&half);
+        let mut rate = Work::NONE;
+        for (load, change) in loads.iter_mut().zip(&changes) {
+            rate = rate.plus(change);
+            *load = load.plus(&rate);
         }
     }
     loads
@@ -67,13 +91,14 @@ fn flat_course(loads: &[Work], terms: &Terms) -> Vec<f64> {
     (0..=loads.len()).map(|index| if index <= peak { terms.start } else { 0.0 }).collect()
 }
 
-/// What a replica is worth at each boundary of windows, from 0 to the seconds of a start: the course that is best for these
+/// What a replica is worth at each boundary of windows, from 0 to the seconds of a start: the course
+/// that is best for these
 /// loads.
 fn best_course(loads: &[Work], seconds: f64, terms: &Terms) -> Vec<f64> {
     let values = value_grid(seconds, terms.start);
     let begin = f64::from(terms.initial.saturating_sub(terms.above));
     let mut totals: Vec<f64> = values.iter().map(|value| -value * begin).collect();
-    let mut came_from: Vec<u8> = Vec::with_capacity(loads.len() * values.len());
+    let mut came_from: Vec<u16> = Vec::with_capacity(loads.len() * values.len());
     for load in loads {
         let next = step(&values, &totals, seconds, excess(load, seconds, terms));
         totals.clear();
@@ -107,17 +132,20 @@ fn value_grid(seconds: f64, start: f64) -> Vec<f64> {
     values
 }
 
-/// For each value at the end of a window, from the highest down, the best total and the value at its beginning that gives it.
+/// For each value at the end of a window, from the highest down, the best total and the value at its
+/// beginning that gives it.
 /// Values rise by at most the length of the window.
-fn step(values: &[f64], totals: &[f64], seconds: f64, excess: f64) -> Vec<(f64, u8)> {
+fn step(values: &[f64], totals: &[f64], seconds: f64, excess: f64) -> Vec<(f64, u16)> {
     let mut best = (f64::NEG_INFINITY, 0);
-    let mut before = values.iter().zip(totals).zip(0_u8..=u8::MAX).rev().peekable();
+    let mut before = values.iter().zip(totals).enumerate().rev().peekable();
     let least_before = |after: f64| after - seconds * (1.0 + 1e-12);
     let ends = values.iter().rev().map(|&after| {
-        while let Some(((value, total), at)) = before.next_if(|b| *b.0.0 >= least_before(after)) {
+        while let Some((at, (value, total))) =
+            before.next_if(|before| *before.1.0 >= least_before(after))
+        {
             let total = total + excess * value;
             if total > best.0 {
-                best = (total, at);
+                best = (total, u16::try_from(at).unwrap_or(u16::MAX));
             }
         }
         (best.0 + excess * (seconds - after), best.1)
@@ -125,19 +153,22 @@ fn step(values: &[f64], totals: &[f64], seconds: f64, excess: f64) -> Vec<(f64, 
     ends.collect()
 }
 
-/// The price of each part of work by window. Where replicas are accounted for elsewhere, windows without an excess charge nothing.
+/// The price of each part of work by window. Where replicas are accounted for elsewhere, windows
+/// without an excess charge nothing.
 fn prices(loads: &[Work], course: &[f64], seconds: f64, terms: &Terms) -> Vec<(f64, Work)> {
     let values = course.iter().zip(course.iter().skip(1));
     let windows = loads.iter().zip(values);
     let prices = windows.map(|(load, (value, next))| {
         let charged = terms.above == 0 || excess(load, seconds, terms) > 0.0;
+        // Never below 0 but for rounding, as the course rises by at most the length of a window.
         let price = if charged { (1.0 + (value - next) / seconds).max(0.0) } else { 0.0 };
         (price, load.counted(terms.overlap).times(price))
     });
     prices.collect()
 }
 
-/// What these prices prove: work at the least price between its release and its deadline, less what the replicas take that are
+/// What these prices prove: work at the least price between its release and its deadline, less what the
+/// replicas take that are
 /// accounted for elsewhere.
 fn prove(
     scale: &Scale,
@@ -181,7 +212,8 @@ fn for_each_reach<T: Copy>(
     least: impl Fn(&T, &T) -> T,
     mut visit: impl FnMut(&Work, &T),
 ) {
-    // Of the windows beside each boundary; then of twice as many, from the leasts half a reach before and after it.
+    // Of the windows beside each boundary; then of twice as many, from the leasts half a reach before
+    // and after it.
     let mut leasts = merged(&values, 1, 0, &least);
     for (m, crossing) in scale.crossing.iter().enumerate() {
         if m > 0 {
@@ -196,7 +228,8 @@ fn for_each_reach<T: Copy>(
     }
 }
 
-/// At each index the lesser of the values so far before and after it, or of the first and the last where there are no more.
+/// At each index the lesser of the values so far before and after it, or of the first and the last
+/// where there are no more.
 fn merged<T: Copy>(
     values: &[T],
     before: usize,
@@ -229,7 +262,8 @@ mod tests {
         )
     }
 
-    /// The least cost of a fleet in tenths of a replica that is never below the loads, by enumeration of levels.
+    /// The least cost of a fleet in tenths of a replica that is never below the loads, by enumeration
+    /// of levels.
     fn by_levels(loads: &[f64], start: f64, initial: u32, above: u32) -> f64 {
         let mut cost = 0.0;
         for tenth in 0..100 {
@@ -274,7 +308,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// For work that crosses no boundary, the price proves what filling or leaving each gap costs, level by level.
+        /// For work that crosses no boundary, the price proves what filling or leaving each gap costs,
+        /// level by level.
         #[test]
         fn as_much_as_the_levels_of_a_fluid(
             tenths in proptest::collection::vec(0_u32..60, 1..12),

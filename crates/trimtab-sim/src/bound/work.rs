@@ -1,6 +1,6 @@
 //! How much of a replica's time a request takes at the very least.
 
-use crate::{Measure, Objective, Request, ServiceProfile};
+use crate::{Measure, Moment, Objective, Request, ServiceProfile};
 
 /// What an engine's iteration does at once when it reads prompts and decodes in the same iteration.
 ///
@@ -19,8 +19,10 @@ pub enum Overlap {
 
 /// The least time, in seconds of one replica, that serving takes; of a request or of many.
 ///
-/// Five parts, since some of them are alternatives: the parts that grow with the work of prefill and of decoding, and
-/// the request's share of what iterations cost whatever is in them, the latter for decoding by two rules, either of
+/// Five parts, since some of them are alternatives: the parts that grow with the work of prefill and of
+/// decoding, and
+/// the request's share of what iterations cost whatever is in them, the latter for decoding by two
+/// rules, either of
 /// which holds.
 #[derive(Copy, Clone, Debug, Default, PartialEq)]
 pub struct Work(pub(super) [f64; 5]);
@@ -97,23 +99,27 @@ pub(super) struct Terms {
     c2: f64,
     prefill_fixed_per_token: f64,
     a: f64,
+    a_per_kv_token: f64,
     b: f64,
     c: f64,
-    kv_tokens: f64,
     max_sequences: f64,
-    ttft: f64,
+    /// Seconds.
     tpot: f64,
+    /// Seconds.
     e2e: f64,
-    pace: f64,
+    prefill_lag_nanos: i64,
+    ttft_nanos: i64,
+    e2e_nanos: i64,
+    pace_nanos: i64,
 }
 
-/// The work of one request and how long after its arrival it is due, in seconds.
+/// The work of one request, and how long after its arrival it is due.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Due {
     pub(super) prefill: Work,
-    pub(super) prefill_lag: f64,
+    pub(super) prefill_lag_nanos: i64,
     pub(super) decode: Work,
-    pub(super) decode_lag: f64,
+    pub(super) decode_lag_nanos: i64,
 }
 
 impl Terms {
@@ -122,66 +128,75 @@ impl Terms {
             let of_it = objectives.iter().filter(|objective| objective.measure == measure);
             of_it.map(|objective| objective.seconds).fold(f64::INFINITY, f64::min)
         };
-        let chunk = f64::from(profile.max_batched_tokens.max(1));
-        let prefill = &profile.prefill;
+        let nanos = |seconds: f64| Moment::from_seconds(seconds).nanos();
+        let (ttft, tpot, e2e) = (least(Measure::Ttft), least(Measure::Tpot), least(Measure::E2e));
+        let (prefill, decode) = (&profile.prefill, &profile.decode);
         #[expect(clippy::cast_precision_loss, reason = "a cache has far fewer tokens than 2^53")]
         let kv_tokens = profile.kv_tokens.max(1) as f64;
         let max_sequences = f64::from(profile.max_sequences.max(1));
+        let longest =
+            decode.seconds(max_sequences, kv_tokens) + prefill.seconds(profile.max_batched_tokens);
+        let chunk = f64::from(profile.max_batched_tokens.max(1));
         Self {
             c1: prefill.c1_ms / 1e3,
             c2: prefill.c2_ms / 1e3,
             prefill_fixed_per_token: prefill.c0_ms / 1e3 / chunk,
-            a: profile.decode.a_ms / 1e3,
-            b: profile.decode.b_ms / 1e3,
-            c: profile.decode.c_ms / 1e3,
-            kv_tokens,
+            a: decode.a_ms / 1e3,
+            a_per_kv_token: decode.a_ms / 1e3 / kv_tokens,
+            b: decode.b_ms / 1e3,
+            c: decode.c_ms / 1e3,
             max_sequences,
-            ttft: least(Measure::Ttft),
-            tpot: least(Measure::Tpot),
-            e2e: least(Measure::E2e),
-            pace: profile.decode.seconds(max_sequences, kv_tokens)
-                + prefill.seconds(profile.max_batched_tokens),
+            tpot,
+            e2e,
+            prefill_lag_nanos: nanos(ttft.min(e2e)),
+            ttft_nanos: nanos(ttft),
+            e2e_nanos: nanos(e2e),
+            pace_nanos: nanos(if tpot < f64::INFINITY { tpot } else { longest }),
         }
     }
 
     pub(super) fn of(&self, request: &Request) -> Due {
         let n = f64::from(request.input_tokens);
-        let prefill = (self.c1 + self.c2 * n) * n;
-        let prefill_fixed = self.prefill_fixed_per_token * n;
-        let prefill_lag = self.ttft.min(self.e2e);
+        let marginal = (self.c1 + self.c2 * n) * n;
+        let prefill = Work([marginal, self.prefill_fixed_per_token * n, 0.0, 0.0, 0.0]);
+        let steps = request.output_tokens.saturating_sub(1);
+        let answer = self.pace_nanos.saturating_mul(i64::from(steps));
+        Due {
+            prefill,
+            prefill_lag_nanos: self.prefill_lag_nanos,
+            decode: self.decode(n, f64::from(steps)),
+            decode_lag_nanos: self.e2e_nanos.min(self.ttft_nanos.saturating_add(answer)),
+        }
+    }
 
-        let steps = f64::from(request.output_tokens.saturating_sub(1));
+    fn decode(&self, n: f64, steps: f64) -> Work {
         if steps == 0.0 {
-            let prefill = Work([prefill, prefill_fixed, 0.0, 0.0, 0.0]);
-            return Due { prefill, prefill_lag, decode: Work::NONE, decode_lag: prefill_lag };
+            return Work::NONE;
         }
         // A step's context grows by one from n + 1 to n + steps.
         let context = n + f64::midpoint(steps, 1.0);
-        // The mean time of the iterations that decode it is at most this, so their mean batch is, too.
+        let own = self.b + self.c * context;
+        let by_cache = (self.a_per_kv_token * context).min(self.a);
+        let by_batch = self.a / self.largest_batch(context, steps);
+        Work([0.0, 0.0, own * steps, by_batch * steps, by_cache * steps])
+    }
+
+    /// The most sequences, on average over the steps of one that meets its objectives. Iterations then
+    /// last at most so long on average, and
+    /// one over the mean batch is at most the mean of one over the batch.
+    fn largest_batch(&self, context: f64, steps: f64) -> f64 {
         let mean = self.tpot.min(self.e2e / steps);
-        let spare = mean - self.a - self.c * (context - 1.0);
-        let batch = (spare / (self.b + self.c)).min(self.max_sequences).max(1.0);
-        let decode = Work([
-            0.0,
-            0.0,
-            (self.b + self.c * context) * steps,
-            self.a * steps / batch,
-            self.a * steps * (context / self.kv_tokens).min(1.0),
-        ]);
-        let pace = if self.tpot < f64::INFINITY { self.tpot } else { self.pace };
-        Due {
-            prefill: Work([prefill, prefill_fixed, 0.0, 0.0, 0.0]),
-            prefill_lag,
-            decode,
-            decode_lag: self.e2e.min(self.ttft + pace * steps),
+        if mean == f64::INFINITY {
+            return self.max_sequences;
         }
+        let spare = mean - self.a - self.c * (context - 1.0);
+        (spare / (self.b + self.c)).min(self.max_sequences).max(1.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Moment;
 
     fn request(input_tokens: u32, output_tokens: u32) -> Request {
         Request { arrival: Moment::START, input_tokens, output_tokens }
@@ -242,11 +257,13 @@ mod tests {
         let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
         let lags = |texts: &[&str]| {
             let due = Terms::new(&profile, &objectives(texts)).of(&request(100, 11));
-            (due.prefill_lag, due.decode_lag)
+            let seconds = |nanos| Moment::from_nanos(nanos).seconds();
+            (seconds(due.prefill_lag_nanos), seconds(due.decode_lag_nanos))
         };
         assert_eq!(lags(&["ttft<=2s", "tpot<=100ms"]), (2.0, 3.0));
         assert_eq!(lags(&["ttft<=2s", "tpot<=100ms", "e2e<=1.5s"]), (1.5, 1.5));
-        assert_eq!(lags(&["tpot<=100ms"]), (f64::INFINITY, f64::INFINITY));
+        let never = Moment::NEVER.seconds();
+        assert_eq!(lags(&["tpot<=100ms"]), (never, never));
         let (prefill, decode) = lags(&["ttft<=2s"]);
         assert_eq!(prefill, 2.0);
         assert!(decode > 3.0 && decode < 4.0, "{decode}");

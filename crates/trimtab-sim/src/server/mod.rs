@@ -266,7 +266,7 @@ impl Server {
         self.make_room(now);
         let prefill = self.admit();
         let batch = self.batch();
-        self.iteration = if prefill > 0.0 {
+        self.iteration = if let Some(prefill) = prefill {
             let decode = if batch > 0 { self.timing.decode(batch, self.context) } else { 0.0 };
             let nanos = prefill + self.timing.prefill_overhead() + decode;
             Iteration::Mixed { started: now, ends: now.after_nanos(rint(nanos)) }
@@ -286,10 +286,10 @@ impl Server {
         };
     }
 
-    /// Chooses what this iteration reads, and returns what that costs.
-    fn admit(&mut self) -> f64 {
+    /// Chooses what this iteration reads, and returns what that costs; `None` if it reads nothing.
+    fn admit(&mut self) -> Option<f64> {
         let mut budget = self.max_batched_tokens.saturating_sub(self.batch());
-        let mut cost = 0.0;
+        let mut cost = None;
         while budget > 0 {
             let Some(&slot) = self.waiting.front() else { break };
             let Sequence { prompt, read, .. } = *self.sequence(slot);
@@ -297,7 +297,7 @@ impl Server {
                 break;
             }
             let until = prompt.min(read.saturating_add(budget));
-            cost += self.timing.chunk(read, until);
+            cost = Some(cost.unwrap_or(0.0) + self.timing.chunk(read, until));
             budget -= until - read;
             if read == 0 {
                 self.admitted += 1;

@@ -65,6 +65,7 @@ impl<'a> Fleet<'a> {
                 fleet.started(Moment::START, slot);
             }
         }
+        fleet.note_counts(Moment::START);
         fleet
     }
 
@@ -91,6 +92,7 @@ impl<'a> Fleet<'a> {
         if !Server::fits(self.profile, &request) {
             return self.reject(1);
         }
+        self.expire(now);
         match self.gateway.admit(request) {
             Admission::To(slot) => self.submit(now, slot, request),
             Admission::Waits => {}
@@ -172,6 +174,7 @@ impl<'a> Fleet<'a> {
 
     /// Ends everything: what still waits or runs is cut. Returns the recorder and the nodes.
     pub(super) fn finish(mut self, now: Moment) -> (Recorder, Supply) {
+        self.expire(now);
         self.recorder.requests.cut += self.gateway.clear();
         for slot in 0..self.slots.len() {
             if self.replica(slot).is_some() {
@@ -197,6 +200,7 @@ impl<'a> Fleet<'a> {
 
     /// What waits at the gateway goes to the replicas that have room.
     fn dispatch(&mut self, now: Moment) {
+        self.expire(now);
         while let Some((slot, request)) = self.gateway.dispatch() {
             self.submit(now, slot, request);
         }
@@ -345,19 +349,20 @@ impl<'a> Fleet<'a> {
         slot
     }
 
-    /// Gives nodes to the replicas that have none, the oldest first, as far as there are any.
+    /// Gives nodes to the replicas that have none, those of the warm pool last and else the oldest
+    /// first, as far as there are any.
     fn place_pending(&mut self, now: Moment) {
         if self.counts.of(State::Pending) == 0 {
             return;
         }
         let slots = self.slots.iter().enumerate();
-        let mut pending: Vec<(u64, usize)> = slots
+        let mut pending: Vec<(bool, u64, usize)> = slots
             .filter_map(|(slot, replica)| Some((slot, replica.as_ref()?)))
             .filter(|(_, replica)| replica.state == State::Pending)
-            .map(|(slot, replica)| (replica.number, slot))
+            .map(|(slot, replica)| (replica.for_warm_pool, replica.number, slot))
             .collect();
         pending.sort_unstable();
-        for (number, slot) in pending {
+        for (_, number, slot) in pending {
             let Some(placement) = self.supply.place(now) else { return };
             self.put_on(now, slot, placement.node);
             self.recorder.starts += 1;

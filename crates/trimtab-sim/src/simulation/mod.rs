@@ -146,7 +146,7 @@ impl Simulation<'_> {
     ) -> Result<Simulated, SimulationError> {
         let timely = BoundBuilder::new(self.profile, self.objectives, Overlap::None, BIN_SECONDS);
         let recorder = Recorder::new(self.objectives, timely, self.step_seconds);
-        let initial = self.initial_replicas(policy);
+        let initial = initial_replicas(self.cluster, policy);
         let mut fleet = Fleet::new(self.profile, self.cluster, self.seed, initial, recorder);
         let spec_replicas = i32::try_from(initial).unwrap_or(i32::MAX);
         let mut control = Control::new(policy, bindings, spec_replicas);
@@ -256,12 +256,13 @@ impl Simulation<'_> {
             timeline: records.timeline,
         }
     }
+}
 
-    /// As many as the cluster says, else the policy's minimum, and at least one.
-    fn initial_replicas(&self, policy: &Policy) -> u32 {
-        let minimum = u32::try_from(policy.bounds().min).unwrap_or(0).max(1);
-        self.cluster.control().initial_replicas.unwrap_or(minimum)
-    }
+/// How many replicas are ready at first: as many as the cluster says, else the policy's minimum, and
+/// then at least one.
+pub(crate) fn initial_replicas(cluster: &Cluster, policy: &Policy) -> u32 {
+    let minimum = u32::try_from(policy.bounds().min).unwrap_or(0).max(1);
+    cluster.control().initial_replicas.unwrap_or(minimum)
 }
 
 impl Simulated {

@@ -1,0 +1,157 @@
+//! The same seed gives the same bytes: with any number of threads, on any platform, whoever else
+//! takes part, and again from the decision log.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use support::{Listed, cluster, policy, request};
+use trimtab_engine::DecisionRecord;
+use trimtab_sim::{Backtest, Candidate, Plan, Quiet, Random, Request, ServiceProfile, Site};
+
+/// All that chance decides: starts, wakes, losses, notices, lost scrapes.
+const CLUSTER: &str = "gateway: {queueCapacity: 500, routing: RoundRobin, queueTimeoutSeconds: 120}
+warmPool: {size: 1}
+pools:
+- {name: reserved, maxNodes: 2, gpusPerNode: 2, lossesPerNodeHour: 2}
+- name: spot
+  gpusPerNode: 2
+  idleSeconds: 60
+  spot:
+    availability:
+      steps: [{atSeconds: 0, nodes: 3}, {atSeconds: 400, nodes: 1}, {atSeconds: 600, nodes: 4}]
+      repeatSeconds: 900
+metrics: {lossProbability: 0.1}";
+
+const POLICIES: [&str; 2] = [
+    "minReplicas: 1
+maxReplicas: 10
+behavior: {scaleDown: {stabilizationWindowSeconds: 120}}
+metrics:
+- {type: Pods, pods: {metric: {name: requests_running}, target: {type: AverageValue, averageValue: 12}}}
+- {type: External, external: {metric: {name: ttft_p95}, target: {type: Value, value: 1500m}}}",
+    "minReplicas: 2
+maxReplicas: 6
+metrics:
+- {type: Pods, pods: {metric: {name: kv_cache_usage_ratio}, target: {type: AverageValue, averageValue: 0.5}}}",
+];
+
+/// Half an hour with waves and bursts in it.
+fn requests(seed: u64) -> Vec<Request> {
+    let mut random = Random::new(seed, "determinism");
+    let mut at = 0.0;
+    let mut requests = Vec::new();
+    while at < 1_800.0 {
+        let wave = 4.0 + 3.0 * libm::sin(at / 150.0);
+        at += random.gamma(0.4, 1.0 / wave);
+        let input_tokens = random.lognormal(6.5, 0.8) as u32 + 1;
+        let output_tokens = random.lognormal(4.5, 0.9) as u32 + 1;
+        requests.push(request(at, input_tokens, output_tokens));
+    }
+    requests
+}
+
+fn candidate(text: &str) -> Candidate {
+    let (policy, bindings) = policy(text);
+    let name = policy.digest().to_string();
+    Candidate { name, tuning: BTreeMap::new(), policy, bindings }
+}
+
+fn plan(seed: u64, policies: &[&str]) -> Plan {
+    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
+    let profile = ServiceProfile { kv_tokens: 60_000, ..profile };
+    let site = |lead_time: &str| Site {
+        lead_time: lead_time.to_owned(),
+        cluster: cluster(&profile, &format!("{CLUSTER}\nstart: {lead_time}")),
+    };
+    Plan {
+        objectives: vec!["ttft<=2s".parse().unwrap(), "e2e<=60s@90%".parse().unwrap()],
+        seed,
+        workloads: vec![Box::new(Listed(requests(1))), Box::new(Listed(requests(2)))],
+        sites: vec![site("{}"), site("{leadTimeSeconds: 60}")],
+        candidates: policies.iter().map(|text| candidate(text)).collect(),
+        timelines: true,
+        details: Vec::new(),
+        profile,
+    }
+}
+
+fn run(seed: u64, policies: &[&str], jobs: usize) -> Backtest {
+    plan(seed, policies).run(jobs, &Quiet).unwrap()
+}
+
+/// Both policies, in two threads.
+static BOTH: LazyLock<Backtest> = LazyLock::new(|| run(7, &POLICIES, 2));
+
+fn bytes(backtest: &Backtest) -> String {
+    serde_json::to_string(backtest).unwrap()
+}
+
+/// FNV-1a.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[test]
+fn threads_change_nothing() {
+    assert_eq!(bytes(&run(7, &POLICIES, 1)), bytes(&BOTH));
+}
+
+/// Debug, release and every platform agree. What this is was never worked out by hand: a change of
+/// it is a change of results, and belongs in the changelog.
+#[test]
+fn the_results_are_pinned() {
+    let mut backtest = BOTH.clone();
+    // A new version alone changes nothing.
+    backtest.settings.trimtab = String::new();
+    assert_eq!(format!("{:016x}", hash(&bytes(&backtest))), "176f524b3423d23f");
+}
+
+#[test]
+fn another_seed_gives_other_results() {
+    let policies = POLICIES.get(..1).unwrap();
+    for (one, two) in BOTH.comparisons.iter().zip(run(8, policies, 2).comparisons) {
+        assert_eq!(one.workload, two.workload);
+        assert_ne!(one.runs.first(), two.runs.first());
+    }
+}
+
+#[test]
+fn who_else_takes_part_changes_nothing() {
+    let alone = run(7, POLICIES.get(..1).unwrap(), 2);
+    for (alone, both) in alone.comparisons.into_iter().zip(BOTH.comparisons.clone()) {
+        assert_eq!(alone.bound, both.bound);
+        let (mut alone, mut both) = (alone.runs.into_iter(), both.runs.into_iter());
+        let (mut alone, mut both) = (alone.next().unwrap(), both.next().unwrap());
+        // All but how it compares.
+        (alone.on_front, both.on_front) = (true, true);
+        assert_eq!(alone, both);
+    }
+}
+
+#[test]
+fn the_decision_log_replays() {
+    let plan = plan(7, &POLICIES);
+    let runs = BOTH.comparisons.first().map(|first| &first.runs).unwrap();
+    let mut changes = 0;
+    for (candidate, run) in plan.candidates.iter().zip(runs) {
+        let mut log = Vec::new();
+        let mut write = |record: &DecisionRecord| {
+            log.push(serde_json::to_string(record)?);
+            Ok(())
+        };
+        plan.record(candidate, &mut write).unwrap();
+        for line in &log {
+            let record: DecisionRecord = serde_json::from_str(line).unwrap();
+            assert_eq!(record.again(&candidate.policy).unwrap(), record);
+        }
+        assert_eq!(run.decisions, log.len() as u64);
+        changes += log.iter().filter(|line| line.contains("\"scaleTo\":")).count();
+    }
+    assert!(changes > 10, "{changes}");
+}
