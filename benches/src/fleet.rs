@@ -55,6 +55,7 @@ impl Fleet {
             profile: &self.profile,
             cluster: &self.cluster,
             objectives: &self.objectives,
+            initial_replicas: 10,
             seed: 1,
             step_seconds,
         };

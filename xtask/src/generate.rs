@@ -9,7 +9,11 @@ use crate::report::{self, Outcome, Report};
 /// A generated file: where it is and what makes its text.
 type Page = (&'static str, fn(&Project) -> Result<String, String>);
 
-const PAGES: [Page; 1] = [("docs/src/reference/cli.md", command_line)];
+const PAGES: [Page; 3] = [
+    ("docs/src/reference/cli.md", command_line),
+    ("docs/src/reference/profiles.md", |project| of_the_library(project, "profiles")),
+    ("docs/src/reference/signals.md", |project| of_the_library(project, "signals")),
+];
 
 /// Writes every page; with `check`, only compares.
 pub(crate) fn run(project: &Project, report: &mut Report, check: bool) {
@@ -52,6 +56,13 @@ fn difference(old: &str, new: &str) -> String {
         }
     }
     text
+}
+
+/// A page that the example `reference` of this package prints: the library is linked there, and not here, so that chores run
+/// while it does not compile.
+fn of_the_library(project: &Project, page: &str) -> Result<String, String> {
+    let mut example = project.cargo("run --quiet --package xtask --example reference --");
+    report::output(example.arg(page))
 }
 
 /// The reference of the `trimtab` command: its own help, and that of every subcommand below it.

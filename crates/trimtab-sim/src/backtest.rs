@@ -10,7 +10,7 @@ use crate::bound::BoundBuilder;
 use crate::cluster::Cluster;
 use crate::metrics::Bindings;
 use crate::report::mark_front;
-use crate::simulation::{Simulated, Simulation, SimulationError, Watch, initial_replicas};
+use crate::simulation::{Simulated, Simulation, SimulationError, Watch};
 use crate::survey::{Survey, SurveyError, survey};
 use crate::{
     Backtest, BoundSummary, Comparison, Objective, PoolCost, Run, ServiceProfile, Settings,
@@ -182,21 +182,29 @@ impl Plan {
         &self,
         candidate: &Candidate,
         each: &mut dyn FnMut(&DecisionRecord) -> std::io::Result<()>,
-    ) -> Result<(), SimulationError> {
+    ) -> Result<(), BacktestError> {
         let (Some(workload), Some(site)) = (self.workloads.first(), self.sites.first()) else {
             return Ok(());
         };
-        let simulation = self.simulation(site, None);
+        let survey = survey(workload.as_ref(), &self.profile, &self.objectives)?;
+        let case = Case { plan: self, workload: workload.as_ref(), survey: &survey, site };
+        let simulation = self.simulation(site, case.initial_replicas(candidate), None);
         let mut watch = Recording { each };
         simulation.run(workload.as_ref(), &candidate.policy, &candidate.bindings, &mut watch)?;
         Ok(())
     }
 
-    fn simulation<'a>(&'a self, site: &'a Site, step_seconds: Option<f64>) -> Simulation<'a> {
+    fn simulation<'a>(
+        &'a self,
+        site: &'a Site,
+        initial_replicas: u32,
+        step_seconds: Option<f64>,
+    ) -> Simulation<'a> {
         Simulation {
             profile: &self.profile,
             cluster: &site.cluster,
             objectives: &self.objectives,
+            initial_replicas,
             seed: self.seed,
             step_seconds,
         }
@@ -216,14 +224,15 @@ impl Case<'_> {
         let step = (self.survey.summary.seconds / STEPS).max(SHORTEST_STEP_SECONDS);
         let step = self.plan.timelines.then(|| libm::ceil(step));
         let mut watch = Reporting { progress };
-        let simulation = self.plan.simulation(self.site, step);
+        let initial_replicas = self.initial_replicas(candidate);
+        let simulation = self.plan.simulation(self.site, initial_replicas, step);
         let done =
             simulation.run(self.workload, &candidate.policy, &candidate.bindings, &mut watch)?;
         Ok(self.assess(candidate, done))
     }
 
     fn assess(&self, candidate: &Candidate, done: Simulated) -> Run {
-        let bound = self.least(&done.timely, done.initial_replicas);
+        let bound = self.least(&done.timely, self.initial_replicas(candidate));
         let spent = done.replica_seconds.spent();
         let under = done.under_provisioned_seconds(&self.survey.work.need(MINUTE_SECONDS));
         let mut timeline = done.timeline;
@@ -276,13 +285,18 @@ impl Case<'_> {
     /// the candidates begins with.
     fn bound(&self) -> BoundSummary {
         let cluster = &self.site.cluster;
-        let begins = |candidate: &Candidate| initial_replicas(cluster, &candidate.policy);
-        let initial = self.plan.candidates.iter().map(begins).max().unwrap_or(0);
+        let candidates = self.plan.candidates.iter();
+        let initial = candidates.map(|candidate| self.initial_replicas(candidate)).max();
+        let initial = initial.unwrap_or(0);
         let replica_seconds = self.least(&self.survey.work, initial);
         let pools = cluster.pools().iter();
         let price = pools.map(|pool| self.price(pool.gpu_hour_price)).min_by(f64::total_cmp);
         let gpu_hours = replica_seconds * f64::from(self.plan.profile.gpus) / SECONDS_PER_HOUR;
         BoundSummary { replica_seconds, cost: gpu_hours * price.unwrap_or(1.0) }
+    }
+
+    fn initial_replicas(&self, candidate: &Candidate) -> u32 {
+        self.site.cluster.initial_replicas(&candidate.policy, self.survey.need_at_start())
     }
 
     /// The least replica-seconds for this work, from so many replicas and the warm pool on.

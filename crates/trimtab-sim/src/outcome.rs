@@ -92,7 +92,7 @@ pub struct Run {
     pub requests: RequestCounts,
     /// One per objective, in their order.
     pub attainment: Vec<Attained>,
-    /// Of the requests that were served.
+    /// What users felt.
     pub latency: Latency,
     /// Where the replicas' time went.
     pub replica_seconds: ReplicaSeconds,
@@ -104,7 +104,7 @@ pub struct Run {
     pub starts: u64,
     /// Replicas that were stopped by a decision.
     pub stops: u64,
-    /// Replicas that were lost with their node.
+    /// Replicas that were lost with their node, those that were draining included.
     pub losses: u64,
     /// Seconds in which the ready replicas could do less than the work that arrived.
     pub under_provisioned_seconds: f64,
@@ -144,17 +144,18 @@ pub struct Attained {
     pub met: bool,
 }
 
-/// Latencies in seconds.
+/// Latencies in seconds, as they were felt: a request that was cut later has a first token, and
+/// tokens until then.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Latency {
-    /// Time to first token.
+    /// Time to first token, of the requests that got one.
     pub ttft: Quantiles,
     /// Time between two tokens of a request, token by token.
     pub itl: Quantiles,
-    /// Time per output token, request by request.
+    /// Time per output token, of the requests that were served.
     pub tpot: Quantiles,
-    /// From arrival to the last token.
+    /// From arrival to the last token, of the requests that were served.
     pub e2e: Quantiles,
 }
 

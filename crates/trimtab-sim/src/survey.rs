@@ -17,6 +17,14 @@ pub struct Survey {
     pub work: BoundBuilder,
 }
 
+impl Survey {
+    /// Replicas that the work of the first five minutes keeps busy.
+    pub fn need_at_start(&self) -> f64 {
+        let step = self.summary.seconds.clamp(BIN_SECONDS, FIRST_SECONDS);
+        self.work.need(step).first().copied().unwrap_or(0.0)
+    }
+}
+
 /// Why a workload can't be served.
 #[derive(Clone, Debug, Error)]
 pub enum SurveyError {
@@ -47,6 +55,9 @@ pub enum SurveyError {
 
 /// How long the bins of the bound are: fine enough for any start, small enough for weeks.
 pub(crate) const BIN_SECONDS: f64 = 5.0;
+
+/// What counts as the start.
+const FIRST_SECONDS: f64 = 300.0;
 
 /// Reads the workload once.
 ///

@@ -3,10 +3,12 @@
 use crate::{Request, Workload, WorkloadError, WorkloadSummary};
 
 const NANOS_PER_MINUTE: i64 = 60_000_000_000;
+const SECONDS_PER_MINUTE: f64 = 60.0;
 
 /// Reads a workload once and counts.
 ///
-/// Minutes are those of the clock that starts at 0; the busiest one, over 60 s, is the peak.
+/// Minutes are those of the clock that starts at 0; the busiest one is the peak, over 60 s or the
+/// workload's own length if that is less.
 ///
 /// ```
 /// use trimtab_sim::{Scenario, summarize};
@@ -64,7 +66,7 @@ pub fn summarize_with(
         seconds,
         mean_input_tokens: mean(input_tokens),
         mean_output_tokens: mean(output_tokens),
-        peak_per_second: f64::from(in_peak) / 60.0,
+        peak_per_second: f64::from(in_peak) / seconds.clamp(1.0, SECONDS_PER_MINUTE),
     })
 }
 

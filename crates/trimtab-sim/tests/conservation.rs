@@ -202,10 +202,12 @@ fn simulate(
 ) -> (Simulated, Vec<(f64, u32)>) {
     let profile = profile();
     let (policy, bindings) = policy(POLICIES[decider]);
+    let cluster = written(spec, &profile);
     let simulation = Simulation {
         profile: &profile,
-        cluster: &written(spec, &profile),
+        cluster: &cluster,
         objectives: &objectives(),
+        initial_replicas: cluster.initial_replicas(&policy, 0.0),
         seed,
         step_seconds: Some(STEP_SECONDS),
     };
@@ -307,10 +309,11 @@ proptest! {
         let applied = asked.iter().rev().find(|(at, _)| {
             Moment::from_seconds(*at).after_seconds(spec.control.apply_seconds) <= done.ended
         });
-        let wanted = applied.map_or(done.initial_replicas, |(_, replicas)| *replicas);
+        let initial = written(&spec, &profile()).initial_replicas(&policy(POLICIES[decider]).0, 0.0);
+        let wanted = applied.map_or(initial, |(_, replicas)| *replicas);
         let changed = i64::try_from(done.starts).unwrap() - i64::try_from(done.stops).unwrap();
         // The warm pool is filled up again after every promotion.
-        prop_assert_eq!(i64::from(done.initial_replicas) + changed, i64::from(wanted));
+        prop_assert_eq!(i64::from(initial) + changed, i64::from(wanted));
         prop_assert_eq!(done.losses, 0);
         prop_assert_eq!(done.replica_seconds.pending, 0.0);
     }

@@ -49,9 +49,11 @@ fn watched(
 ) -> Simulated {
     let profile = profile();
     let (policy, bindings) = policy(policy_text);
+    let cluster = cluster(&profile, cluster_text);
     let simulation = Simulation {
         profile: &profile,
-        cluster: &cluster(&profile, cluster_text),
+        cluster: &cluster,
+        initial_replicas: cluster.initial_replicas(&policy, 0.0),
         objectives: &[],
         seed: 1,
         step_seconds: None,
@@ -331,9 +333,11 @@ fn a_prompt_that_costs_nothing_is_read() {
     let prefill = PrefillTime { c0_ms: 0.0, c1_ms: 0.0, c2_ms: 0.0 };
     let profile = ServiceProfile { prefill, ..profile() };
     let (policy, bindings) = policy(&wants(1));
+    let cluster = cluster(&profile, "{}");
     let simulation = Simulation {
         profile: &profile,
-        cluster: &cluster(&profile, "{}"),
+        cluster: &cluster,
+        initial_replicas: cluster.initial_replicas(&policy, 0.0),
         objectives: &[],
         seed: 1,
         step_seconds: None,

@@ -43,9 +43,11 @@ metrics:
 metrics: {{scrapeSeconds: {scrape}, windowSeconds: {window}}}",
         window = 2.0 * scrape
     );
+    let cluster = cluster(&profile, &text);
     let simulation = Simulation {
         profile: &profile,
-        cluster: &cluster(&profile, &text),
+        cluster: &cluster,
+        initial_replicas: cluster.initial_replicas(&policy, 0.0),
         objectives: &["ttft<=0.01ms@1%".parse().unwrap()],
         seed: 1,
         step_seconds: Some(60.0),

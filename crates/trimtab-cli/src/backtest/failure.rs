@@ -17,7 +17,7 @@ pub(crate) fn backtest_error(error: BacktestError, interrupt: &Interrupt) -> Com
     }
 }
 
-pub(crate) fn simulation_error(error: SimulationError) -> CommandError {
+fn simulation_error(error: SimulationError) -> CommandError {
     match error {
         SimulationError::Workload(error) => workload_error(error),
         SimulationError::Cancelled => CommandError::Interrupted,

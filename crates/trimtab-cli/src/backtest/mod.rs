@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use trimtab_engine::LogEntry;
-use trimtab_sim::{Backtest, Candidate, Plan, SimulationError};
+use trimtab_sim::{Backtest, BacktestError, Candidate, Plan, SimulationError};
 
 use crate::Exit;
 use crate::error::CommandError;
@@ -22,7 +22,7 @@ use crate::process::{Interrupt, Process};
 use crate::replace_file::FileToBe;
 use args::{BacktestArgs, SettingArgs};
 use entrants::{Binder, Entrant};
-use failure::{backtest_error, simulation_error};
+use failure::backtest_error;
 use output::Files;
 use progress::Bar;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(
         let bar = Bar::new(process, &interrupt);
         plan.run(jobs(&args.setting), &bar).map_err(|error| backtest_error(error, &interrupt))?
     };
-    let log = log.map(|log| write_log(&plan, log)).transpose()?;
+    let log = log.map(|log| write_log(&plan, log, &interrupt)).transpose()?;
     files.fill(&backtest)?;
     finish(files, log.into_iter().collect(), &backtest, &interrupt, out, err)?;
     let missed = args.fail_on_miss && !every_objective_met(&backtest);
@@ -105,7 +105,11 @@ pub(crate) fn tell(notes: &[String], err: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Every policy on the first workload and lead time again, with its decisions.
-fn write_log(plan: &Plan, mut log: FileToBe) -> Result<FileToBe, CommandError> {
+fn write_log(
+    plan: &Plan,
+    mut log: FileToBe,
+    interrupt: &Interrupt,
+) -> Result<FileToBe, CommandError> {
     for candidate in &plan.candidates {
         log.write_json_line(&LogEntry::Policy(candidate.policy.spec().clone()))?;
         let mut failed = None;
@@ -118,8 +122,10 @@ fn write_log(plan: &Plan, mut log: FileToBe) -> Result<FileToBe, CommandError> {
         });
         match (done, failed) {
             (Ok(()), _) => {}
-            (Err(SimulationError::Log(_)), Some(error)) => return Err(error),
-            (Err(error), _) => return Err(simulation_error(error)),
+            (Err(BacktestError::Simulation(SimulationError::Log(_))), Some(error)) => {
+                return Err(error);
+            }
+            (Err(error), _) => return Err(backtest_error(error, interrupt)),
         }
     }
     Ok(log)

@@ -93,8 +93,10 @@ fn a_missed_objective_is_a_no_for_those_who_ask() {
     let steady = ["backtest", "--scenario", "steady", "--duration", "5m", "--rate-scale", "0.1"];
     let strict = ["--objective", "ttft<=2s@99%", "--objective", "e2e<=2s@20%"];
     trimtab(steady).arg("--fail-on-miss").assert().code(0);
-    let hard = ["--rate-scale=1", "--lead-time=10m"];
-    let hard: Vec<&str> = steady.iter().take(5).copied().chain(hard).collect();
+    let desk = Desk::new();
+    let cold = desk.write("cold.yaml", "control: {initialReplicas: 1}\n");
+    let cold = ["--rate-scale=1", "--lead-time=10m", "--cluster", cold.to_str().unwrap()];
+    let hard: Vec<&str> = steady.iter().take(5).copied().chain(cold).collect();
     trimtab(&hard).args(strict).assert().code(0);
     trimtab(&hard).args(strict).arg("--fail-on-miss").assert().code(1);
 }

@@ -6,8 +6,7 @@ use super::{Cluster, Delay, Pool, Routing};
 use crate::Random;
 
 impl Cluster {
-    /// How long a start takes, as text: `120s`, or `median 54s, p95 109s on a warm node; median 234s,
-    /// p95 368s on a new one`.
+    /// How long a start takes, as text: `120s`, or by the median `54s on a warm node, 234s on a new one`.
     ///
     /// A warm node has the image and the weights. Where phases add up, their sums are drawn: the median
     /// of a sum is not the sum of the medians.
@@ -27,10 +26,17 @@ impl Cluster {
         if let Some(lead_time) = start.lead_time_seconds {
             return lead_time.to_string();
         }
-        let warm = sum(&[start.cached_weight_load, start.engine_warm_up]);
-        let new =
-            sum(&[start.node_launch, start.image_pull, start.weight_load, start.engine_warm_up]);
-        format!("{warm} on a warm node; {new} on a new one")
+        let [(warm, _), (new, _)] = self.starts();
+        format!("{warm}s on a warm node, {new}s on a new one")
+    }
+
+    /// Median and 95th percentile of a start on a warm node and on a new one.
+    fn starts(&self) -> [(f64, f64); 2] {
+        let start = &self.start;
+        [
+            sum(&[start.cached_weight_load, start.engine_warm_up]),
+            sum(&[start.node_launch, start.image_pull, start.weight_load, start.engine_warm_up]),
+        ]
     }
 
     /// All settings by name, as text, in the order of the document.
@@ -71,6 +77,10 @@ impl Cluster {
             details.add("weight load", start.weight_load);
             details.add("cached weight load", start.cached_weight_load);
             details.add("engine warm-up", start.engine_warm_up);
+            for (node, (median, p95)) in ["a warm node", "a new node"].iter().zip(self.starts()) {
+                let text = format!("median {median}s, p95 {p95}s");
+                details.add(&format!("start on {node}"), text);
+            }
         }
         details.add("wake", start.wake);
     }
@@ -87,8 +97,10 @@ impl Cluster {
         let control = &self.control;
         details.add("apply delay", format!("{}s", control.apply_seconds));
         let initial = control.initial_replicas;
-        let initial =
-            initial.map_or_else(|| String::from("minReplicas"), |count| count.to_string());
+        let initial = initial.map_or_else(
+            || String::from("as the load at the start needs"),
+            |count| count.to_string(),
+        );
         details.add("initial replicas", initial);
         details.add("drain time", format!("{}s", control.drain_seconds));
     }
@@ -133,18 +145,15 @@ impl Display for Pool {
     }
 }
 
-/// The distribution of a sum of times, drawn, in whole seconds.
-fn sum(phases: &[Delay]) -> String {
+/// Median and 95th percentile of a sum of times, drawn, in whole seconds.
+fn sum(phases: &[Delay]) -> (f64, f64) {
     const DRAWN: usize = 20_001;
     let mut random = Random::new(0, "lead time");
     let mut draw = || phases.iter().map(|phase| phase.sample(&mut random)).sum::<f64>();
     let mut drawn: Vec<f64> = (0..DRAWN).map(|_| draw()).collect();
     drawn.sort_by(f64::total_cmp);
     let rank = |share: usize| libm::rint(drawn.get(DRAWN * share / 100).copied().unwrap_or(0.0));
-    if phases.iter().all(Delay::is_fixed) {
-        return format!("{}s", rank(50));
-    }
-    format!("median {}s, p95 {}s", rank(50), rank(95))
+    (rank(50), rank(95))
 }
 
 #[cfg(test)]
@@ -179,6 +188,8 @@ mod tests {
         weight load: median 23s, p95 45s
         cached weight load: median 8s, p95 20s
         engine warm-up: median 45s, p95 100s
+        start on a warm node: median 54s, p95 111s
+        start on a new node: median 234s, p95 367s
         wake: median 8s, p95 20s
         warm pool: 0 replicas
         pool on-demand: up to 4 nodes of 1 GPU, 1 at the start, 1.64 per GPU-hour, kept idle for 600s, 0.01 losses per node-hour
@@ -187,7 +198,7 @@ mod tests {
         chance that a scrape is lost: 0
         metric window: 60s
         apply delay: 1s
-        initial replicas: minReplicas
+        initial replicas: as the load at the start needs
         drain time: 30s
         ");
         let fixed = lines(&cluster().with_lead_time(Delay::constant(120.0)));
@@ -197,10 +208,7 @@ mod tests {
     #[test]
     fn lead_times_of_phases_are_those_of_their_sums() {
         // By 400 thousand draws of another program: 54.5 and 110.4, 234.8 and 367.1.
-        assert_eq!(
-            cluster().lead_time_text(),
-            "median 54s, p95 111s on a warm node; median 234s, p95 367s on a new one"
-        );
+        assert_eq!(cluster().lead_time_text(), "54s on a warm node, 234s on a new one");
         let mut fixed = cluster();
         for phase in [
             &mut fixed.start.node_launch,
@@ -211,7 +219,7 @@ mod tests {
         ] {
             *phase = Delay::constant(10.0);
         }
-        assert_eq!(fixed.lead_time_text(), "20s on a warm node; 40s on a new one");
+        assert_eq!(fixed.lead_time_text(), "20s on a warm node, 40s on a new one");
         assert_eq!(fixed.least_start_seconds(), 20.0);
     }
 }

@@ -14,7 +14,12 @@ pub use spec::{
     Routing, SpotSpec, Start, WarmPool,
 };
 
+use trimtab_engine::Policy;
+
 use crate::supply::Availability;
+
+/// Replicas at the start, for each that the work keeps busy.
+const HEADROOM: f64 = 1.5;
 
 /// A cluster that breaks no rule, with every default filled in. [`ClusterSpec::check`] makes it.
 ///
@@ -130,6 +135,35 @@ impl Cluster {
                     + self.start.engine_warm_up.median_seconds()
             }
         }
+    }
+
+    /// Replicas that are ready when the simulation starts: what the cluster says, else what `need`
+    /// replicas of work take with half as much again for headroom, within the policy's bounds and at
+    /// least one. A fleet that has been running does not begin at its minimum under full load.
+    ///
+    /// ```
+    /// use trimtab_engine::{Policy, PolicySpec};
+    /// use trimtab_sim::{ClusterSpec, ServiceProfile};
+    ///
+    /// let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
+    /// let cluster = ClusterSpec::default().check(&profile)?;
+    /// let policy = Policy::from_stored(PolicySpec { max_replicas: 8, ..PolicySpec::default() });
+    /// assert_eq!(cluster.initial_replicas(&policy, 2.9), 5);
+    /// assert_eq!(cluster.initial_replicas(&policy, 0.0), 1);
+    /// assert_eq!(cluster.initial_replicas(&policy, 90.0), 8);
+    /// # Ok::<(), trimtab_sim::InvalidCluster>(())
+    /// ```
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and NaN is 0"
+    )]
+    pub fn initial_replicas(&self, policy: &Policy, need: f64) -> u32 {
+        let bounds = policy.bounds();
+        let least = u32::try_from(bounds.min).unwrap_or(0).max(1);
+        let most = u32::try_from(bounds.max).unwrap_or(0).max(least);
+        let headroom = libm::ceil(need * HEADROOM) as u32;
+        self.control.initial_replicas.unwrap_or(headroom.clamp(least, most))
     }
 
     /// Whether costs are in the currency of the prices; else they are in GPU-hours.

@@ -215,8 +215,8 @@ pub struct Metrics {
 pub struct Control {
     /// Seconds from a decision to its effect. Default 1.
     pub apply_seconds: f64,
-    /// Replicas that are ready when the simulation starts. Default the policy's `minReplicas`, at
-    /// least 1.
+    /// Replicas that are ready when the simulation starts. Default: what the work of the first five
+    /// minutes keeps busy and half as many again, within the policy's bounds, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_replicas: Option<u32>,
     /// Seconds that a replica has to finish its requests once it is told to stop, after which the

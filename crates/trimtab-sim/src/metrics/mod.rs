@@ -16,6 +16,7 @@ mod signal;
 
 pub use bindings::{BindError, Bindings};
 pub use exporter::{Exporter, GatewayExporter, Gauges};
+pub use names::{PublishedName, Whole, published_names};
 pub use observe::{PodView, observe};
 pub use scraper::Scraper;
 pub use signal::{Signal, Statistic, Timing};

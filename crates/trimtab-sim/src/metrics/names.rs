@@ -13,8 +13,16 @@ pub(super) struct Meaning {
 }
 
 /// How the value of the whole service comes about.
+///
+/// ```
+/// use trimtab_sim::metrics::{Whole, published_names};
+///
+/// let of = |name| published_names().find(|known| known.name == name).unwrap().whole;
+/// assert_eq!(of("vllm:num_requests_waiting"), Whole::Servers);
+/// assert_eq!(of("vllm:kv_cache_usage_perc"), Whole::Mean);
+/// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Whole {
+pub enum Whole {
     /// As the gateway and the servers together know it.
     Service,
     /// The sum over the servers' own series; the gateway is not in it.
@@ -29,6 +37,24 @@ enum Entry {
     Plain(Signal),
     /// A histogram, of which the rest of the name tells the statistic; the mean if it does not.
     Histogram(Timing),
+}
+
+/// A name that servers and gateways publish, and what it is taken for.
+///
+/// ```
+/// use trimtab_sim::metrics::{Signal, published_names};
+///
+/// let running = published_names().find(|known| known.name == "vllm:num_requests_running").unwrap();
+/// assert_eq!(running.signal, Signal::RequestsRunning);
+/// ```
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct PublishedName {
+    /// The name, without an end such as `_total`, `_bucket` or `_seconds` that may also be missing.
+    pub name: &'static str,
+    /// The signal. Of a latency it is the mean, unless the name goes on with another statistic.
+    pub signal: Signal,
+    /// What the value of the whole service is.
+    pub whole: Whole,
 }
 
 use Entry::{Histogram, Plain};
@@ -130,6 +156,22 @@ const TABLE: &[(&str, Entry, Whole)] = &[
     ("inter_token_latency", Histogram(Timing::Itl), Service),
     ("e2e_request_latency", Histogram(Timing::E2e), Service),
 ];
+
+/// The names that [`Bindings`](super::Bindings) know, apart from the signals' own.
+///
+/// ```
+/// assert!(trimtab_sim::metrics::published_names().any(|known| known.name == "DCGM_FI_DEV_GPU_UTIL"));
+/// ```
+pub fn published_names() -> impl Iterator<Item = PublishedName> {
+    TABLE.iter().map(|&(name, entry, whole)| PublishedName {
+        name,
+        signal: match entry {
+            Plain(signal) => signal,
+            Histogram(timing) => Signal::Latency(timing, Statistic::Mean),
+        },
+        whole,
+    })
+}
 
 /// What may be said behind a name.
 #[derive(Copy, Clone, Debug, PartialEq)]

@@ -44,6 +44,8 @@ pub struct Simulation<'a> {
     pub cluster: &'a Cluster,
     /// What was promised.
     pub objectives: &'a [Objective],
+    /// Replicas that are ready from the first moment on; see [`Cluster::initial_replicas`].
+    pub initial_replicas: u32,
     /// Where all chance comes from: the same seed gives the same bytes.
     pub seed: u64,
     /// The step of the timeline in seconds; `None` records none.
@@ -90,7 +92,7 @@ pub struct Simulated {
     pub requests: RequestCounts,
     /// How far the objectives were met, in their order.
     pub attainment: Vec<Attained>,
-    /// Of the requests that were served.
+    /// What users felt.
     pub latency: Latency,
     /// Where the replicas' time went.
     pub replica_seconds: ReplicaSeconds,
@@ -100,8 +102,6 @@ pub struct Simulated {
     pub pools: Vec<PoolUse>,
     /// The work of the requests that were served within all objectives.
     pub timely: BoundBuilder,
-    /// Replicas that were ready from the first moment on.
-    pub initial_replicas: u32,
     /// Replicas that were started.
     pub starts: u64,
     /// Replicas that were stopped by a decision.
@@ -146,7 +146,7 @@ impl Simulation<'_> {
     ) -> Result<Simulated, SimulationError> {
         let timely = BoundBuilder::new(self.profile, self.objectives, Overlap::None, BIN_SECONDS);
         let recorder = Recorder::new(self.objectives, timely, self.step_seconds);
-        let initial = initial_replicas(self.cluster, policy);
+        let initial = self.initial_replicas;
         let mut fleet = Fleet::new(self.profile, self.cluster, self.seed, initial, recorder);
         let spec_replicas = i32::try_from(initial).unwrap_or(i32::MAX);
         let mut control = Control::new(policy, bindings, spec_replicas);
@@ -179,7 +179,7 @@ impl Simulation<'_> {
                 }
                 let given_up = planned > last_arrival.after_seconds(TAIL_SECONDS);
                 if arrival.is_none() && (!fleet.is_serving() || given_up) {
-                    return Ok(self.conclude(fleet, initial, planned));
+                    return Ok(Self::conclude(fleet, planned));
                 }
             }
         }
@@ -236,7 +236,7 @@ impl Simulation<'_> {
         Ok(())
     }
 
-    fn conclude(&self, fleet: Fleet<'_>, initial_replicas: u32, ended: Moment) -> Simulated {
+    fn conclude(fleet: Fleet<'_>, ended: Moment) -> Simulated {
         let (recorder, supply) = fleet.finish(ended);
         let records = recorder.finish(ended);
         Simulated {
@@ -248,7 +248,6 @@ impl Simulation<'_> {
             ready_minutes: records.ready_minutes,
             pools: supply.usage(ended),
             timely: records.timely,
-            initial_replicas,
             starts: records.starts,
             stops: records.stops,
             losses: records.losses,
@@ -256,13 +255,6 @@ impl Simulation<'_> {
             timeline: records.timeline,
         }
     }
-}
-
-/// How many replicas are ready at first: as many as the cluster says, else the policy's minimum, and
-/// then at least one.
-pub(crate) fn initial_replicas(cluster: &Cluster, policy: &Policy) -> u32 {
-    let minimum = u32::try_from(policy.bounds().min).unwrap_or(0).max(1);
-    cluster.control().initial_replicas.unwrap_or(minimum)
 }
 
 impl Simulated {

@@ -1,0 +1,28 @@
+//! Prints a page of the reference that the simulator's own tables make: `reference profiles` or `reference signals`.
+#![expect(clippy::print_stdout, reason = "that is what it is for")]
+
+mod profiles;
+mod signals;
+
+use std::env;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let page = match env::args().nth(1).as_deref() {
+        Some("profiles") => profiles::page(),
+        Some("signals") => signals::page(),
+        _ => return ExitCode::FAILURE,
+    };
+    print!("{page}");
+    ExitCode::SUCCESS
+}
+
+/// What stands below the title of a page.
+fn note(source: &str) -> String {
+    format!("<!-- Written by `cargo xtask generate` from {source}. Edit that instead. -->\n")
+}
+
+/// A row of a table.
+fn row<const N: usize>(cells: [String; N]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
