@@ -30,7 +30,7 @@ pub use outcome::{
     Attained, Backtest, BoundSummary, Comparison, Explained, Latency, PoolCost, Quantiles,
     ReplicaSeconds, RequestCounts, Run, Settings, Timeline, WorkloadSummary,
 };
-pub use profile::{Alone, DecodeTime, PrefillTime, ServiceProfile};
+pub use profile::{Alone, DecodeTime, InvalidProfile, PrefillTime, ServiceProfile};
 pub use random::Random;
 pub use request::{Request, Requests, Workload, WorkloadError};
 pub use scenario::Scenario;

@@ -29,7 +29,7 @@ pub struct Settings {
     pub profile: String,
     /// What was promised. The first one is the one that policies are ranked by.
     pub objectives: Vec<Objective>,
-    /// What a cost is counted in: `GPU-hours`, or a currency where the pools have prices.
+    /// What a cost is counted in: `GPU-hours`, or `money` where the pools have prices.
     pub cost_unit: String,
     /// All other settings as text by name, in the order in which to show them.
     pub details: Vec<(String, String)>,

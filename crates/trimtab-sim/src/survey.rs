@@ -33,9 +33,8 @@ pub enum SurveyError {
     Workload(#[from] WorkloadError),
     /// No policy could meet an objective with this profile.
     #[error(
-        "`{profile}` can't meet `{objective}` on `{workload}`, whatever the policy: even alone on an idle replica, only \
-         {possible} of {requests} requests would have {measure}s of at most {seconds} s, and the objective asks for {wanted}",
-        measure = objective.measure, seconds = objective.seconds
+        "`{profile}` can't meet `{objective}` on `{workload}`, whatever the policy: even alone on an idle \
+         replica, only {possible} of {requests} requests would be fast enough, and {wanted} have to be"
     )]
     Impossible {
         /// The profile.

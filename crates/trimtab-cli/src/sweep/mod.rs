@@ -5,7 +5,8 @@ mod document;
 
 use std::io::Write;
 
-use trimtab_sim::sweep::{Axis, Sweep, best_of_each};
+use trimtab_sim::report::best_of_each;
+use trimtab_sim::sweep::{Axis, Sweep};
 use trimtab_sim::{Backtest, Candidate, Comparison, Run};
 
 use crate::Exit;
@@ -118,7 +119,7 @@ fn write_best(
     notes: &mut Vec<String>,
 ) -> Result<(), CommandError> {
     let mut texts = Vec::new();
-    for index in best_of_each(&comparison.runs) {
+    for index in best_of_each(&comparison.runs, &backtest.settings.objectives) {
         let (Some(run), Some(candidate)) = (comparison.runs.get(index), tuned.get(index)) else {
             continue;
         };
@@ -146,7 +147,9 @@ fn comment(run: &Run, comparison: &Comparison, backtest: &Backtest) -> Vec<Strin
         format!("with {}", backtest.settings.profile),
     ];
     for (objective, attained) in backtest.settings.objectives.iter().zip(&run.attainment) {
-        lines.push(format!("{objective}: {:.2}% of the requests", attained.share * 100.0));
+        // Rounded down, so that what is missed never looks met.
+        let percent = (attained.share * 1e4).floor() / 1e2;
+        lines.push(format!("{objective}: {percent:.2}% of the requests"));
     }
     lines.push(format!("cost: {:.2} {}", run.cost, backtest.settings.cost_unit));
     lines.extend(run.tuning.iter().map(|(field, value)| format!("{field}={value}")));

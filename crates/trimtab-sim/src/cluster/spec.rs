@@ -8,7 +8,7 @@ use super::Delay;
 
 /// The simulated cluster, as it is written in a file.
 ///
-/// The default is one pool of on-demand nodes of eight GPUs without a limit, starts in phases as they
+/// The default is one pool of on-demand nodes without a limit, one for each replica, starts in phases as they
 /// were measured, metrics as Prometheus takes them, and no warm pool.
 ///
 /// ```

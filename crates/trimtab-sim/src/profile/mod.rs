@@ -2,8 +2,10 @@
 
 mod alone;
 mod builtin;
+mod check;
 
 pub use alone::Alone;
+pub use check::InvalidProfile;
 
 use serde::{Deserialize, Serialize};
 

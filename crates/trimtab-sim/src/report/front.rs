@@ -73,6 +73,22 @@ pub(super) fn ranking(runs: &[Run], objectives: &[Objective]) -> Vec<usize> {
     ranked.into_iter().map(|(at, ..)| at).collect()
 }
 
+/// The best run of each policy, in the order of the policies' first runs: the cheapest that meets
+/// every objective, or else the nearest to it.
+///
+/// ```
+/// assert!(trimtab_sim::report::best_of_each(&[], &[]).is_empty());
+/// ```
+pub fn best_of_each(runs: &[Run], objectives: &[Objective]) -> Vec<usize> {
+    let mut best = best_of_each_policy(runs, &ranking(runs, objectives));
+    let first = |at: &usize| {
+        let policy = runs.get(*at).map(|run| &run.policy);
+        runs.iter().position(|run| Some(&run.policy) == policy)
+    };
+    best.sort_by_key(first);
+    best
+}
+
 /// Of a ranking, the first run of each policy.
 pub(super) fn best_of_each_policy(runs: &[Run], ranking: &[usize]) -> Vec<usize> {
     let mut policies = BTreeSet::new();

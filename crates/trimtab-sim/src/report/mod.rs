@@ -6,7 +6,7 @@ mod phrase;
 mod svg;
 mod text;
 
-pub use front::{best, mark_front};
+pub use front::{best, best_of_each, mark_front};
 pub use html::html;
 pub use svg::svg;
 pub use text::text;

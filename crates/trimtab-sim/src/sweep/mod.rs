@@ -13,7 +13,6 @@ use crate::Random;
 
 pub use axis::{Axis, ParseAxisError};
 pub use field::{FieldError, read_field, set_field};
-pub use run::best_of_each;
 
 /// Values for fields of a policy: every combination of them, or so many by chance.
 ///

@@ -1,9 +1,9 @@
 //! Running a sweep: every tuning without its course, then those worth a look with it.
 
-use core::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::{Backtest, BacktestError, Comparison, Plan, Progress, Run};
+use crate::report::best_of_each;
+use crate::{Backtest, BacktestError, Objective, Plan, Progress, Run};
 
 impl Plan {
     /// Compares as [`Plan::run`] does, but for the courses: with [`Plan::timelines`], only the runs on
@@ -24,7 +24,11 @@ impl Plan {
         if !courses {
             return Ok(backtest);
         }
-        let picked: Vec<BTreeSet<usize>> = backtest.comparisons.iter().map(picks).collect();
+        let picked: Vec<BTreeSet<usize>> = backtest
+            .comparisons
+            .iter()
+            .map(|comparison| picks(&comparison.runs, &self.objectives))
+            .collect();
         let again: BTreeSet<usize> = picked.iter().flatten().copied().collect();
         let mut at = 0..;
         self.candidates.retain(|_| at.next().is_some_and(|index| again.contains(&index)));
@@ -45,49 +49,9 @@ impl Plan {
 }
 
 /// The runs on the front and the best of each policy.
-fn picks(comparison: &Comparison) -> BTreeSet<usize> {
-    let runs = &comparison.runs;
+fn picks(runs: &[Run], objectives: &[Objective]) -> BTreeSet<usize> {
     let front = runs.iter().enumerate().filter(|(_, run)| run.on_front).map(|(index, _)| index);
-    front.chain(best_of_each(runs)).collect()
-}
-
-/// The best run of each policy, in the order of their first runs: the cheapest that meets every
-/// objective; if none does, the one with the largest share within the first objective. Of equal ones
-/// it is the first.
-///
-/// ```
-/// assert!(trimtab_sim::sweep::best_of_each(&[]).is_empty());
-/// ```
-pub fn best_of_each(runs: &[Run]) -> Vec<usize> {
-    let mut seen = BTreeSet::new();
-    let policies = runs.iter().map(|run| &run.policy).filter(|policy| seen.insert(*policy));
-    let best = |policy: &String| {
-        let of_one = runs.iter().enumerate().filter(|(_, run)| run.policy == *policy);
-        of_one.min_by(|(_, a), (_, b)| by_promise(a, b)).map(|(index, _)| index)
-    };
-    policies.filter_map(best).collect()
-}
-
-/// What keeps the promise before what does not; then by cost, or by how near it comes.
-fn by_promise(a: &Run, b: &Run) -> Ordering {
-    match (keeps_promise(a), keeps_promise(b)) {
-        (true, true) => a
-            .cost
-            .total_cmp(&b.cost)
-            .then_with(|| a.replica_seconds.spent().total_cmp(&b.replica_seconds.spent())),
-        (false, false) => {
-            first_share(b).total_cmp(&first_share(a)).then_with(|| a.cost.total_cmp(&b.cost))
-        }
-        (a, b) => b.cmp(&a),
-    }
-}
-
-fn keeps_promise(run: &Run) -> bool {
-    run.attainment.iter().all(|attained| attained.met)
-}
-
-fn first_share(run: &Run) -> f64 {
-    run.attainment.first().map_or(0.0, |attained| attained.share)
+    front.chain(best_of_each(runs, objectives)).collect()
 }
 
 #[cfg(test)]
@@ -135,7 +99,7 @@ mod tests {
             run("a", 0.992, 3.0),
             run("b", 0.95, 2.0),
         ];
-        assert_eq!(best_of_each(&runs), [3, 4]);
+        assert_eq!(best_of_each(&runs, &["ttft<=2s".parse().unwrap()]), [3, 4]);
     }
 
     /// Tunings of a queue's target on half an hour, with courses or without.
@@ -179,7 +143,7 @@ mod tests {
         let mut with = swept(true, 1);
         assert_eq!(with, swept(true, 2));
         let comparison = &with.comparisons[0];
-        let picks = picks(comparison);
+        let picks = picks(&comparison.runs, &["ttft<=2s".parse().unwrap()]);
         assert!(!picks.is_empty() && picks.len() < comparison.runs.len(), "{picks:?}");
         for (index, run) in comparison.runs.iter().enumerate() {
             assert_eq!(!run.timeline.ready.is_empty(), picks.contains(&index));

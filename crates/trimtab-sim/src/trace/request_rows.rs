@@ -71,9 +71,9 @@ impl<R: ReadRow> Rows<R> {
             return Ok(None);
         }
         let which = if row.input_tokens == 0 { "input" } else { "output" };
-        Err(place
-            .error(format!("a request with 0 {which} tokens"))
-            .with_help("at least 1; or skip such requests, if they are failures"))
+        Err(place.error(format!("a request with 0 {which} tokens")).with_help(
+            "at least 1; if such rows are failed requests, leave them out by `--skip-zero-tokens`",
+        ))
     }
 }
 

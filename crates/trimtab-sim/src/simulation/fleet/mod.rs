@@ -1,17 +1,21 @@
-//! The fleet: replicas are started, become ready, drain and go; requests go to them.
+//! The fleet: requests come in and go to replicas, whose servers and nodes make things happen.
+
+mod lifecycle;
+mod told;
 
 use trimtab_engine::PodPhase;
 
-use super::agenda::{Agenda, Event};
+use super::agenda::Agenda;
 use super::course::Counts;
 use super::gateway::{Admission, Gateway};
 use super::recorder::Recorder;
 use super::replica::{Replica, State};
 use super::schedule::Schedule;
 use crate::cluster::Cluster;
-use crate::metrics::{Exporter, GatewayExporter, Gauges, PodView, Scraper};
+use crate::metrics::{GatewayExporter, Gauges, PodView, Scraper};
 use crate::supply::{NodeId, Supply, SupplyEvent};
-use crate::{Moment, Request, Served, Server, ServerEvents, ServiceProfile};
+use crate::{Moment, Request, Server, ServiceProfile};
+use told::Told;
 
 /// The simulated workload on its cluster.
 #[derive(Debug)]
@@ -256,210 +260,6 @@ impl<'a> Fleet<'a> {
         self.reconcile(now);
     }
 
-    /// Makes the fleet what was asked for: starts what is missing, stops what is too much, and fills
-    /// the warm pool.
-    fn reconcile(&mut self, now: Moment) {
-        let present = self.slots.iter().flatten().filter(|replica| replica.serves_workload());
-        let present = present.count();
-        let wanted = self.counts.wanted as usize;
-        for _ in present..wanted {
-            if !self.promote(now) {
-                self.create(now, false);
-            }
-        }
-        for _ in wanted..present {
-            if let Some(slot) = self.most_dispensable() {
-                self.stop(now, slot);
-            }
-        }
-        let warm = self.slots.iter().flatten().filter(|replica| replica.for_warm_pool).count();
-        for _ in warm..self.cluster.warm_pool().size as usize {
-            self.create(now, true);
-        }
-        self.place_pending(now);
-        self.note_counts(now);
-    }
-
-    /// Takes a replica from the warm pool, if there is one.
-    fn promote(&mut self, now: Moment) -> bool {
-        let in_pool = |state: State| {
-            let slots = self.slots.iter().enumerate();
-            slots
-                .filter_map(|(slot, replica)| Some((slot, replica.as_ref()?)))
-                .filter(|(_, replica)| replica.for_warm_pool && replica.state == state)
-                .min_by_key(|(_, replica)| replica.number)
-                .map(|(slot, replica)| (slot, replica.number))
-        };
-        let (slot, number, warm) = match (in_pool(State::Warm), in_pool(State::Starting)) {
-            (Some((slot, number)), _) => (slot, number, true),
-            // It is on its way, and comes sooner than one that is started now.
-            (None, Some((slot, number))) => (slot, number, false),
-            (None, None) => return false,
-        };
-        if let Some(replica) = self.replica_mut(slot) {
-            replica.for_warm_pool = false;
-        }
-        if warm {
-            let ends = now.after_seconds(self.supply.wake_seconds());
-            self.enter(now, slot, State::Waking);
-            self.agenda.enter(ends, Event::Started { slot, replica: number });
-        }
-        true
-    }
-
-    /// The replica that goes first, as a ReplicaSet chooses: one without a node, then one that is not
-    /// ready, then the newest.
-    fn most_dispensable(&self) -> Option<usize> {
-        let rank = |state: State| match state {
-            State::Pending => 0,
-            State::Starting => 1,
-            State::Waking => 2,
-            _ => 3,
-        };
-        let slots = self.slots.iter().enumerate();
-        slots
-            .filter_map(|(slot, replica)| Some((slot, replica.as_ref()?)))
-            .filter(|(_, replica)| replica.serves_workload())
-            .min_by_key(|(_, replica)| (rank(replica.state), core::cmp::Reverse(replica.number)))
-            .map(|(slot, _)| slot)
-    }
-
-    fn create(&mut self, now: Moment, for_warm_pool: bool) -> usize {
-        let number = self.created;
-        self.created += 1;
-        let replica = Replica {
-            number,
-            state: State::Pending,
-            for_warm_pool,
-            placed: None,
-            node: None,
-            ready_since: now,
-            server: Server::new(self.profile),
-            exporter: Exporter::new(),
-            exported_busy_nanos: 0,
-        };
-        let slot = self.free.pop().unwrap_or(self.slots.len());
-        if slot == self.slots.len() {
-            self.slots.push(None);
-        }
-        if let Some(place) = self.slots.get_mut(slot) {
-            *place = Some(replica);
-        }
-        self.count(State::Pending, 1);
-        slot
-    }
-
-    /// Gives nodes to the replicas that have none, those of the warm pool last and else the oldest
-    /// first, as far as there are any.
-    fn place_pending(&mut self, now: Moment) {
-        if self.counts.of(State::Pending) == 0 {
-            return;
-        }
-        let slots = self.slots.iter().enumerate();
-        let mut pending: Vec<(bool, u64, usize)> = slots
-            .filter_map(|(slot, replica)| Some((slot, replica.as_ref()?)))
-            .filter(|(_, replica)| replica.state == State::Pending)
-            .map(|(slot, replica)| (replica.for_warm_pool, replica.number, slot))
-            .collect();
-        pending.sort_unstable();
-        for (_, number, slot) in pending {
-            let Some(placement) = self.supply.place(now) else { return };
-            self.put_on(now, slot, placement.node);
-            self.recorder.starts += 1;
-            self.agenda.enter(placement.ready, Event::Started { slot, replica: number });
-        }
-    }
-
-    fn put_on(&mut self, now: Moment, slot: usize, node: NodeId) {
-        self.enter(now, slot, State::Starting);
-        if let Some(replica) = self.replica_mut(slot) {
-            replica.node = Some(node);
-            replica.placed = Some(now);
-        }
-    }
-
-    /// A start has ended: the replica serves, or is warm.
-    fn started(&mut self, now: Moment, slot: usize) {
-        let for_warm_pool = self.replica(slot).is_some_and(|replica| replica.for_warm_pool);
-        if for_warm_pool {
-            return self.enter(now, slot, State::Warm);
-        }
-        self.enter(now, slot, State::Ready);
-        if let Some(replica) = self.replica_mut(slot) {
-            replica.ready_since = now;
-        }
-        self.gateway.add(slot);
-        self.dispatch(now);
-    }
-
-    /// A decision stops a replica.
-    fn stop(&mut self, now: Moment, slot: usize) {
-        let placed = self.replica(slot).is_some_and(|replica| replica.node.is_some());
-        self.recorder.stops += u64::from(placed);
-        let deadline = now.after_seconds(self.cluster.control().drain_seconds);
-        self.evict(now, slot, deadline);
-    }
-
-    /// The replica gets nothing new and is gone by `deadline`, or at once if it serves nothing.
-    fn evict(&mut self, now: Moment, slot: usize, deadline: Moment) {
-        let Some(replica) = self.replica(slot) else { return };
-        if replica.state == State::Draining {
-            // It goes at the earlier of the two deadlines.
-            let replica = replica.number;
-            return self.agenda.enter(deadline, Event::DrainEnds { slot, replica });
-        }
-        if replica.state != State::Ready || replica.server.in_flight() == 0 {
-            return self.retire(now, slot);
-        }
-        let number = replica.number;
-        self.enter(now, slot, State::Draining);
-        if let Some(replica) = self.replica_mut(slot) {
-            replica.ready_since = now;
-        }
-        self.agenda.enter(deadline, Event::DrainEnds { slot, replica: number });
-    }
-
-    /// A replica is lost with its node.
-    fn lose(&mut self, now: Moment, slot: usize) {
-        self.recorder.losses += 1;
-        self.retire(now, slot);
-    }
-
-    /// The replica goes; what it still had is cut.
-    fn retire(&mut self, now: Moment, slot: usize) {
-        self.leave(now, slot);
-        let Some(mut replica) = self.slots.get_mut(slot).and_then(Option::take) else { return };
-        self.recorder.requests.cut += u64::from(replica.server.abort(now));
-        self.schedule.set(slot, Moment::NEVER);
-        self.scraper.forget(now, replica.number);
-        if let Some(node) = replica.node {
-            self.supply.release(now, node);
-        }
-        self.free.push(slot);
-        self.note_counts(now);
-    }
-
-    /// The replica changes its state.
-    fn enter(&mut self, now: Moment, slot: usize, state: State) {
-        self.leave(now, slot);
-        if let Some(replica) = self.replica_mut(slot) {
-            replica.state = state;
-        }
-        self.count(state, 1);
-        self.note_counts(now);
-    }
-
-    /// The books of the state that the replica is in are closed.
-    fn leave(&mut self, now: Moment, slot: usize) {
-        let Some(replica) = self.replica(slot) else { return };
-        let (state, busy) = (replica.state, replica.server.busy_nanos(now));
-        if state == State::Ready {
-            self.recorder.busy(busy);
-            self.gateway.remove(slot);
-        }
-        self.count(state, -1);
-    }
-
     fn count(&mut self, state: State, change: i32) {
         if let Some(count) = self.counts.by_state.get_mut(state as usize) {
             *count = count.saturating_add_signed(change);
@@ -488,39 +288,5 @@ impl<'a> Fleet<'a> {
 
     fn replica_mut(&mut self, slot: usize) -> Option<&mut Replica> {
         self.slots.get_mut(slot)?.as_mut()
-    }
-}
-
-/// Who hears what a server tells.
-struct Told<'a> {
-    recorder: &'a mut Recorder,
-    exporter: &'a mut Exporter,
-    gateway_exporter: &'a mut GatewayExporter,
-    finished: u32,
-}
-
-impl ServerEvents for Told<'_> {
-    fn first_token(&mut self, now: Moment, served: &Served) {
-        let ttft = now.seconds_since(served.request.arrival);
-        self.recorder.first_token(now, ttft);
-        let at_replica = now.seconds_since(served.submitted);
-        self.exporter.on_first_token(at_replica, served.request.input_tokens);
-        self.gateway_exporter.on_first_token(ttft);
-    }
-
-    fn finished(&mut self, now: Moment, served: &Served) {
-        self.finished += 1;
-        let Served { request, submitted, first_token } = *served;
-        let ttft = first_token.seconds_since(request.arrival);
-        let tpot = request.time_per_output_token(first_token, now);
-        let e2e = now.seconds_since(request.arrival);
-        self.recorder.served(now, &request, ttft, tpot, e2e);
-        self.exporter.on_finish(now.seconds_since(submitted), tpot);
-        self.gateway_exporter.on_finish(e2e);
-    }
-
-    fn tokens(&mut self, tokens: u64, gap_seconds: f64) {
-        self.recorder.tokens(tokens, gap_seconds);
-        self.exporter.on_tokens(tokens, gap_seconds);
     }
 }
