@@ -101,13 +101,14 @@ impl Search<'_> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// The bound never exceeds what the best schedule costs, at any length of bins.
+    /// The bound never exceeds what the best schedule costs, at any length of bins; the shortest are too
+    /// many to be kept.
     #[test]
     fn never_above_the_optimum(
         jobs in jobs(7, 6, 8),
         start in 0_u32..8,
         initial in 0_u32..3,
-        bin in prop::sample::select(vec![2.5, 5.0, 7.0, 10.0, 13.0, 20.0]),
+        bin in prop::sample::select(vec![0.0007, 2.5, 5.0, 7.0, 10.0, 13.0, 20.0]),
     ) {
         let start = f64::from(start) * 7.0;
         let least = Search::least(&jobs, 7, 3, start, initial);
@@ -125,22 +126,20 @@ proptest! {
         prop_assert!(bound >= started - 1e-6);
     }
 
-    /// More work, a longer start or fewer replicas to begin with never lower it, exactly so where no
-    /// work crosses a
-    /// boundary of bins; else to the little by which the search for prices misses the best.
+    /// More work, a longer start or fewer replicas to begin with never lower it, where no work crosses a
+    /// boundary of bins. Where some does, the search for prices may miss the best by a little, and this is
+    /// no law; that what it finds is a bound is.
     #[test]
     fn monotone(
         mut jobs in jobs(20, 8, 30),
         more in jobs(20, 3, 30),
-        in_one_slot: bool,
         start in 0_u32..100,
         longer in 0_u32..50,
         initial in 0_u32..4,
     ) {
-        let cut = |job: Job| Job { last: if in_one_slot { job.first } else { job.last }, ..job };
+        let cut = |job: Job| Job { last: job.first, ..job };
         jobs = jobs.into_iter().map(cut).collect();
-        let least = bound(&jobs, 10.0, start.into(), initial);
-        let least = if in_one_slot { least - 1e-6 } else { 0.95 * least };
+        let least = bound(&jobs, 10.0, start.into(), initial) - 1e-6;
         let longer = bound(&jobs, 10.0, (start + longer).into(), initial);
         prop_assert!(least <= longer, "longer start: {least} {longer}");
         let fewer = bound(&jobs, 10.0, start.into(), initial.saturating_sub(1));

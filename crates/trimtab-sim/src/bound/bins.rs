@@ -22,6 +22,9 @@ pub(super) struct Bins {
     last: usize,
 }
 
+/// A longer trace has longer bins, not more: at first of 5 s, this is four days.
+const MOST_BINS: i64 = 1 << 16;
+
 /// The work of [`Bins`] at one scale.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
@@ -53,6 +56,9 @@ impl Bins {
         let first = released.nanos().max(0);
         // What is due at the end of a bin is due in it.
         let last = due.nanos().saturating_sub(1).max(first);
+        while last / self.bin_nanos >= MOST_BINS {
+            self.coarsen();
+        }
         let row = row_of((last - first) / self.bin_nanos);
         let (first, last) = (index(first / self.bin_nanos), index(last / self.bin_nanos));
         self.last = self.last.max(last);
@@ -67,6 +73,13 @@ impl Bins {
         if let Some(slot) = row.get_mut(key) {
             *slot = slot.plus(work);
         }
+    }
+
+    /// Bins of twice the length. What was due within so many bins is due within as many of those.
+    fn coarsen(&mut self) {
+        self.rows.iter_mut().for_each(coarsen);
+        self.bin_nanos = self.bin_nanos.saturating_mul(2);
+        self.last /= 2;
     }
 
     /// From windows of one bin up to windows of which one or two hold everything.

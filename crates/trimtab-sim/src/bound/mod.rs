@@ -93,7 +93,8 @@ impl BoundBuilder {
     /// objectives for every
     /// request whatever their shares.
     ///
-    /// Bins are `bin_seconds` long, at least a nanosecond. Of 10 s, a week takes some 20 MB.
+    /// Bins are `bin_seconds` long, at least a nanosecond, and twice as long whenever there would be more
+    /// than 65 536 of them.
     pub fn new(
         profile: &ServiceProfile,
         objectives: &[Objective],
