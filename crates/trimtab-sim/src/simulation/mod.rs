@@ -179,7 +179,7 @@ impl Simulation<'_> {
                 }
                 let given_up = planned > last_arrival.after_seconds(TAIL_SECONDS);
                 if arrival.is_none() && (!fleet.is_serving() || given_up) {
-                    return Ok(Self::conclude(fleet, planned));
+                    return Ok(fleet.finish(planned));
                 }
             }
         }
@@ -234,26 +234,6 @@ impl Simulation<'_> {
         }
         fleet.recorder.decided(now, decision);
         Ok(())
-    }
-
-    fn conclude(fleet: Fleet<'_>, ended: Moment) -> Simulated {
-        let (recorder, supply) = fleet.finish(ended);
-        let records = recorder.finish(ended);
-        Simulated {
-            ended,
-            requests: records.requests,
-            attainment: records.attainment,
-            latency: records.latency,
-            replica_seconds: records.replica_seconds,
-            ready_minutes: records.ready_minutes,
-            pools: supply.usage(ended),
-            timely: records.timely,
-            starts: records.starts,
-            stops: records.stops,
-            losses: records.losses,
-            decisions: records.decisions,
-            timeline: records.timeline,
-        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use trimtab_engine::Decision;
 
+use super::Simulated;
 use super::course::{Counts, Course};
 use super::latency::LatencyRecorder;
 use super::replica::State;
 use crate::bound::BoundBuilder;
+use crate::supply::PoolUse;
 use crate::{
-    Attained, Latency, Measure, Moment, Objective, ReplicaSeconds, Request, RequestCounts, Timeline,
+    Attained, Latency, Measure, Moment, Objective, ReplicaSeconds, Request, RequestCounts,
 };
 
 /// The records of a run.
@@ -182,8 +184,9 @@ impl Recorder {
         }
     }
 
-    pub(super) fn finish(mut self, now: Moment) -> Records {
-        self.integrate(now);
+    /// All records, with what the nodes did until `ended`.
+    pub(super) fn finish(mut self, ended: Moment, pools: Vec<PoolUse>) -> Simulated {
+        self.integrate(ended);
         let busy = self.replica_seconds.busy;
         self.replica_seconds.idle = (self.replica_seconds.idle - busy).max(0.0);
         let arrived = self.requests.arrived;
@@ -191,7 +194,9 @@ impl Recorder {
             let share = if arrived == 0 { 1.0 } else { ratio(*within, arrived) };
             Attained { share, met: share >= objective.share }
         });
-        Records {
+        Simulated {
+            ended,
+            pools,
             attainment: attainment.collect(),
             requests: self.requests,
             latency: Latency {
@@ -207,25 +212,9 @@ impl Recorder {
             stops: self.stops,
             losses: self.losses,
             decisions: self.decisions,
-            timeline: self.course.map(|course| course.finish(now)).unwrap_or_default(),
+            timeline: self.course.map(|course| course.finish(ended)).unwrap_or_default(),
         }
     }
-}
-
-/// What was written down.
-#[derive(Debug)]
-pub(super) struct Records {
-    pub(super) requests: RequestCounts,
-    pub(super) attainment: Vec<Attained>,
-    pub(super) latency: Latency,
-    pub(super) replica_seconds: ReplicaSeconds,
-    pub(super) ready_minutes: Vec<f64>,
-    pub(super) timely: BoundBuilder,
-    pub(super) starts: u64,
-    pub(super) stops: u64,
-    pub(super) losses: u64,
-    pub(super) decisions: u64,
-    pub(super) timeline: Timeline,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]

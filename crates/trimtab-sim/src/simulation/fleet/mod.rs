@@ -5,6 +5,7 @@ mod told;
 
 use trimtab_engine::PodPhase;
 
+use super::Simulated;
 use super::agenda::Agenda;
 use super::course::Counts;
 use super::gateway::{Admission, Gateway};
@@ -176,8 +177,8 @@ impl<'a> Fleet<'a> {
         self.gateway.waiting() > 0 || self.schedule.next() < Moment::NEVER
     }
 
-    /// Ends everything: what still waits or runs is cut. Returns the recorder and the nodes.
-    pub(super) fn finish(mut self, now: Moment) -> (Recorder, Supply) {
+    /// Ends everything: what still waits or runs is cut.
+    pub(super) fn finish(mut self, now: Moment) -> Simulated {
         self.expire(now);
         self.recorder.requests.cut += self.gateway.clear();
         for slot in 0..self.slots.len() {
@@ -185,7 +186,7 @@ impl<'a> Fleet<'a> {
                 self.retire(now, slot);
             }
         }
-        (self.recorder, self.supply)
+        self.recorder.finish(now, self.supply.usage(now))
     }
 
     fn reject(&mut self, count: u64) {
