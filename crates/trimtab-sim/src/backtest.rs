@@ -161,13 +161,13 @@ impl Plan {
     }
 
     fn settings(&self) -> Settings {
-        let priced = self.sites.iter().any(|site| site.cluster.has_prices());
+        let cost_unit = self.sites.first().map_or("GPU-hours", |site| site.cluster.cost_unit());
         Settings {
             trimtab: env!("CARGO_PKG_VERSION").to_owned(),
             seed: self.seed,
             profile: self.profile.name.clone(),
             objectives: self.objectives.clone(),
-            cost_unit: String::from(if priced { "money" } else { "GPU-hours" }),
+            cost_unit: cost_unit.to_owned(),
             details: self.details.clone(),
         }
     }

@@ -29,7 +29,7 @@ pub struct Settings {
     pub profile: String,
     /// What was promised. The first one is the one that policies are ranked by.
     pub objectives: Vec<Objective>,
-    /// What a cost is counted in: `GPU-hours`, or `money` where the pools have prices.
+    /// What a cost is counted in: `GPU-hours`, or the currency where the pools have prices.
     pub cost_unit: String,
     /// All other settings as text by name, in the order in which to show them.
     pub details: Vec<(String, String)>,
@@ -104,7 +104,7 @@ pub struct Run {
     pub starts: u64,
     /// Replicas that were stopped by a decision.
     pub stops: u64,
-    /// Replicas that were lost with their node, those that were draining included.
+    /// Replicas whose node was lost or taken back, but for those that were draining already.
     pub losses: u64,
     /// Seconds in which the ready replicas could do less than the work that arrived.
     pub under_provisioned_seconds: f64,

@@ -37,6 +37,7 @@ fn a_document_survives_being_written_and_read() {
 gateway: {queueCapacity: 0, maxRequestsPerReplica: 64, routing: RoundRobin, queueTimeoutSeconds: 0.5}
 start: {nodeLaunch: 30, leadTimeSeconds: {medianSeconds: 150, p95Seconds: 400}}
 warmPool: {size: 2}
+currency: EUR
 pools:
 - {name: a, gpu: a100, gpusPerNode: 4, maxNodes: 3, initialNodes: 3, gpuHourPrice: 1.64, idleSeconds: 0}
 - gpuHourPrice: 1.19
@@ -55,6 +56,7 @@ control: {applySeconds: 0, initialReplicas: 0, drainSeconds: 300}
     assert_eq!(cluster.pools()[1].name, "spot");
     assert_eq!(cluster.start().lead_time_seconds, Some(Delay::lognormal(150.0, 400.0).unwrap()));
     assert!(cluster.least_start_seconds() == 150.0 && cluster.has_prices());
+    assert_eq!(cluster.cost_unit(), "EUR");
 }
 
 #[test]
@@ -121,6 +123,14 @@ fn every_rule_names_its_field_and_what_would_be_right() {
         (
             "metrics: {windowSeconds: 14}",
             "metrics.windowSeconds is 14: it has to be at least 30, twice `scrapeSeconds`: a rate needs two scrapes",
+        ),
+        (
+            "currency: USD",
+            "currency stands without prices: give the pools a `gpuHourPrice`, or leave the currency out",
+        ),
+        (
+            "{currency: ' ', pools: [{gpuHourPrice: 2}]}",
+            "currency is empty: write it as reports should, such as `USD`",
         ),
         (
             "control: {applySeconds: .inf}",

@@ -136,6 +136,7 @@ prop_compose! {
             pool.name = Some(format!("pool-{index}"));
         }
         ClusterSpec {
+            currency: None,
             gateway,
             start: Start { lead_time_seconds: Some(fixed(lead_time)), wake: fixed(wake), ..Start::default() },
             warm_pool: WarmPool { size },

@@ -176,7 +176,7 @@ const SPOT: &str = "start: {leadTimeSeconds: 20}\n\
 fn a_notice_drains() {
     let done = simulate(SPOT, &wants(1), &[answer(0.0, 61), answer(60.0, 1)]);
     assert_eq!((done.requests.served, done.requests.cut), (2, 0));
-    assert_eq!((done.losses, done.stops, done.starts), (0, 0, 1));
+    assert_eq!((done.losses, done.stops, done.starts), (1, 0, 1));
     assert_seconds(done.replica_seconds.draining, 10.001);
     // The second waits for the next replica, which is ready at 220 s.
     assert_seconds(done.latency.ttft.mean, (0.001 + 160.001) / 2.0);

@@ -34,15 +34,33 @@ impl ClusterSpec {
         let pools = pools(&self.pools, profile, &mut rules);
         metrics(&self.metrics, &mut rules);
         control(&self.control, &mut rules);
+        let cost_unit = cost_unit(self, &mut rules);
         rules.finish(Cluster {
             gateway,
             start: self.start.clone(),
             warm_pool: self.warm_pool,
+            cost_unit,
             pools,
             metrics: self.metrics,
             control: self.control,
         })
     }
+}
+
+fn cost_unit(spec: &ClusterSpec, rules: &mut Rules) -> String {
+    let priced = spec.pools.iter().any(|pool| pool.gpu_hour_price.is_some());
+    match &spec.currency {
+        Some(currency) if currency.trim().is_empty() => {
+            rules.broken("currency", "is empty", "write it as reports should, such as `USD`");
+        }
+        Some(_) if !priced => {
+            let help = "give the pools a `gpuHourPrice`, or leave the currency out";
+            rules.broken("currency", "stands without prices", help);
+        }
+        _ => {}
+    }
+    let money = || spec.currency.clone().unwrap_or_else(|| String::from("money"));
+    if priced { money() } else { String::from("GPU-hours") }
 }
 
 fn gateway(spec: &GatewaySpec, profile: &ServiceProfile, rules: &mut Rules) -> Gateway {

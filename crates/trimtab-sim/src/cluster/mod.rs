@@ -39,6 +39,7 @@ pub struct Cluster {
     start: Start,
     warm_pool: WarmPool,
     pools: Vec<Pool>,
+    cost_unit: String,
     metrics: Metrics,
     control: Control,
 }
@@ -166,8 +167,13 @@ impl Cluster {
         self.control.initial_replicas.unwrap_or(headroom.clamp(least, most))
     }
 
-    /// Whether costs are in the currency of the prices; else they are in GPU-hours.
+    /// Whether the pools have prices. All have, or none.
     pub fn has_prices(&self) -> bool {
         self.pools.iter().any(|pool| pool.gpu_hour_price.is_some())
+    }
+
+    /// What costs are in: the currency of the prices, or `GPU-hours` where there are none.
+    pub fn cost_unit(&self) -> &str {
+        &self.cost_unit
     }
 }

@@ -48,6 +48,9 @@ pub struct ClusterSpec {
     /// Where nodes come from, tried in this order. At least one; default one pool with the defaults
     /// of [`PoolSpec`].
     pub pools: Vec<PoolSpec>,
+    /// What the pools' prices are in, as reports say it. Default `money`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     /// What the policy sees.
     pub metrics: Metrics,
     /// How decisions take effect.
@@ -244,6 +247,7 @@ impl Default for ClusterSpec {
             start: Start::default(),
             warm_pool: WarmPool::default(),
             pools: vec![PoolSpec::default()],
+            currency: None,
             metrics: Metrics::default(),
             control: Control::default(),
         }

@@ -106,7 +106,7 @@ pub struct Simulated {
     pub starts: u64,
     /// Replicas that were stopped by a decision.
     pub stops: u64,
-    /// Replicas that were lost with their node.
+    /// Replicas whose node was lost or taken back, but for those that were draining already.
     pub losses: u64,
     /// Decisions.
     pub decisions: u64,

@@ -171,10 +171,22 @@ impl Fleet<'_> {
         self.agenda.enter(deadline, Event::DrainEnds { slot, replica: number });
     }
 
-    /// A replica is lost with its node.
+    /// The replica's node is taken back at `lost_at`.
+    pub(super) fn interrupt(&mut self, now: Moment, slot: usize, lost_at: Moment) {
+        self.count_loss(slot);
+        self.evict(now, slot, lost_at);
+    }
+
+    /// The replica is gone with its node.
     pub(super) fn lose(&mut self, now: Moment, slot: usize) {
-        self.recorder.losses += 1;
+        self.count_loss(slot);
         self.retire(now, slot);
+    }
+
+    /// A replica that is draining was counted when that began.
+    fn count_loss(&mut self, slot: usize) {
+        let leaving = self.replica(slot).is_none_or(|replica| replica.state == State::Draining);
+        self.recorder.losses += u64::from(!leaving);
     }
 
     /// The replica goes; what it still had is cut.

@@ -246,7 +246,7 @@ impl<'a> Fleet<'a> {
             match *event {
                 SupplyEvent::Notice { node, lost_at } => {
                     for slot in self.on_node(node) {
-                        self.evict(now, slot, lost_at);
+                        self.interrupt(now, slot, lost_at);
                     }
                 }
                 SupplyEvent::Lost { node } => {
