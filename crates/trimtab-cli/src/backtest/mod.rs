@@ -40,7 +40,7 @@ pub(crate) fn run(
     plan.details.extend(metric_details(&plan.candidates));
     let mut files = Files::prepare(&args.output, plan.workloads.len() * plan.sites.len())?;
     let log = args.log.as_deref().map(|path| files.create("--log", path)).transpose()?;
-    plan.timelines = files.show_courses();
+    plan.timelines = true;
     tell(&notes, err)?;
 
     let backtest = {

@@ -1,5 +1,6 @@
 //! The backtest as a table for a terminal.
 
+mod course;
 mod table;
 mod verdict;
 
@@ -59,6 +60,10 @@ fn section(comparison: &Comparison, settings: &Settings, width: usize) -> String
     if !shown.is_empty() {
         let table = Table { rows: rows(&shown), columns: columns(&shown, settings) };
         text.push_str(&table.render(width));
+        text.push('\n');
+    }
+    if let Some(course) = course::course(comparison, &shown, width) {
+        text.push_str(&course);
         text.push('\n');
     }
     let footer = [legend(&shown), rest(comparison, &shown), Some(bound(comparison, settings))];
