@@ -25,8 +25,10 @@ pub(crate) fn read(
     let profile = profile::read(&args.fleet)?;
     let cluster = cluster(args.fleet.cluster.as_deref(), &profile)?;
     let mut details = load_details(&args.load);
-    let fixed = !args.fleet.lead_times.is_empty();
-    details.extend(cluster.details().into_iter().filter(|(name, _)| !fixed || !is_start(name)));
+    if args.fleet.lead_times.is_empty() {
+        details.extend(cluster.start_details());
+    }
+    details.extend(cluster.details());
     let mut notes = Vec::new();
     let workloads = workloads(&args.load, args.seed, interrupt, &mut notes)?;
     let plan = Plan {
@@ -70,19 +72,6 @@ fn sites(cluster: Cluster, lead_times: &[Span]) -> Result<Vec<Site>, CommandErro
         Ok(Site { lead_time: cluster.lead_time_text(), cluster })
     };
     lead_times.iter().map(site).collect()
-}
-
-/// What a lead time stands in for.
-fn is_start(detail: &str) -> bool {
-    matches!(
-        detail,
-        "lead time"
-            | "node launch"
-            | "image pull"
-            | "weight load"
-            | "cached weight load"
-            | "engine warm-up"
-    )
 }
 
 fn workloads(

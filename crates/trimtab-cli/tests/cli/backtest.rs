@@ -102,6 +102,20 @@ fn a_missed_objective_is_a_no_for_those_who_ask() {
 }
 
 #[test]
+fn a_lead_time_stands_for_all_phases_of_a_start() {
+    let details = |more: &[&str]| {
+        let done = backtest(&["--policy", "hpa.yaml", "--json=-"]).args(more).assert().success();
+        let document: serde_json::Value =
+            serde_json::from_slice(&done.get_output().stdout).unwrap();
+        document["settings"]["details"].to_string()
+    };
+    let phases = details(&[]);
+    assert!(phases.contains("node launch") && phases.contains("start on a new node"), "{phases}");
+    let fixed = details(&["--lead-time=30s,2m"]);
+    assert!(!fixed.contains("node launch") && !fixed.contains("start on"), "{fixed}");
+}
+
+#[test]
 fn a_cluster_and_a_profile_come_from_files() {
     let desk = Desk::new();
     let cluster = desk.write(

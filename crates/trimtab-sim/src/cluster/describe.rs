@@ -39,11 +39,32 @@ impl Cluster {
         ]
     }
 
-    /// All settings by name, as text, in the order of the document.
+    /// How long starts take, by name, as text: the phases, or the lead time that stands for them.
+    pub fn start_details(&self) -> Vec<(String, String)> {
+        let mut details = Details::default();
+        let start = &self.start;
+        if let Some(lead_time) = start.lead_time_seconds {
+            details.add("lead time", lead_time);
+            return details.list;
+        }
+        details.add("node launch", start.node_launch);
+        details.add("image pull", start.image_pull);
+        details.add("weight load", start.weight_load);
+        details.add("cached weight load", start.cached_weight_load);
+        details.add("engine warm-up", start.engine_warm_up);
+        for (node, (median, p95)) in ["a warm node", "a new node"].iter().zip(self.starts()) {
+            let text = format!("median {median}s, p95 {p95}s");
+            details.add(&format!("start on {node}"), text);
+        }
+        details.list
+    }
+
+    /// All settings but those of [`Cluster::start_details`] by name, as text, in the order of the
+    /// document.
     pub fn details(&self) -> Vec<(String, String)> {
         let mut details = Details::default();
         self.gateway_details(&mut details);
-        self.start_details(&mut details);
+        details.add("wake", self.start.wake);
         details.add("warm pool", format!("{} replicas", self.warm_pool.size));
         for pool in &self.pools {
             details.add(&format!("pool {}", pool.name), pool);
@@ -65,24 +86,6 @@ impl Cluster {
             Routing::RoundRobin => "round robin",
         };
         details.add("routing", routing);
-    }
-
-    fn start_details(&self, details: &mut Details) {
-        let start = &self.start;
-        if let Some(lead_time) = start.lead_time_seconds {
-            details.add("lead time", lead_time);
-        } else {
-            details.add("node launch", start.node_launch);
-            details.add("image pull", start.image_pull);
-            details.add("weight load", start.weight_load);
-            details.add("cached weight load", start.cached_weight_load);
-            details.add("engine warm-up", start.engine_warm_up);
-            for (node, (median, p95)) in ["a warm node", "a new node"].iter().zip(self.starts()) {
-                let text = format!("median {median}s, p95 {p95}s");
-                details.add(&format!("start on {node}"), text);
-            }
-        }
-        details.add("wake", start.wake);
     }
 
     fn metrics_details(&self, details: &mut Details) {
@@ -175,14 +178,10 @@ mod tests {
     #[test]
     fn every_setting_is_told() {
         let lines = |cluster: &Cluster| {
-            let details = cluster.details();
-            details.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>()
+            let details = cluster.start_details().into_iter().chain(cluster.details());
+            details.map(|(name, value)| format!("{name}: {value}\n")).collect::<String>()
         };
         insta::assert_snapshot!(lines(&cluster()), @"
-        gateway queue: 10000 requests
-        gateway queue timeout: 60s
-        requests per replica: 256
-        routing: least loaded
         node launch: median 90s, p95 180s
         image pull: median 60s, p95 150s
         weight load: median 23s, p95 45s
@@ -190,6 +189,10 @@ mod tests {
         engine warm-up: median 45s, p95 100s
         start on a warm node: median 54s, p95 111s
         start on a new node: median 234s, p95 367s
+        gateway queue: 10000 requests
+        gateway queue timeout: 60s
+        requests per replica: 256
+        routing: least loaded
         wake: median 8s, p95 20s
         warm pool: 0 replicas
         pool on-demand: up to 4 nodes of 1 GPU, 1 at the start, 1.64 per GPU-hour, kept idle for 600s, 0.01 losses per node-hour
@@ -202,7 +205,7 @@ mod tests {
         drain time: 30s
         ");
         let fixed = lines(&cluster().with_lead_time(Delay::constant(120.0)));
-        assert!(fixed.contains("\nlead time: 120s\nwake: "), "{fixed}");
+        assert!(fixed.starts_with("lead time: 120s\ngateway queue: "), "{fixed}");
     }
 
     #[test]
