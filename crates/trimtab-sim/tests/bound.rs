@@ -101,8 +101,8 @@ impl Search<'_> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// The bound never exceeds what the best schedule costs, at any length of bins; the shortest are too
-    /// many to be kept.
+    /// The bound never exceeds what the best schedule costs, at any length of bins; the shortest
+    /// are too many to be kept.
     #[test]
     fn never_above_the_optimum(
         jobs in jobs(7, 6, 8),
@@ -126,9 +126,9 @@ proptest! {
         prop_assert!(bound >= started - 1e-6);
     }
 
-    /// More work, a longer start or fewer replicas to begin with never lower it, where no work crosses a
-    /// boundary of bins. Where some does, the search for prices may miss the best by a little, and this is
-    /// no law; that what it finds is a bound is.
+    /// More work, a longer start or fewer replicas to begin with never lower it, where no work
+    /// crosses a boundary of bins. Where some does, the search for prices may miss the best by a
+    /// little, and this is no law; that what it finds is a bound is.
     #[test]
     fn monotone(
         mut jobs in jobs(20, 8, 30),
@@ -197,7 +197,8 @@ fn close_to_the_optimum() {
     assert!(bounds >= 0.75 * optima, "{}", bounds / optima);
 }
 
-/// Work that must be done in its slot, in whole replicas for whole slots, leaves nothing to choose but gaps.
+/// Work that must be done in its slot, in whole replicas for whole slots, leaves nothing to choose
+/// but gaps.
 #[test]
 fn exact_for_full_slots() {
     let full = |slot, replicas: f64| Job { first: slot, last: slot, seconds: replicas * SLOT };
@@ -210,8 +211,8 @@ fn exact_for_full_slots() {
     }
 }
 
-/// A request every minute needs a replica all the time, however little work that is, unless starting is
-/// quick.
+/// A request every minute needs a replica all the time, however little work that is, unless
+/// starting is quick.
 #[test]
 fn one_replica_for_sparse_requests() {
     let mut builder = builder(10.0);

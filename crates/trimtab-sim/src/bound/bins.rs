@@ -5,13 +5,13 @@ use crate::Moment;
 
 /// Work of requests, kept by the bins between its release and its deadline.
 ///
-/// Of bin `i` the key is `2 i + 1`, of the boundary before it `2 i`. Work that is released and due in
-/// one bin has its key;
-/// other work has that of the boundary it crosses which is a multiple of the highest power of two. So at any
-/// scale of windows of 2^s bins, work crosses a boundary of windows exactly if its key is one.
+/// Of bin `i` the key is `2 i + 1`, of the boundary before it `2 i`. Work that is released and due
+/// in one bin has its key; other work has that of the boundary it crosses which is a multiple of
+/// the highest power of two. So at any scale of windows of 2^s bins, work crosses a boundary of
+/// windows exactly if its key is one.
 ///
-/// Rows keep apart what is due soon after its release from what is not: row `r` holds work that is due
-/// within 4^r bins.
+/// Rows keep apart what is due soon after its release from what is not: row `r` holds work that is
+/// due within 4^r bins.
 #[derive(Clone, Debug)]
 pub(super) struct Bins {
     bin_nanos: i64,
@@ -32,9 +32,8 @@ pub(super) struct Scale {
     pub(super) seconds: f64,
     /// Released and due in the window, by window.
     pub(super) within: Vec<Work>,
-    /// Crossing the boundary before the window, by window; by how far it may reach: entry `m` from at
-    /// most `2^m` windows before the boundary
-    /// to as many after it.
+    /// Crossing the boundary before the window, by window; by how far it may reach: entry `m` from
+    /// at most `2^m` windows before the boundary to as many after it.
     pub(super) crossing: Vec<Vec<Work>>,
 }
 

@@ -1,4 +1,5 @@
-//! Whole replicas, level by level: when there must be k of them, and what having them then costs at least.
+//! Whole replicas, level by level: when there must be k of them, and what having them then costs at
+//! least.
 
 use core::iter;
 
@@ -12,8 +13,8 @@ type Stretch = (f64, f64);
 /// The least replica-seconds of each level of whole replicas, the first replica first.
 ///
 /// In a window of `w` seconds whose work is more than `(k - 1) w`, level `k` is on at some moment:
-/// there are at least `k`
-/// replicas ready then. What is known of a level is such stretches, of one scale of windows at a time.
+/// there are at least `k` replicas ready then. What is known of a level is such stretches, of one
+/// scale of windows at a time.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
     seconds: Vec<f64>,
@@ -93,12 +94,11 @@ fn as_f64(index: usize) -> f64 {
     index as f64
 }
 
-/// The least time of a level that is on at some moment of each stretch, if each time that it goes on
-/// takes `start` seconds
-/// more. A level that is on at the beginning need not be started for that.
+/// The least time of a level that is on at some moment of each stretch, if each time that it goes
+/// on takes `start` seconds more. A level that is on at the beginning need not be started for that.
 ///
-/// Starts and ends of the stretches increase. One time on serves neighbours i..=j of them, from the end
-/// of i to the start of j.
+/// Starts and ends of the stretches increase. One time on serves neighbours i..=j of them, from the
+/// end of i to the start of j.
 fn least_on_time(stretches: &[Stretch], start: f64, on_at_first: bool) -> f64 {
     let beginning: &[Stretch] = if on_at_first { &[(0.0, 0.0)] } else { &[] };
     let all = || beginning.iter().chain(stretches);

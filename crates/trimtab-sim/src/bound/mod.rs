@@ -1,14 +1,16 @@
-//! The clairvoyant bound: the least replica-seconds with which the same requests can be served as well.
+//! The clairvoyant bound: the least replica-seconds with which the same requests can be served as
+//! well.
 //!
 //! # Proof
 //!
-//! Let `R(t)` be the replicas that are ready. A replica spends at least `tau` seconds on its way to being
-//! ready, so a fleet costs at least `C(R) = ∫ R dt + tau · (how far R rises in all, from initial on)`. In
-//! every window, `∫ R dt` is at least the work that is released in it and due in it, since a ready replica
-//! does at most one second of work in a second.
+//! Let `R(t)` be the replicas that are ready. A replica spends at least `tau` seconds on its way to
+//! being ready, so a fleet costs at least `C(R) = ∫ R dt + tau · (how far R rises in all, from
+//! initial on)`. In every window, `∫ R dt` is at least the work that is released in it and due in
+//! it, since a ready replica does at most one second of work in a second.
 //!
-//! `C` is the sum over levels: of level `k`, the time with at least `k` replicas ready, and `tau` each time
-//! that it goes on. So levels up to any `K` can be bounded apart from the replicas beyond `K`:
+//! `C` is the sum over levels: of level `k`, the time with at least `k` replicas ready, and `tau`
+//! each time that it goes on. So levels up to any `K` can be bounded apart from the replicas beyond
+//! `K`:
 //!
 //! - **Levels.** In a window of `w` seconds with more work than `(k - 1) w`, level `k` is on at some moment.
 //!   The least cost of being on at some moment of each such window, by keeping the level on or restarting
@@ -19,8 +21,8 @@
 //!   price in some windows and 0 in the others, `∫ U (1 - v') dt ≥ ∫ (R - K) q dt`, and `∫ R q dt` is at least
 //!   the sum over all work of its seconds times the least `q` between its release and its deadline.
 //!
-//! The bound is the best over the lengths of windows, over `K`, and over the courses `v` that are tried. Each
-//! of these proves a bound, so the search can make it loose but not wrong.
+//! The bound is the best over the lengths of windows, over `K`, and over the courses `v` that are
+//! tried. Each of these proves a bound, so the search can make it loose but not wrong.
 
 mod bins;
 mod levels;
@@ -34,11 +36,11 @@ pub use work::{Overlap, Work};
 
 /// Adds up requests for the clairvoyant bound.
 ///
-/// Memory grows with the length of the trace over the length of a bin, not with the requests, which may
-/// come in any order.
+/// Memory does not grow with the requests, which may come in any order, and hardly with the length
+/// of the trace: by 8 bytes a bin; the rest is in at most 65 536 bins, which get longer.
 ///
-/// Two bursts, of ten seconds of work each, 100 s apart. A start of 60 s is cheaper than waiting; one
-/// of 300 s is not.
+/// Two bursts, of ten seconds of work each, 100 s apart. A start of 60 s is cheaper than waiting;
+/// one of 300 s is not.
 ///
 /// ```
 /// use trimtab_sim::{BoundBuilder, Moment, Overlap, ServiceProfile, Work};
@@ -89,12 +91,11 @@ fn rounds(scale: &Scale) -> u32 {
 }
 
 impl BoundBuilder {
-    /// For requests on replicas of this profile, which is assumed to be what `overlap` says, with these
-    /// objectives for every
-    /// request whatever their shares.
+    /// For requests on replicas of this profile, which is assumed to be what `overlap` says, with
+    /// these objectives for every request whatever their shares.
     ///
-    /// Bins are `bin_seconds` long, at least a nanosecond, and twice as long whenever there would be more
-    /// than 65 536 of them.
+    /// Bins are `bin_seconds` long, at least a nanosecond, and twice as long whenever there would
+    /// be more than 65 536 of them.
     pub fn new(
         profile: &ServiceProfile,
         objectives: &[Objective],
@@ -124,9 +125,8 @@ impl BoundBuilder {
 
     /// A request that was served within the objectives, its last token at `finished`.
     ///
-    /// As [`BoundBuilder::add`], but its answer is not due before `finished`: a fleet that served it
-    /// spent at least the bound even if
-    /// the answer stalled.
+    /// As [`BoundBuilder::add`], but its answer is not due before `finished`: a fleet that served
+    /// it spent at least the bound even if the answer stalled.
     pub fn add_served(&mut self, request: &Request, finished: Moment) {
         self.add_due(request, finished);
     }
@@ -170,8 +170,8 @@ impl BoundBuilder {
     /// The least replica-seconds that serve what was added, if starting a replica takes at least
     /// `start_seconds`.
     ///
-    /// `initial` replicas are there at the beginning, in any state, the warm ones too; they need not be
-    /// started.
+    /// `initial` replicas are there at the beginning, in any state, the warm ones too; they need
+    /// not be started.
     pub fn finish(&self, start_seconds: f64, initial: u32) -> Bound {
         let start = start_seconds.max(0.0);
         let mut levels = Levels::default();
@@ -219,9 +219,8 @@ impl BoundBuilder {
         })
     }
 
-    /// The work that arrives, in replicas: seconds of work per second, in steps of this length from the
-    /// start of the trace to the
-    /// last arrival. Within a bin it counts as spread evenly.
+    /// The work that arrives, in replicas: seconds of work per second, in steps of this length from
+    /// the start of the trace to the last arrival. Within a bin it counts as spread evenly.
     pub fn need(&self, step_seconds: f64) -> Vec<f64> {
         let bin_seconds = Moment::from_nanos(self.bin_nanos).seconds();
         let mut need = Vec::new();

@@ -16,14 +16,12 @@ pub(super) struct Terms {
     pub(super) above: u32,
 }
 
-/// The least replica-seconds beyond the first `above` replicas, for the best prices that are found at
-/// this scale.
+/// The least replica-seconds beyond the first `above` replicas, for the best prices that are found
+/// at this scale.
 ///
-/// The prices that are best for a given division of work among the windows are found exactly. Work that
-/// crosses a boundary
-/// then moves to where it is cheapest, part by part, and the prices follow, for so many `rounds`. What
-/// prices prove does
-/// not hang on how they were found.
+/// The prices that are best for a given division of work among the windows are found exactly. Work
+/// that crosses a boundary then moves to where it is cheapest, part by part, and the prices follow,
+/// for so many `rounds`. What prices prove does not hang on how they were found.
 pub(super) fn least_beyond(scale: &Scale, undated: &Work, terms: &Terms, rounds: u32) -> f64 {
     let mut loads = spread(scale);
     let mut best = 0.0_f64;
@@ -91,9 +89,8 @@ fn flat_course(loads: &[Work], terms: &Terms) -> Vec<f64> {
     (0..=loads.len()).map(|index| if index <= peak { terms.start } else { 0.0 }).collect()
 }
 
-/// What a replica is worth at each boundary of windows, from 0 to the seconds of a start: the course
-/// that is best for these
-/// loads.
+/// What a replica is worth at each boundary of windows, from 0 to the seconds of a start: the
+/// course that is best for these loads.
 fn best_course(loads: &[Work], seconds: f64, terms: &Terms) -> Vec<f64> {
     let values = value_grid(seconds, terms.start);
     let begin = f64::from(terms.initial.saturating_sub(terms.above));
@@ -132,9 +129,8 @@ fn value_grid(seconds: f64, start: f64) -> Vec<f64> {
     values
 }
 
-/// For each value at the end of a window, from the highest down, the best total and the value at its
-/// beginning that gives it.
-/// Values rise by at most the length of the window.
+/// For each value at the end of a window, from the highest down, the best total and the value at
+/// its beginning that gives it. Values rise by at most the length of the window.
 fn step(values: &[f64], totals: &[f64], seconds: f64, excess: f64) -> Vec<(f64, u16)> {
     let mut best = (f64::NEG_INFINITY, 0);
     let mut before = values.iter().zip(totals).enumerate().rev().peekable();
@@ -167,9 +163,8 @@ fn prices(loads: &[Work], course: &[f64], seconds: f64, terms: &Terms) -> Vec<(f
     prices.collect()
 }
 
-/// What these prices prove: work at the least price between its release and its deadline, less what the
-/// replicas take that are
-/// accounted for elsewhere.
+/// What these prices prove: work at the least price between its release and its deadline, less what
+/// the replicas take that are accounted for elsewhere.
 fn prove(
     scale: &Scale,
     undated: &Work,
@@ -212,8 +207,8 @@ fn for_each_reach<T: Copy>(
     least: impl Fn(&T, &T) -> T,
     mut visit: impl FnMut(&Work, &T),
 ) {
-    // Of the windows beside each boundary; then of twice as many, from the leasts half a reach before
-    // and after it.
+    // Of the windows beside each boundary; then of twice as many, from the leasts half a reach
+    // before and after it.
     let mut leasts = merged(&values, 1, 0, &least);
     for (m, crossing) in scale.crossing.iter().enumerate() {
         if m > 0 {
@@ -262,8 +257,8 @@ mod tests {
         )
     }
 
-    /// The least cost of a fleet in tenths of a replica that is never below the loads, by enumeration
-    /// of levels.
+    /// The least cost of a fleet in tenths of a replica that is never below the loads, by
+    /// enumeration of levels.
     fn by_levels(loads: &[f64], start: f64, initial: u32, above: u32) -> f64 {
         let mut cost = 0.0;
         for tenth in 0..100 {
@@ -308,8 +303,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// For work that crosses no boundary, the price proves what filling or leaving each gap costs,
-        /// level by level.
+        /// For work that crosses no boundary, the price proves what filling or leaving each gap
+        /// costs, level by level.
         #[test]
         fn as_much_as_the_levels_of_a_fluid(
             tenths in proptest::collection::vec(0_u32..60, 1..12),

@@ -5,8 +5,9 @@ use crate::{Measure, Moment, Objective, Request, ServiceProfile};
 /// What an engine's iteration does at once when it reads prompts and decodes in the same iteration.
 ///
 /// `A` is the time to read the weights for decoding (`a` of the profile), `C` the constant of
-/// prefill (`c0`), `P` the part of prefill that grows with its tokens, `S` the part of decoding that
-/// grows with sequences and context. The bound needs an iteration to last *at least* the formula.
+/// prefill (`c0`), `P` the part of prefill that grows with its tokens, `S` the part of decoding
+/// that grows with sequences and context. The bound needs an iteration to last *at least* the
+/// formula.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Overlap {
     /// Nothing: `A + C + P + S`.
@@ -19,11 +20,9 @@ pub enum Overlap {
 
 /// The least time, in seconds of one replica, that serving takes; of a request or of many.
 ///
-/// Five parts, since some of them are alternatives: the parts that grow with the work of prefill and of
-/// decoding, and
-/// the request's share of what iterations cost whatever is in them, the latter for decoding by two
-/// rules, either of
-/// which holds.
+/// Five parts, since some of them are alternatives: the parts that grow with the work of prefill
+/// and of decoding, and the request's share of what iterations cost whatever is in them, the latter
+/// for decoding by two rules, either of which holds.
 #[derive(Copy, Clone, Debug, Default, PartialEq)]
 pub struct Work(pub(super) [f64; 5]);
 
@@ -181,9 +180,9 @@ impl Terms {
         Work([0.0, 0.0, own * steps, by_batch * steps, by_cache * steps])
     }
 
-    /// The most sequences, on average over the steps of one that meets its objectives. Iterations then
-    /// last at most so long on average, and
-    /// one over the mean batch is at most the mean of one over the batch.
+    /// The most sequences, on average over the steps of one that meets its objectives. Iterations
+    /// then last at most so long on average, and one over the mean batch is at most the mean of one
+    /// over the batch.
     fn largest_batch(&self, context: f64, steps: f64) -> f64 {
         let mean = self.tpot.min(self.e2e / steps);
         if mean == f64::INFINITY {
