@@ -3,7 +3,7 @@
 use trimtab_metric::Timestamp;
 
 use crate::observation::{Observation, Startup};
-use crate::policy::{MetricSource, Policy};
+use crate::policy::{MetricSource, Policy, Strategy};
 use crate::state::State;
 use crate::{limit, stabilize};
 
@@ -12,7 +12,8 @@ use crate::{limit, stabilize};
 ///
 /// Until then, decide again when, and only when, something else changes: a count, a pod, a reading
 /// or the policy. What can happen by time alone: a recommendation leaves a stabilization window, a
-/// scale event leaves the period of a rate limit, a pod leaves its CPU initialization period.
+/// scale event leaves the period of a rate limit, a pod leaves its CPU initialization period. Other
+/// strategies than `hpa` average over time or count it, and are asked again a period later.
 ///
 /// `state` is the one that the decision on `observation` returned. Calling early does no harm.
 ///
@@ -49,10 +50,16 @@ pub fn next_deadline(
         stabilize::next_deadline(policy, state, now),
         limit::next_deadline(policy, state, now),
         pods_grow_up(policy, observation),
+        next_tick(policy, now),
     ]
     .into_iter()
     .flatten()
     .min()
+}
+
+/// When a strategy that goes by time itself is to be asked again.
+fn next_tick(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    (*policy.strategy() != Strategy::Hpa).then(|| now.saturating_add(policy.period()))
 }
 
 /// The first time at which a pod is no longer young, where a metric asks for it.

@@ -9,10 +9,10 @@ use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::limit::limit;
 use crate::observation::{Observation, Scale};
-use crate::policy::Policy;
+use crate::policy::{Policy, Strategy};
 use crate::stabilize::stabilize;
 use crate::state::State;
-use crate::strategy::hpa::{Sized, size};
+use crate::strategy::{Sized, hpa};
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 
 /// Decides how many replicas there should be.
@@ -68,14 +68,32 @@ fn run<R: Recorder>(
     let Some(scale) = sense(policy, &mut state, observation, trace) else {
         return conclude(state, observation, Verdict::nothing(Outcome::ScaleUnavailable));
     };
-    let (now, current) = (observation.now, scale.spec_replicas);
+    let verdict = match policy.strategy() {
+        Strategy::Hpa => by_hpa(policy, &mut state, observation, scale, trace),
+        Strategy::Keda(_) | Strategy::Knative(_) | Strategy::RayServe(_) => {
+            by_hpa(policy, &mut state, observation, scale, trace)
+        }
+    };
+    conclude(state, observation, verdict)
+}
+
+/// The HPA: the bounds first, then its sizing and the stages behind it.
+fn by_hpa<R: Recorder>(
+    policy: &Policy,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Verdict {
+    let current = scale.spec_replicas;
     let verdict = if let Some((replicas, reason)) = enforce(policy, current, trace) {
         Verdict { replicas: Some(replicas), reason, outcome: Outcome::Enforced, metric: None }
     } else {
-        match size(policy, &mut state, observation, scale, trace) {
+        match hpa::size(policy, state, observation, scale, trace) {
             Sized::Nothing(outcome) => Verdict::nothing(outcome),
             Sized::Wanted { replicas: desired, winner, outcome } => {
-                let replicas = envelope(policy, &mut state, current, desired, now, trace);
+                let now = observation.now;
+                let replicas = envelope(policy, state, current, desired, now, trace);
                 let woken = wake(policy, current, replicas, trace);
                 Verdict {
                     replicas: Some(woken.unwrap_or(replicas)),
@@ -89,7 +107,29 @@ fn run<R: Recorder>(
     if verdict.outcome == Outcome::Disabled && !policy.hpa().scale_to_zero {
         state.status.conditions.remove(ConditionType::ScaledToZero);
     }
-    conclude(state, observation, verdict)
+    verdict
+}
+
+/// A strategy that bounds its count itself. The stages behind the sizing are only those that the
+/// policy asks for by `behavior`.
+fn by_peer<R: Recorder>(
+    policy: &Policy,
+    state: &mut State,
+    now: Timestamp,
+    current: i32,
+    sized: Sized,
+    trace: &mut R,
+) -> Verdict {
+    let (desired, winner, outcome) = match sized {
+        Sized::Nothing(outcome) => return Verdict::nothing(outcome),
+        Sized::Wanted { replicas, winner, outcome } => (replicas, winner, outcome),
+    };
+    let replicas = match policy.behavior() {
+        Some(_) => envelope(policy, state, current, desired, now, trace),
+        None => desired,
+    };
+    let reason = reason_to_scale(desired, current, false);
+    Verdict { replicas: Some(replicas), reason, outcome, metric: Some(winner) }
 }
 
 /// Applies the stages behind the sizing to a count that the caller wants for reasons of its own:

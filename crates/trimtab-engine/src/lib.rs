@@ -36,19 +36,24 @@ pub use explain::Explanation;
 pub use observation::{
     ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, Observation, ObservationError,
     ObservationRecord, PodMetrics, PodPhase, PodReadings, PodRecord, PodRow, PodSample, PodTable,
-    Readiness, ReadingRecord, ReadyCondition, Requests, ResourceList, Scale, Selector, Unavailable,
+    Point, Readiness, ReadingRecord, ReadyCondition, Requests, ResourceList, Scale, Selector,
+    Unavailable,
 };
 pub use policy::{
     Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource, CrossVersionObjectReference,
-    ExternalMetricSource, FeatureGatesSpec, FieldError, FieldErrorKind, Finite, HpaSettings,
-    HpaSpec, InvalidPolicy, LabelSelector, LabelSelectorRequirement, Metric, MetricIdentifier,
-    MetricSource, MetricSpec, MetricTarget, ObjectMetricSource, PodsMetricSource, Policy,
-    PolicySpec, RateLimit, RateLimitKind, ResourceMetricSource, ScalingPolicyRule, ScalingRules,
-    ScalingRulesSpec, SelectPolicy, StrategyName, Target, Tolerance,
+    ExternalMetricSource, FallbackBehavior, FallbackSpec, FeatureGatesSpec, FieldError,
+    FieldErrorKind, Finite, HpaSettings, HpaSpec, InvalidPolicy, KedaSettings, KedaSpec,
+    KedaTriggerSpec, KnativeAggregation, KnativeSettings, KnativeSpec, LabelSelector,
+    LabelSelectorRequirement, Metric, MetricIdentifier, MetricSource, MetricSpec, MetricTarget,
+    ObjectMetricSource, PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind,
+    RayServeAggregation, RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling,
+    ScalingModifiersSpec, ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy,
+    Strategy, StrategyName, Target, TargetCapacityDirection, Tolerance,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};
 pub use settle::{ScaleUpdate, settle};
 pub use state::{Recommendation, ScaleEvent, State, StateVersion, Status};
+pub use strategy::StrategyState;
 pub use strategy::hpa::{Calculation, MetricError, MetricStatus};
 pub use trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};

@@ -8,6 +8,7 @@ use trimtab_metric::{Span, Timestamp};
 use crate::condition::Conditions;
 use crate::digest::Digest;
 use crate::policy::{Policy, ScalingRules};
+use crate::strategy::StrategyState;
 
 /// Everything that a decision remembers. A plain value: it serializes, and a decision made with it
 /// after a restart is the decision that would have been made without one.
@@ -43,6 +44,9 @@ pub struct State {
     /// What the last decision reported.
     #[serde(default)]
     pub status: Status,
+    /// What the strategy itself remembers; that of another strategy than the policy's is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<StrategyState>,
 }
 
 /// The version of the state's form; reading any other is an error.
@@ -145,7 +149,7 @@ impl State {
 
 /// How many entries a span holds if one is made per sync period: one at each end.
 fn slots(policy: &Policy, span: Span) -> usize {
-    let sync = policy.hpa().sync_period.as_millis().max(1);
+    let sync = policy.period().as_millis().max(1);
     let slots = usize::try_from(span.as_millis() / sync).unwrap_or(0);
     slots.saturating_add(1).min(State::MOST_ENTRIES)
 }

@@ -136,7 +136,7 @@ const API_VERSION: &str = "trimtab.dev/v1alpha1";
 /// The fields of every document, besides which there are none.
 const DOCUMENT_FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 /// What a `ScalingPolicy` has and a HorizontalPodAutoscaler has not.
-const OWN_FIELDS: [&str; 2] = ["strategy", "hpa"];
+const OWN_FIELDS: [&str; 5] = ["strategy", "hpa", "keda", "knative", "rayServe"];
 
 fn read_document(root: &Node, source: &Source) -> Result<Document, Vec<Problem>> {
     let mut problems = Vec::new();

@@ -1,7 +1,7 @@
 //! `trimtab conform`: recorded decisions of real autoscalers, made again by the engine.
 //!
 //! A file of vectors is JSON lines, optionally gzipped. What a line is about stands in the line
-//! (`family`), so a file may have any name.
+//! (`family`, or the fields that only its family has), so a file may have any name.
 
 mod behavior;
 mod case;
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use thiserror::Error;
 
 use case::{Checks, Mismatch, Verdict};
@@ -72,7 +73,30 @@ pub struct Counts {
 struct Line {
     #[serde(default)]
     id: String,
-    family: String,
+    #[serde(default)]
+    family: Option<String>,
+    /// Fields by which a line without a family tells what it is about.
+    #[serde(default)]
+    formula: Option<IgnoredAny>,
+    #[serde(default)]
+    gang_size: Option<IgnoredAny>,
+    #[serde(default)]
+    start_ready: Option<IgnoredAny>,
+    #[serde(default, rename = "in")]
+    input: Option<IgnoredAny>,
+}
+
+impl Line {
+    fn family(&self) -> &str {
+        let marks = [
+            (&self.formula, "keda_formula"),
+            (&self.gang_size, "ray_serve"),
+            (&self.start_ready, "knative_kpa"),
+            (&self.input, "knative_scale_to_zero"),
+        ];
+        let marked = || marks.iter().find(|(mark, _)| mark.is_some()).map(|(_, family)| *family);
+        self.family.as_deref().or_else(marked).unwrap_or_default()
+    }
 }
 
 /// Checks the files and reports on each: a line of counts, then the first `show` failures.
@@ -130,7 +154,7 @@ fn check_file(file: &Path, show: usize) -> Result<(Counts, Vec<Failure>), Confor
             return Err(wrong(format!("it is longer than {} MiB", LONGEST_LINE >> 20)));
         }
         let line: Line = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-        match check_line(&line.family, &text).map_err(wrong)? {
+        match check_line(line.family(), &text).map_err(wrong)? {
             Verdict { mismatch: None, platform_defined: false } => counts.passed += 1,
             Verdict { mismatch: None, platform_defined: true } => counts.platform_defined += 1,
             Verdict { mismatch: Some(mismatch), .. } => {

@@ -12,7 +12,7 @@ mod resolve;
 mod sample;
 
 pub use pods::{PodPhase, PodRow, PodTable, Readiness};
-pub use readings::{MetricReading, PodReadings, Requests, Unavailable};
+pub use readings::{MetricReading, PodReadings, Point, Requests, Unavailable};
 pub use record::{
     ContainerKind, ContainerMetrics, ContainerRecord, ObservationRecord, PodMetrics, PodRecord,
     ReadingRecord, ResourceList,

@@ -16,6 +16,18 @@ pub enum MetricReading {
     Total(i64),
     /// The values of the series that the metric selected, in the source's order: External metrics.
     Totals(Vec<i64>),
+    /// What each source of a load counted over time, for a strategy that averages by itself (see
+    /// [`Policy::sampling`](crate::Policy::sampling)): External metrics.
+    Series(Vec<Vec<Point>>),
+}
+
+/// One value of a series.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Point {
+    /// When it was counted.
+    pub at: Timestamp,
+    /// What, in thousandths.
+    pub milli: i64,
 }
 
 /// Why a metric has no reading.

@@ -160,6 +160,10 @@ pub struct ReadingRecord {
     /// The values of all series: External metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<Quantity>>,
+    /// What each source counted, by its name, as pairs of a time and a value in order of time:
+    /// External metrics of a strategy that averages over a window by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<BTreeMap<String, Vec<(Timestamp, Quantity)>>>,
     /// Why there is no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<Unavailable>,

@@ -10,7 +10,7 @@ use trimtab_metric::{InvalidReason, Quantity, Reading, Sample, Span, Timestamp};
 
 use super::requests::{requested, used};
 use super::{
-    MetricReading, Observation, ObservationRecord, PodReadings, PodRecord, PodRow, PodTable,
+    MetricReading, Observation, ObservationRecord, PodReadings, PodRecord, PodRow, PodTable, Point,
     Readiness, ReadingRecord, Requests, Scale, Unavailable,
 };
 use crate::policy::{Metric, MetricSource, Policy, Target};
@@ -200,6 +200,15 @@ impl ObservationRecord {
         let wrong = |expected| {
             Err(ObservationError::WrongForm { metric: reading.metric.clone(), expected })
         };
+        if let Some(series) = &reading.series {
+            let alone =
+                reading.pods.is_none() && reading.value.is_none() && reading.values.is_none();
+            return match (metric.source(), policy.sampling()) {
+                (MetricSource::External, Some(_)) if alone => Ok(sampled(series)),
+                (MetricSource::External, Some(_)) => wrong("its `series` alone"),
+                _ => wrong("no `series`, which only `knative` and `rayServe` read"),
+            };
+        }
         match (metric.source(), &reading.pods, &reading.value, &reading.values) {
             (MetricSource::Object, None, Some(value), None) => {
                 Ok(value.checked_milli().map_or(OUT_OF_RANGE, MetricReading::Total))
@@ -274,6 +283,17 @@ impl ObservationRecord {
 }
 
 /// A value that no `i64` of thousandths holds is no value: cut off, it would be another one.
+fn sampled(series: &BTreeMap<String, Vec<(Timestamp, Quantity)>>) -> MetricReading {
+    let points = |points: &Vec<(Timestamp, Quantity)>| {
+        let point = |(at, value): &(Timestamp, Quantity)| {
+            value.checked_milli().map(|milli| Point { at: *at, milli })
+        };
+        points.iter().map(point).collect::<Option<Vec<_>>>()
+    };
+    let sources: Option<Vec<_>> = series.values().map(points).collect();
+    sources.map_or(OUT_OF_RANGE, MetricReading::Series)
+}
+
 const OUT_OF_RANGE: MetricReading = MetricReading::Unavailable(Unavailable::Invalid);
 
 fn requests(

@@ -4,9 +4,11 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use trimtab_metric::Quantity;
+
 use super::{
-    BehaviorSpec, MetricSpec, MetricTarget, PolicySpec, ResourceMetricSource, ScalingPolicyRule,
-    ScalingRulesSpec,
+    BehaviorSpec, ExternalMetricSource, MetricIdentifier, MetricSpec, MetricTarget, PolicySpec,
+    ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec, StrategyName,
 };
 
 /// Percent of the CPU request that a policy without metrics aims at.
@@ -15,10 +17,13 @@ const DEFAULT_CPU_UTILIZATION: i32 = 80;
 const DEFAULT_PERIOD_SECONDS: i32 = 15;
 
 impl PolicySpec {
-    /// Fills in what is absent, exactly as the API server does for a HorizontalPodAutoscaler.
+    /// Fills in what is absent, exactly as the API server does for a HorizontalPodAutoscaler, and as
+    /// KEDA, Knative and Ray Serve do under their strategies.
     ///
-    /// - `minReplicas`: 1.
-    /// - `metrics`, absent or empty: CPU at 80 % of the request.
+    /// - `minReplicas`: 1; 0 under `keda` and `knative`.
+    /// - `maxReplicas`: 100 under `keda` and 1 under `rayServe`; otherwise it stays 0.
+    /// - `metrics`, absent or empty: CPU at 80 % of the request; under `knative` a `concurrency` of
+    ///   100 per replica, under `rayServe` 2 `ongoing_requests`.
     /// - `behavior` stays absent if it is absent. If it is there, each direction is completed field
     ///   by field: `selectPolicy` `Max`; `scaleUp` no window and 4 pods or 100 % every 15 s;
     ///   `scaleDown` 100 % every 15 s. The window of `scaleDown` stays unset, since its default
@@ -39,9 +44,22 @@ impl PolicySpec {
     /// ```
     #[must_use]
     pub fn with_defaults(mut self) -> PolicySpec {
-        self.min_replicas.get_or_insert(1);
+        let (min, max) = match self.strategy {
+            StrategyName::Hpa => (1, 0),
+            StrategyName::Keda => (0, 100),
+            StrategyName::Knative => (0, 0),
+            StrategyName::RayServe => (1, 1),
+        };
+        self.min_replicas.get_or_insert(min);
+        if self.max_replicas == 0 {
+            self.max_replicas = max;
+        }
         if self.metrics.as_ref().is_none_or(Vec::is_empty) {
-            self.metrics = Some(vec![default_metric()]);
+            self.metrics = Some(vec![match self.strategy {
+                StrategyName::Hpa | StrategyName::Keda => default_metric(),
+                StrategyName::Knative => default_total("concurrency", 100),
+                StrategyName::RayServe => default_total("ongoing_requests", 2),
+            }]);
         }
         self.behavior = self.behavior.map(|behavior| BehaviorSpec {
             scale_up: Some(scale_up(behavior.scale_up.unwrap_or_default())),
@@ -59,6 +77,22 @@ fn default_metric() -> MetricSpec {
             target: MetricTarget {
                 type_: String::from("Utilization"),
                 average_utilization: Some(DEFAULT_CPU_UTILIZATION),
+                ..MetricTarget::default()
+            },
+        }),
+        ..MetricSpec::default()
+    }
+}
+
+/// The load of the whole service, this much for each replica.
+fn default_total(name: &str, average: i64) -> MetricSpec {
+    MetricSpec {
+        type_: String::from("External"),
+        external: Some(ExternalMetricSource {
+            metric: MetricIdentifier { name: String::from(name), selector: None },
+            target: MetricTarget {
+                type_: String::from("AverageValue"),
+                average_value: Some(Quantity::from_units(average)),
                 ..MetricTarget::default()
             },
         }),

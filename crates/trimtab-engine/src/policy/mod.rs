@@ -6,6 +6,7 @@ mod field_error;
 mod finite;
 mod metric;
 mod spec;
+mod strategy;
 mod validate;
 
 pub use behavior::{Behavior, RateLimit, RateLimitKind, ScalingRules, SelectPolicy};
@@ -16,7 +17,12 @@ pub use spec::{
     BehaviorSpec, ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
     FeatureGatesSpec, HpaSpec, LabelSelector, LabelSelectorRequirement, MetricIdentifier,
     MetricSpec, MetricTarget, ObjectMetricSource, PodsMetricSource, PolicySpec,
-    ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec, StrategyName,
+    ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec,
+};
+pub use strategy::{
+    FallbackBehavior, FallbackSpec, KedaSettings, KedaSpec, KedaTriggerSpec, KnativeAggregation,
+    KnativeSettings, KnativeSpec, RayServeAggregation, RayServeSettings, RayServeSpec, Sampling,
+    ScalingModifiersSpec, Strategy, StrategyName, TargetCapacityDirection,
 };
 
 use alloc::vec::Vec;
@@ -54,6 +60,7 @@ pub struct Policy {
     metrics: Vec<Metric>,
     behavior: Option<Behavior>,
     hpa: HpaSettings,
+    strategy: Strategy,
 }
 
 /// The least and the most replicas.
@@ -61,7 +68,7 @@ pub struct Policy {
 pub struct Bounds {
     /// `minReplicas`
     pub min: i32,
-    /// `maxReplicas`
+    /// `maxReplicas`; the largest `i32` where there is no limit.
     pub max: i32,
 }
 
@@ -140,13 +147,18 @@ impl Policy {
 
     fn compile(spec: PolicySpec) -> Self {
         let hpa = HpaSettings::from_spec(spec.hpa.as_ref());
-        let bounds = Bounds { min: spec.min_replicas.unwrap_or(1), max: spec.max_replicas };
+        let max = match (spec.strategy, spec.max_replicas) {
+            (StrategyName::Knative, 0) => i32::MAX,
+            (_, max) => max,
+        };
+        let bounds = Bounds { min: spec.min_replicas.unwrap_or(1), max };
+        let strategy = Strategy::from_spec(&spec);
         let metrics = spec.metrics.iter().flatten().map(Metric::from_spec).collect();
         let behavior = spec
             .behavior
             .as_ref()
             .map(|behavior| Behavior::from_spec(behavior, hpa.downscale_stabilization));
-        Self { spec, bounds, metrics, behavior, hpa }
+        Self { spec, bounds, metrics, behavior, hpa, strategy }
     }
 
     /// The spec with its defaults filled in.
@@ -167,6 +179,28 @@ impl Policy {
     /// The rules of movement; `None` is the HPA's older path with its fixed rate limit.
     pub fn behavior(&self) -> Option<&Behavior> {
         self.behavior.as_ref()
+    }
+
+    /// The strategy that decides, with its settings.
+    pub fn strategy(&self) -> &Strategy {
+        &self.strategy
+    }
+
+    /// Time between two decisions, as the strategy has it: the HPA's sync period, Knative's tick.
+    ///
+    /// ```
+    /// # use trimtab_engine::{Policy, PolicySpec, StrategyName};
+    /// let knative = PolicySpec { strategy: StrategyName::Knative, ..PolicySpec::default() };
+    /// assert_eq!(Policy::from_stored(PolicySpec::default()).period().to_string(), "15s");
+    /// assert_eq!(Policy::from_stored(knative).period().to_string(), "2s");
+    /// ```
+    pub fn period(&self) -> Span {
+        self.strategy.period(&self.hpa)
+    }
+
+    /// How the strategy samples its load by itself, where it does not take readings as they come.
+    pub fn sampling(&self) -> Option<Sampling> {
+        self.strategy.sampling()
     }
 
     /// What the cluster sets for every HPA.

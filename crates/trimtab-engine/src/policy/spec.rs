@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Quantity;
 
-use super::Finite;
+use super::{Finite, KedaSpec, KnativeSpec, RayServeSpec, StrategyName};
 
 /// The `spec` of a `ScalingPolicy`, as written and before any check.
 ///
@@ -46,10 +46,12 @@ pub struct PolicySpec {
     /// Which rule turns load into a wanted count. Default: `hpa`.
     #[serde(default)]
     pub strategy: StrategyName,
-    /// Fewest replicas. Default 1; 0 needs the `HPAScaleToZero` gate and an Object or External metric.
+    /// Fewest replicas. Default 1; under `keda` and `knative` 0. Under `hpa`, 0 needs the
+    /// `HPAScaleToZero` gate and an Object or External metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_replicas: Option<i32>,
-    /// Most replicas. Required: at least 1 and at least `minReplicas`.
+    /// Most replicas, at least 1 and at least `minReplicas`. Required, but for these defaults: 100
+    /// under `keda`, 1 under `rayServe`, and no limit (0) under `knative`.
     #[serde(default)]
     pub max_replicas: i32,
     /// What is measured and what each measure should be. Default: CPU at 80 % of the request.
@@ -62,16 +64,15 @@ pub struct PolicySpec {
     /// What a cluster sets for all its HorizontalPodAutoscalers by flags and feature gates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hpa: Option<HpaSpec>,
-}
-
-/// The strategies by name.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub enum StrategyName {
-    /// The Kubernetes HorizontalPodAutoscaler, reproduced exactly.
-    #[default]
-    Hpa,
+    /// What `strategy: keda` needs to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keda: Option<KedaSpec>,
+    /// What `strategy: knative` needs to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knative: Option<KnativeSpec>,
+    /// What `strategy: rayServe` needs to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ray_serve: Option<RayServeSpec>,
 }
 
 /// A reference to one object by API version, kind and name.

@@ -310,6 +310,7 @@ impl Reading {
             pods: self.pods.as_ref().map(|pods| samples(pods)),
             value: self.value_milli.as_ref().map(quantity),
             values: self.values_milli.as_ref().map(list),
+            series: None,
             unavailable: (self.error || !given).then_some(Unavailable::Failed),
         }
     }

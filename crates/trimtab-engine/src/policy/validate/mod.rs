@@ -6,6 +6,7 @@
 
 mod metrics;
 mod names;
+mod strategy;
 
 use alloc::format;
 use alloc::string::String;
@@ -14,7 +15,7 @@ use alloc::vec::Vec;
 use self::names::{api_version_problem, path_segment_problem};
 use super::{
     BehaviorSpec, CrossVersionObjectReference, FieldError, FieldErrorKind, Finite, HpaSpec,
-    PolicySpec, ScalingPolicyRule, ScalingRulesSpec,
+    PolicySpec, ScalingPolicyRule, ScalingRulesSpec, StrategyName,
 };
 
 /// Longest stabilization window, in seconds.
@@ -55,20 +56,22 @@ impl Errors {
 pub(super) fn validate(spec: &PolicySpec) -> Vec<FieldError> {
     let mut errors = Errors::default();
     let gates = spec.hpa.as_ref().and_then(|hpa| hpa.feature_gates.as_ref());
-    let may_be_zero = gates.and_then(|gates| gates.hpa_scale_to_zero).unwrap_or(false);
+    let is_hpa = spec.strategy == StrategyName::Hpa;
+    let may_be_zero = !is_hpa || gates.and_then(|gates| gates.hpa_scale_to_zero).unwrap_or(false);
     let tolerance_counts = gates.and_then(|gates| gates.hpa_configurable_tolerance).unwrap_or(true);
 
     replicas(spec, may_be_zero, &mut errors);
     let target = &spec.scale_target_ref;
     reference(target, target.kind != CORE_SCALE_TARGET, "spec.scaleTargetRef", &mut errors);
     let given = spec.metrics.as_deref().unwrap_or_default();
-    metrics::metrics(given, spec.min_replicas == Some(0), &mut errors);
+    metrics::metrics(given, is_hpa && spec.min_replicas == Some(0), &mut errors);
     if let Some(given) = &spec.behavior {
         behavior(given, tolerance_counts, &mut errors);
     }
     if let Some(given) = &spec.hpa {
         hpa(given, &mut errors);
     }
+    strategy::strategy(spec, &mut errors);
     errors.0
 }
 
@@ -85,6 +88,9 @@ fn replicas(spec: &PolicySpec, may_be_zero: bool, errors: &mut Errors) {
             (_, false) => format!("is {min} and has to be at least 1"),
         };
         errors.invalid(String::from("spec.minReplicas"), detail);
+    }
+    if max == 0 && spec.strategy == StrategyName::Knative {
+        return;
     }
     let field = || String::from("spec.maxReplicas");
     if max == 0 {

@@ -6,23 +6,8 @@ use crate::decision::Outcome;
 use crate::observation::{Observation, Scale, Selector};
 use crate::policy::{Metric, MetricSource, Policy};
 use crate::state::State;
+use crate::strategy::Sized;
 use crate::trace::{MetricResult, MetricStep, Recorder, Rule, Stage, Step};
-
-/// What the strategy has to say.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sized {
-    /// This many, by the metric at `winner`.
-    Wanted {
-        /// The count; never negative.
-        replicas: i32,
-        /// The metric that proposed it.
-        winner: u32,
-        /// [`Outcome::Decided`] or [`Outcome::PartiallyDecided`].
-        outcome: Outcome,
-    },
-    /// Nothing: not enough is known, or the workload is switched off.
-    Nothing(Outcome),
-}
 
 /// Asks every metric for a proposal and takes the largest.
 ///

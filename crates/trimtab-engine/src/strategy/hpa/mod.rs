@@ -11,7 +11,7 @@ mod total;
 
 pub use proposal::{Calculation, MetricError, MetricStatus, Proposal};
 
-pub(crate) use combine::{Sized, size};
+pub(crate) use combine::size;
 
 use trimtab_metric::Timestamp;
 

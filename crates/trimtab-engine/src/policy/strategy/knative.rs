@@ -1,0 +1,113 @@
+//! Knative's settings: the `autoscaling.knative.dev/` annotations and `config-autoscaler`.
+
+use serde::{Deserialize, Serialize};
+use trimtab_metric::Span;
+
+use super::Sampling;
+use crate::policy::{Finite, PolicySpec};
+
+/// What `strategy: knative` needs to know; names are those of the annotations and of
+/// `config-autoscaler`, with units.
+///
+/// `minReplicas` is `min-scale` (default 0), `maxReplicas` is `max-scale` (0 or absent: no limit).
+/// `metrics` holds one External metric, the concurrency or the requests per second of the whole
+/// service; its `averageValue` is what one replica may have in all (`target`, or
+/// `containerConcurrency` where that is less).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KnativeSpec {
+    /// The share of the target that a replica should have, in percent, above 0 to 100. Default 70.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_utilization_percentage: Option<Finite>,
+    /// The window of the calm average, 6 to 3600 s. Default 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable_window_seconds: Option<i32>,
+    /// The panic window in percent of the stable one, 1 to 100. Default 10. It is at least 1 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic_window_percentage: Option<Finite>,
+    /// Panic begins when this percentage of the ready replicas is wanted, 110 to 1000. Default 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic_threshold_percentage: Option<Finite>,
+    /// At most this many times the ready replicas in one tick; above 1. Default 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_scale_up_rate: Option<Finite>,
+    /// At least the ready replicas divided by this in one tick; above 1. Default 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_scale_down_rate: Option<Finite>,
+    /// How many requests more than now the replicas should be able to take before the activator
+    /// buffers; -1 keeps it in the path always, 0 only at zero replicas. Default 211.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_burst_capacity: Option<Finite>,
+    /// The least count that any demand at all leads to. Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation_scale: Option<i32>,
+    /// The count that a new revision has to reach once. Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_scale: Option<i32>,
+    /// For how long a lower count has to be wanted, 0 to 3600 s, in steps of 2 s. Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_down_delay_seconds: Option<i32>,
+    /// Whether the count may go to 0. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_scale_to_zero: Option<bool>,
+    /// How long the activator has been in the path before the last replica goes. Default 30, at
+    /// least 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_to_zero_grace_period_seconds: Option<i32>,
+    /// How long the last replica stays at least once there is no traffic. Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_to_zero_pod_retention_period_seconds: Option<i32>,
+    /// How long a revision may take to become ready before it is given up (`progress-deadline`).
+    /// Default 600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_deadline_seconds: Option<i32>,
+    /// How samples are averaged over the windows. Default `linear`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregation: Option<KnativeAggregation>,
+    /// Whether a route sends traffic to the revision. Without, `minReplicas` does not count and the
+    /// scale-down rate neither. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reachable: Option<bool>,
+    /// Time between two decisions (`tick-interval`), in seconds. Default 2, at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick_interval_seconds: Option<i32>,
+}
+
+/// How samples are averaged over a window.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum KnativeAggregation {
+    /// Every second counts the same.
+    #[default]
+    Linear,
+    /// The last seconds count most (`weighted-exponential`).
+    WeightedExponential,
+}
+
+/// [`KnativeSpec`] with the defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnativeSettings {
+    /// Time between two decisions.
+    pub tick_interval: Span,
+    /// The window of the calm average.
+    pub stable_window: Span,
+}
+
+impl KnativeSettings {
+    pub(super) fn from_spec(spec: &PolicySpec) -> Self {
+        let absent = KnativeSpec::default();
+        let spec = spec.knative.as_ref().unwrap_or(&absent);
+        let seconds =
+            |value: Option<i32>, default: i64| Span::from_secs(value.map_or(default, i64::from));
+        Self {
+            tick_interval: seconds(spec.tick_interval_seconds, 2),
+            stable_window: seconds(spec.stable_window_seconds, 60),
+        }
+    }
+
+    /// Knative scrapes every second and records at once.
+    pub(super) fn sampling(&self) -> Sampling {
+        const SECOND: Span = Span::from_secs(1);
+        Sampling { interval: SECOND, report_interval: SECOND, look_back: self.tick_interval }
+    }
+}

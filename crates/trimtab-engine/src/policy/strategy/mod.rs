@@ -1,0 +1,112 @@
+//! The strategy of a policy: by name as it is written, with its settings as it is decided with.
+
+mod keda;
+mod knative;
+mod ray_serve;
+
+pub use keda::{
+    FallbackBehavior, FallbackSpec, KedaSettings, KedaSpec, KedaTriggerSpec, ScalingModifiersSpec,
+};
+pub use knative::{KnativeAggregation, KnativeSettings, KnativeSpec};
+pub use ray_serve::{RayServeAggregation, RayServeSettings, RayServeSpec, TargetCapacityDirection};
+
+use alloc::boxed::Box;
+
+use serde::{Deserialize, Serialize};
+use trimtab_metric::Span;
+
+use super::{HpaSettings, PolicySpec};
+
+/// The strategies by name.
+///
+/// ```
+/// use trimtab_engine::StrategyName;
+///
+/// let name: StrategyName = serde_json::from_str("\"rayServe\"")?;
+/// assert_eq!(name, StrategyName::RayServe);
+/// assert_eq!(name.to_string(), "rayServe");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum StrategyName {
+    /// The Kubernetes HorizontalPodAutoscaler, reproduced exactly.
+    #[default]
+    Hpa,
+    /// KEDA's executor between 0 and 1 around the HPA that it generates, reproduced exactly.
+    Keda,
+    /// Knative's KPA, reproduced exactly.
+    Knative,
+    /// Ray Serve's autoscaling, reproduced exactly.
+    RayServe,
+}
+
+impl core::fmt::Display for StrategyName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Hpa => "hpa",
+            Self::Keda => "keda",
+            Self::Knative => "knative",
+            Self::RayServe => "rayServe",
+        })
+    }
+}
+
+/// The strategy that a policy decides by, with its settings.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// `hpa`, by [`Policy::hpa`](crate::Policy::hpa).
+    Hpa,
+    /// `keda`
+    Keda(Box<KedaSettings>),
+    /// `knative`
+    Knative(Box<KnativeSettings>),
+    /// `rayServe`
+    RayServe(Box<RayServeSettings>),
+}
+
+/// Where a strategy samples its load by itself, at which rhythm.
+///
+/// The HPA and KEDA read metrics when they decide; Knative and Ray Serve keep windows of samples
+/// that they take far more often than they are told of them.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// Time between two samples.
+    pub interval: Span,
+    /// Time between two reports of the samples since the one before; at least `interval`.
+    pub report_interval: Span,
+    /// How far back a report has to go.
+    pub look_back: Span,
+}
+
+impl Strategy {
+    pub(super) fn from_spec(spec: &PolicySpec) -> Self {
+        match spec.strategy {
+            StrategyName::Hpa => Self::Hpa,
+            StrategyName::Keda => Self::Keda(Box::new(KedaSettings::from_spec(spec))),
+            StrategyName::Knative => Self::Knative(Box::new(KnativeSettings::from_spec(spec))),
+            StrategyName::RayServe => Self::RayServe(Box::new(RayServeSettings::from_spec(spec))),
+        }
+    }
+
+    /// Time between two decisions.
+    pub(super) fn period(&self, hpa: &HpaSettings) -> Span {
+        match self {
+            Self::Hpa => hpa.sync_period,
+            Self::Keda(keda) => keda.period(hpa),
+            Self::Knative(knative) => knative.tick_interval,
+            Self::RayServe(ray) => ray.control_loop_interval,
+        }
+    }
+
+    /// How the strategy samples its load by itself, if it does.
+    pub(super) fn sampling(&self) -> Option<Sampling> {
+        match self {
+            Self::Hpa | Self::Keda(_) => None,
+            Self::Knative(knative) => Some(knative.sampling()),
+            Self::RayServe(ray) => Some(ray.sampling()),
+        }
+    }
+}
