@@ -1,6 +1,7 @@
 //! What one decision hands to the next: recommendations, scale events and the last status.
 
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use trimtab_metric::{Span, Timestamp};
@@ -26,7 +27,7 @@ use crate::strategy::StrategyState;
 /// assert_eq!(serde_json::from_str::<State>(&text)?, fresh);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct State {
@@ -161,6 +162,15 @@ pub(crate) fn push_tight<T>(entries: &mut Vec<T>, entry: T) {
         entries.reserve_exact(4);
     }
     entries.push(entry);
+}
+
+/// What a later release adds counts only where it is set, so that a state keeps its digest.
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { version, recommendations, scale_ups, scale_downs, status, strategy } = self;
+        (version, recommendations, scale_ups, scale_downs, status).hash(hasher);
+        strategy.iter().for_each(|strategy| strategy.hash(hasher));
+    }
 }
 
 impl Serialize for StateVersion {

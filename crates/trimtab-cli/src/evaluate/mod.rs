@@ -44,7 +44,7 @@ pub(crate) fn run(args: &EvaluateArgs, out: &mut dyn Write) -> Result<Exit, Comm
     stdin_once(&[("--policy", Some(&args.policy.policy)), ("--series or --requests", load)])?;
     let document = policy_file::load(&args.policy)?;
     let policy = &document.policy;
-    let sync = args.sync.unwrap_or(policy.hpa().sync_period);
+    let sync = args.sync.unwrap_or(policy.period());
     if sync <= Span::ZERO {
         return Err(CommandError::argument(format!(
             "`--sync {sync}` is no time between decisions"

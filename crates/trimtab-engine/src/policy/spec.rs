@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Quantity;
@@ -37,7 +38,7 @@ use super::{Finite, KedaSpec, KnativeSpec, RayServeSpec, StrategyName};
 /// assert_eq!(policy.bounds().max, 20);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicySpec {
     /// What is scaled. Has to name a resource with a `scale` subresource.
@@ -73,6 +74,32 @@ pub struct PolicySpec {
     /// What `strategy: rayServe` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ray_serve: Option<RayServeSpec>,
+}
+
+/// What a later release adds counts only where it is set, so that a policy keeps its digest.
+impl Hash for PolicySpec {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self {
+            scale_target_ref,
+            strategy,
+            min_replicas,
+            max_replicas,
+            metrics,
+            behavior,
+            hpa,
+            keda,
+            knative,
+            ray_serve,
+        } = self;
+        (scale_target_ref, min_replicas, max_replicas).hash(hasher);
+        (metrics, behavior, hpa).hash(hasher);
+        if *strategy != StrategyName::Hpa {
+            strategy.as_str().hash(hasher);
+        }
+        keda.iter().for_each(|keda| keda.hash(hasher));
+        knative.iter().for_each(|knative| knative.hash(hasher));
+        ray_serve.iter().for_each(|ray_serve| ray_serve.hash(hasher));
+    }
 }
 
 /// A reference to one object by API version, kind and name.

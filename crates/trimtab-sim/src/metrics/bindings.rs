@@ -7,6 +7,7 @@ use trimtab_engine::{Metric, MetricSource, Policy};
 
 use super::names::{Meaning, exact_meaning, meaning, nearest};
 use super::reading::is_per_replica;
+use super::sampler::Sampler;
 use super::signal::Signal;
 
 /// The signals that the metrics of a policy take, in the policy's order.
@@ -135,6 +136,16 @@ pub enum BindError {
         /// The signal.
         signal: Signal,
     },
+    /// A strategy samples its metric by itself, which only loads can be.
+    #[error(
+        "the strategy samples `{metric}` by itself, and `{signal}` can't be: map it by `--metric {metric}=SIGNAL` to requests_in_flight, requests_running, requests_waiting or requests_per_second"
+    )]
+    NotSampled {
+        /// The metric.
+        metric: String,
+        /// The signal.
+        signal: Signal,
+    },
     /// Resource metrics of two containers.
     #[error(
         "the policy measures the containers `{first}` and `{second}`: a simulated replica has one"
@@ -169,6 +180,13 @@ impl Bindings {
             .filter(known)
             .map(|metric| bind(metric, overrides))
             .collect::<Result<_, _>>()?;
+        let sampled = metrics.iter().filter(|_| policy.sampling().is_some());
+        let unfit = sampled
+            .map(|one| (one, one.meaning.signal))
+            .find(|(_, signal)| !Sampler::takes(*signal));
+        if let Some((binding, signal)) = unfit {
+            return Err(BindError::NotSampled { metric: binding.metric.clone(), signal });
+        }
         let mut containers = metrics.iter().filter_map(|binding| binding.container.as_ref());
         if let Some(first) = containers.next()
             && let Some(second) = containers.find(|container| *container != first)
@@ -182,6 +200,12 @@ impl Bindings {
     /// The metrics' names with their signals.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Signal)> {
         self.metrics.iter().map(|binding| (binding.metric.as_str(), binding.meaning.signal))
+    }
+
+    /// What takes the samples of a policy whose strategy takes them by itself.
+    pub fn sampler(&self, policy: &Policy) -> Option<Sampler> {
+        let signal = self.metrics.first()?.meaning.signal;
+        Some(Sampler::new(policy.sampling()?, signal))
     }
 
     pub(super) fn bindings(&self) -> &[Binding] {

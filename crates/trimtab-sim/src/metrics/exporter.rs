@@ -179,6 +179,11 @@ impl GatewayExporter {
         self.e2e.observe(e2e_seconds, 1);
     }
 
+    /// How many requests have arrived, those that were turned away included.
+    pub const fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
     pub(super) fn ttft(&self) -> Buckets<'_> {
         self.ttft.buckets()
     }

@@ -2,7 +2,8 @@
 //!
 //! Replicas and the gateway count ([`Exporter`], [`GatewayExporter`]); a [`Scraper`] reads what they
 //! counted; [`Bindings`] say which [`Signal`] each metric of a policy takes; [`observe`] makes the
-//! observation that the policy decides on. It never shows the future, nor the exact present.
+//! observation that the policy decides on. It never shows the future, nor the exact present. What a
+//! strategy samples by itself is taken by a [`Sampler`] instead.
 
 mod bindings;
 mod exporter;
@@ -10,6 +11,7 @@ mod latency;
 mod names;
 mod observe;
 mod reading;
+mod sampler;
 mod scraper;
 mod series;
 mod signal;
@@ -18,6 +20,7 @@ pub use bindings::{BindError, Bindings};
 pub use exporter::{Exporter, GatewayExporter, Gauges};
 pub use names::{PublishedName, Whole, published_names};
 pub use observe::{PodView, observe};
+pub use sampler::{Sampler, ServiceLoad};
 pub use scraper::Scraper;
 pub use signal::{Signal, Statistic, Timing};
 

@@ -144,6 +144,10 @@ const TABLE: &[(&str, Entry, Whole)] = &[
     // NVIDIA DCGM: docs.nvidia.com/datacenter/dcgm, field identifiers.
     ("DCGM_FI_DEV_GPU_UTIL", Plain(S::GpuUtilizationPercent), Mean),
     ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", Plain(S::GpuUtilizationRatio), Mean),
+    // Knative's `autoscaling.knative.dev/metric`, and what Ray Serve's target is of.
+    ("concurrency", Plain(S::RequestsInFlight), Service),
+    ("rps", Plain(S::RequestsPerSecond), Service),
+    ("ongoing_requests", Plain(S::RequestsInFlight), Service),
     // Names in wide use that no server owns.
     ("input_tokens_per_second", Plain(S::PromptTokensPerSecond), Service),
     ("output_tokens_per_second", Plain(S::GenerationTokensPerSecond), Service),

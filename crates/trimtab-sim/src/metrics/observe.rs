@@ -10,12 +10,16 @@ use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
 
 use super::bindings::{Binding, Bindings, Form};
 use super::reading::{is_windowed, of_replica, of_service};
+use super::sampler::Sampler;
 use super::scraper::Scraper;
 use super::{NANOS_PER_MILLI, timestamp};
 use crate::Moment;
 
 /// The container of a simulated pod, where the policy does not name it.
 const CONTAINER: &str = "server";
+
+/// The source of samples.
+const SOURCE: &str = "service";
 
 /// One pod as the control plane sees it.
 ///
@@ -60,6 +64,8 @@ impl PodView {
 /// What the policy sees at `now`: the pods as they are, and of their metrics what was scraped
 /// `delay_seconds` ago or earlier.
 ///
+/// A strategy that samples by itself is told what its `sampler` reports, at once.
+///
 /// `spec_replicas` is how many were last asked for; `statusReplicas` becomes the number of pods that
 /// are not terminating. A replica without a scrape in the last five minutes, or of a rate without two
 /// in the window, has no reading, which is not zero; a quantile of no requests is none either. Every
@@ -91,7 +97,7 @@ impl PodView {
 ///     terminating: false,
 /// };
 /// let waiting = |now: f64| {
-///     let seen = observe(&bindings, &scraper, Moment::from_seconds(now), 1, &[pod]);
+///     let seen = observe(&bindings, &scraper, None, Moment::from_seconds(now), 1, &[pod]);
 ///     let sample = seen.readings[0].pods.as_ref()?.get("replica-0")?;
 ///     Some(sample.value.to_string())
 /// };
@@ -102,6 +108,7 @@ impl PodView {
 pub fn observe(
     bindings: &Bindings,
     scraper: &Scraper,
+    sampler: Option<&Sampler>,
     now: Moment,
     spec_replicas: i32,
     pods: &[PodView],
@@ -120,7 +127,10 @@ pub fn observe(
             .iter()
             .map(|binding| match binding.form {
                 Form::PerPod | Form::Resource => per_pod(binding, scraper, now, pods),
-                Form::Total => total(binding, scraper, now),
+                Form::Total => match sampler {
+                    Some(sampler) => sampled(binding, sampler, now),
+                    None => total(binding, scraper, now),
+                },
             })
             .collect(),
     }
@@ -189,6 +199,13 @@ fn total(binding: &Binding, scraper: &Scraper, now: Moment) -> ReadingRecord {
         }
         None => unavailable(Unavailable::Invalid),
     }
+}
+
+/// One source, the service; before the first report there is none.
+fn sampled(binding: &Binding, sampler: &Sampler, now: Moment) -> ReadingRecord {
+    let samples = sampler.report(now);
+    let sources = (!samples.is_empty()).then(|| (SOURCE.to_owned(), samples));
+    ReadingRecord { series: Some(sources.into_iter().collect()), ..unread(binding) }
 }
 
 fn amount(binding: &Binding, value: f64, at: Timestamp, window: Span) -> Reading {

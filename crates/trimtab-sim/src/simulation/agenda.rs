@@ -17,6 +17,8 @@ pub(super) enum Event {
     Apply { replicas: u32 },
     /// The metrics are scraped.
     Scrape,
+    /// The strategy takes a sample.
+    Sample,
     /// The policy decides.
     Decide,
 }
@@ -32,6 +34,11 @@ impl Agenda {
     pub(super) fn enter(&mut self, at: Moment, event: Event) {
         self.entered += 1;
         self.events.push(Reverse((at, self.entered, event)));
+    }
+
+    /// Enters an event that goes before the others of its moment.
+    pub(super) fn enter_first(&mut self, at: Moment, event: Event) {
+        self.events.push(Reverse((at, 0, event)));
     }
 
     pub(super) fn next(&self) -> Moment {

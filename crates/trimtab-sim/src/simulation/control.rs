@@ -7,13 +7,15 @@ use trimtab_engine::{
 };
 
 use crate::Moment;
-use crate::metrics::{Bindings, PodView, Scraper, observe};
+use crate::metrics::{Bindings, PodView, Sampler, Scraper, ServiceLoad, observe};
 
 /// A policy in charge of the simulated workload.
 #[derive(Debug)]
 pub(super) struct Control<'a> {
     policy: &'a Policy,
     bindings: &'a Bindings,
+    /// What the strategy samples by itself.
+    sampler: Option<Sampler>,
     state: State,
     /// What was last written to the target.
     spec_replicas: i32,
@@ -32,12 +34,25 @@ pub(super) enum Detail {
 
 impl<'a> Control<'a> {
     pub(super) fn new(policy: &'a Policy, bindings: &'a Bindings, replicas: i32) -> Self {
-        Self { policy, bindings, state: State::for_policy(policy), spec_replicas: replicas }
+        let (sampler, state) = (bindings.sampler(policy), State::for_policy(policy));
+        Self { policy, bindings, sampler, state, spec_replicas: replicas }
     }
 
     /// How long it waits between two decisions, in nanoseconds.
     pub(super) fn period_nanos(&self) -> i64 {
-        self.policy.hpa().sync_period.as_millis().max(1).saturating_mul(1_000_000)
+        self.policy.period().as_millis().max(1).saturating_mul(1_000_000)
+    }
+
+    /// How long it waits between two samples of its own, if it takes any, in nanoseconds.
+    pub(super) fn sampling_nanos(&self) -> Option<i64> {
+        self.sampler.as_ref().map(Sampler::interval_nanos)
+    }
+
+    /// Takes a sample.
+    pub(super) fn sample(&mut self, now: Moment, load: ServiceLoad) {
+        if let Some(sampler) = &mut self.sampler {
+            sampler.sample(now, load);
+        }
     }
 
     /// Makes one decision and writes it.
@@ -48,7 +63,8 @@ impl<'a> Control<'a> {
         pods: &[PodView],
         detail: Detail,
     ) -> Result<(Decision, Option<DecisionRecord>), ObservationError> {
-        let seen = observe(self.bindings, scraper, now, self.spec_replicas, pods);
+        let seen =
+            observe(self.bindings, scraper, self.sampler.as_ref(), now, self.spec_replicas, pods);
         let before = core::mem::take(&mut self.state);
         let (decision, record) = if detail == Detail::Record {
             let (mut record, after) = DecisionRecord::decide(self.policy, before, seen)?;

@@ -154,6 +154,9 @@ impl Simulation<'_> {
             .agenda
             .enter(Moment::from_seconds(self.cluster.metrics().scrape_seconds), Event::Scrape);
         fleet.agenda.enter(Moment::from_nanos(control.period_nanos()), Event::Decide);
+        if let Some(interval) = control.sampling_nanos() {
+            fleet.agenda.enter_first(Moment::from_nanos(interval), Event::Sample);
+        }
 
         let mut requests = workload.requests()?;
         let mut arrival = requests.next().transpose()?;
@@ -197,6 +200,12 @@ impl Simulation<'_> {
                 fleet.scrape(now);
                 let next = now.after_seconds(self.cluster.metrics().scrape_seconds);
                 fleet.agenda.enter(next, Event::Scrape);
+            }
+            Some(Event::Sample) => {
+                control.sample(now, fleet.load(now));
+                if let Some(interval) = control.sampling_nanos() {
+                    fleet.agenda.enter_first(now.after_nanos(interval), Event::Sample);
+                }
             }
             Some(Event::Decide) => {
                 self.decide(fleet, control, now, watch)?;

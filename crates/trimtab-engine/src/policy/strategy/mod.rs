@@ -11,6 +11,7 @@ pub use knative::{KnativeAggregation, KnativeSettings, KnativeSpec};
 pub use ray_serve::{RayServeAggregation, RayServeSettings, RayServeSpec, TargetCapacityDirection};
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Span;
@@ -42,14 +43,21 @@ pub enum StrategyName {
     RayServe,
 }
 
-impl core::fmt::Display for StrategyName {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
+impl StrategyName {
+    /// As it is written in a policy.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Hpa => "hpa",
             Self::Keda => "keda",
             Self::Knative => "knative",
             Self::RayServe => "rayServe",
-        })
+        }
+    }
+}
+
+impl fmt::Display for StrategyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

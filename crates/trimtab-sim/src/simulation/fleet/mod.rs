@@ -13,7 +13,7 @@ use super::recorder::Recorder;
 use super::replica::{Replica, State};
 use super::schedule::Schedule;
 use crate::cluster::Cluster;
-use crate::metrics::{GatewayExporter, Gauges, PodView, Scraper};
+use crate::metrics::{GatewayExporter, Gauges, PodView, Scraper, ServiceLoad};
 use crate::supply::{NodeId, Supply, SupplyEvent};
 use crate::{Moment, Request, Server, ServiceProfile};
 use told::Told;
@@ -145,6 +145,19 @@ impl<'a> Fleet<'a> {
     }
 
     /// Requests that have waited too long are turned away.
+    /// The load of the service as it is.
+    pub(super) fn load(&mut self, now: Moment) -> ServiceLoad {
+        self.expire(now);
+        let waiting = self.gateway.waiting();
+        let arrived = self.gateway_exporter.arrived();
+        let serving = self.slots.iter().flatten().map(|replica| replica.server.load(now));
+        serving.fold(ServiceLoad { running: 0, waiting, arrived }, |sum, load| ServiceLoad {
+            running: sum.running + load.running,
+            waiting: sum.waiting + load.waiting,
+            ..sum
+        })
+    }
+
     fn expire(&mut self, now: Moment) {
         let expired = self.gateway.expire(now);
         if expired > 0 {
