@@ -2,11 +2,13 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use trimtab_engine::{
-    BehaviorSpec, ContainerResourceMetricSource, ExternalMetricSource, FeatureGatesSpec, Finite,
-    HpaSpec, MetricIdentifier, MetricReading, MetricSpec, MetricTarget, ObjectMetricSource,
-    Observation, PodPhase, PodReadings, PodRow, PodTable, PodsMetricSource, PolicySpec, Readiness,
-    Recommendation, Requests, ResourceMetricSource, Scale, ScaleEvent, ScalingPolicyRule,
-    ScalingRulesSpec, Selector, State, Unavailable,
+    BehaviorSpec, ContainerResourceMetricSource, ExternalMetricSource, FallbackBehavior,
+    FallbackSpec, FeatureGatesSpec, Finite, HpaSpec, KedaSpec, KedaTriggerSpec, KnativeAggregation,
+    KnativeSpec, MetricIdentifier, MetricReading, MetricSpec, MetricTarget, ObjectMetricSource,
+    Observation, PodPhase, PodReadings, PodRow, PodTable, PodsMetricSource, Point, PolicySpec,
+    RayServeAggregation, RayServeSpec, Readiness, Recommendation, Requests, ResourceMetricSource,
+    Scale, ScaleEvent, ScalingModifiersSpec, ScalingPolicyRule, ScalingRulesSpec, Selector, State,
+    StrategyName, TargetCapacityDirection, Unavailable,
 };
 use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
 
@@ -17,13 +19,17 @@ pub struct Situation {
     pub policy: PolicySpec,
     /// A history.
     pub state: State,
-    /// An observation with as many readings as fell out, of whatever form.
-    pub observation: Observation,
+    /// Observations one after the other, at least one, with as many readings as fell out, of
+    /// whatever form.
+    pub observations: Vec<Observation>,
 }
 
 impl<'a> Arbitrary<'a> for Situation {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(Self { policy: policy(u)?, state: state(u)?, observation: observation(u)? })
+        let (policy, state) = (policy(u)?, state(u)?);
+        let mut observations = vec![observation(u)?];
+        observations.extend(list(u, 5, observation)?);
+        Ok(Self { policy, state, observations })
     }
 }
 
@@ -84,10 +90,134 @@ fn policy(u: &mut Unstructured<'_>) -> Result<PolicySpec> {
         }),
         ..PolicySpec::default()
     };
+    strategy(u, &mut policy)?;
     policy.scale_target_ref.api_version = "apps/v1".into();
     policy.scale_target_ref.kind = "Deployment".into();
     policy.scale_target_ref.name = "llm".into();
     Ok(policy)
+}
+
+fn number(u: &mut Unstructured<'_>) -> Result<Option<Finite>> {
+    let value =
+        option(
+            u,
+            |u| {
+                if u.ratio(7, 8)? { Ok(f64::from(small(u)?) / 8.0) } else { f64::arbitrary(u) }
+            },
+        )?;
+    Ok(value.and_then(Finite::new))
+}
+
+/// A strategy with its settings. All but the HPA and KEDA get the one External metric that they take,
+/// as a rule.
+fn strategy(u: &mut Unstructured<'_>, policy: &mut PolicySpec) -> Result<()> {
+    let names =
+        [StrategyName::Hpa, StrategyName::Keda, StrategyName::Knative, StrategyName::RayServe];
+    policy.strategy = *u.choose(&names)?;
+    match policy.strategy {
+        StrategyName::Keda => policy.keda = Some(keda(u)?),
+        StrategyName::Knative => policy.knative = Some(knative(u)?),
+        StrategyName::RayServe => policy.ray_serve = Some(ray_serve(u)?),
+        _ => {}
+    }
+    let takes_a_total = matches!(policy.strategy, StrategyName::Knative | StrategyName::RayServe);
+    if takes_a_total && u.ratio(7, 8)? {
+        let target = MetricTarget {
+            type_: "AverageValue".into(),
+            average_value: Some(Quantity::from_milli(amount(u)?)),
+            ..MetricTarget::default()
+        };
+        let metric = MetricIdentifier { name: "load".into(), selector: None };
+        policy.metrics = Some(vec![MetricSpec {
+            type_: "External".into(),
+            external: Some(ExternalMetricSource { metric, target }),
+            ..MetricSpec::default()
+        }]);
+    }
+    Ok(())
+}
+
+fn keda(u: &mut Unstructured<'_>) -> Result<KedaSpec> {
+    let behaviors = [
+        FallbackBehavior::Static,
+        FallbackBehavior::CurrentReplicas,
+        FallbackBehavior::CurrentReplicasIfHigher,
+        FallbackBehavior::CurrentReplicasIfLower,
+        FallbackBehavior::ScalingModifiers,
+    ];
+    let formulas = ["a", "a + b", "a ?? b", "count([a, b], {# > 1}) > 1 ? 5 : 0", "a / 0", "("];
+    Ok(KedaSpec {
+        polling_interval_seconds: option(u, small)?,
+        cooldown_period_seconds: option(u, small)?,
+        initial_cooldown_period_seconds: option(u, small)?,
+        idle_replica_count: if u.ratio(1, 4)? { Some(small(u)?) } else { None },
+        triggers: list(u, 3, |u| {
+            let name = option(u, |u| Ok(u.choose(&["a", "b", "c"])?.to_string()))?;
+            Ok(KedaTriggerSpec { name, activation_threshold: number(u)? })
+        })?,
+        fallback: option(u, |u| {
+            let (failure_threshold, replicas) = (small(u)?, small(u)?);
+            Ok(FallbackSpec { failure_threshold, replicas, behavior: *u.choose(&behaviors)? })
+        })?,
+        scaling_modifiers: if u.ratio(1, 3)? {
+            Some(ScalingModifiersSpec {
+                formula: u.choose(&formulas)?.to_string(),
+                target: u.choose(&["2", "2.5", "0", "x"])?.to_string(),
+                activation_target: option(u, |u| Ok(u.choose(&["1", "x"])?.to_string()))?,
+                metric_type: option(u, |u| Ok(u.choose(&["Value", "AverageValue"])?.to_string()))?,
+            })
+        } else {
+            None
+        },
+        paused: option(u, |u| u.ratio(1, 8))?,
+        paused_replicas: if u.ratio(1, 8)? { Some(small(u)?) } else { None },
+        paused_scale_in: option(u, |u| u.ratio(1, 4))?,
+        paused_scale_out: option(u, |u| u.ratio(1, 4))?,
+        force_activation: option(u, |u| u.ratio(1, 8))?,
+    })
+}
+
+fn knative(u: &mut Unstructured<'_>) -> Result<KnativeSpec> {
+    let aggregations = [KnativeAggregation::Linear, KnativeAggregation::WeightedExponential];
+    Ok(KnativeSpec {
+        target_utilization_percentage: number(u)?,
+        stable_window_seconds: option(u, small)?,
+        panic_window_percentage: number(u)?,
+        panic_threshold_percentage: number(u)?,
+        max_scale_up_rate: number(u)?,
+        max_scale_down_rate: number(u)?,
+        target_burst_capacity: number(u)?,
+        activation_scale: option(u, small)?,
+        initial_scale: option(u, small)?,
+        scale_down_delay_seconds: option(u, small)?,
+        enable_scale_to_zero: Option::arbitrary(u)?,
+        scale_to_zero_grace_period_seconds: option(u, small)?,
+        scale_to_zero_pod_retention_period_seconds: option(u, small)?,
+        progress_deadline_seconds: option(u, small)?,
+        aggregation: option(u, |u| Ok(*u.choose(&aggregations)?))?,
+        reachable: Option::arbitrary(u)?,
+        tick_interval_seconds: option(u, small)?,
+    })
+}
+
+fn ray_serve(u: &mut Unstructured<'_>) -> Result<RayServeSpec> {
+    let functions = [RayServeAggregation::Mean, RayServeAggregation::Max, RayServeAggregation::Min];
+    let directions = [TargetCapacityDirection::Up, TargetCapacityDirection::Down];
+    Ok(RayServeSpec {
+        initial_replicas: option(u, small)?,
+        upscale_delay_seconds: number(u)?,
+        downscale_delay_seconds: number(u)?,
+        downscale_to_zero_delay_seconds: number(u)?,
+        upscaling_factor: number(u)?,
+        downscaling_factor: number(u)?,
+        look_back_period_seconds: number(u)?,
+        aggregation_function: option(u, |u| Ok(*u.choose(&functions)?))?,
+        metrics_interval_seconds: number(u)?,
+        gang_size: option(u, small)?,
+        target_capacity_percentage: number(u)?,
+        target_capacity_direction: option(u, |u| Ok(*u.choose(&directions)?))?,
+        control_loop_interval_seconds: number(u)?,
+    })
 }
 
 fn rules(u: &mut Unstructured<'_>) -> Result<ScalingRulesSpec> {
@@ -182,10 +312,11 @@ fn pod(u: &mut Unstructured<'_>) -> Result<PodRow> {
 }
 
 fn reading(u: &mut Unstructured<'_>) -> Result<MetricReading> {
-    Ok(match u.int_in_range(0..=3)? {
+    Ok(match u.int_in_range(0..=4)? {
         0 => MetricReading::Unavailable(Unavailable::Missing),
         1 => MetricReading::Total(amount(u)?),
         2 => MetricReading::Totals(list(u, 4, amount)?),
+        3 => MetricReading::Series(list(u, 3, |u| list(u, 6, point))?),
         _ => {
             let mut readings = PodReadings::default();
             for sample in list(u, 7, |u| option(u, sample))? {
@@ -202,6 +333,10 @@ fn reading(u: &mut Unstructured<'_>) -> Result<MetricReading> {
             MetricReading::PerPod(readings)
         }
     })
+}
+
+fn point(u: &mut Unstructured<'_>) -> Result<Point> {
+    Ok(Point { at: time(u)?, milli: amount(u)? })
 }
 
 fn sample(u: &mut Unstructured<'_>) -> Result<Sample> {

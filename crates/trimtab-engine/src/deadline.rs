@@ -59,7 +59,8 @@ pub fn next_deadline(
 
 /// When a strategy that goes by time itself is to be asked again.
 fn next_tick(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
-    (*policy.strategy() != Strategy::Hpa).then(|| now.saturating_add(policy.period()))
+    let next = now.saturating_add(policy.period());
+    (*policy.strategy() != Strategy::Hpa && next > now).then_some(next)
 }
 
 /// The first time at which a pod is no longer young, where a metric asks for it.
