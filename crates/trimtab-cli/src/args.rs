@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use trimtab_metric::Span;
 
 use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
+use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
 
 /// How many replicas should there be, and why?
@@ -46,6 +47,9 @@ pub(crate) enum Command {
     /// Tune fields of policies by backtests
     #[command(after_help = SWEEP_EXAMPLES, after_long_help = SWEEP_LONG)]
     Sweep(SweepArgs),
+    /// Turn other autoscalers' manifests into policies
+    #[command(after_help = IMPORT_EXAMPLES, after_long_help = IMPORT_LONG)]
+    Import(ImportArgs),
     /// Make the decisions of a log again and compare
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),

@@ -7,6 +7,7 @@ pub mod conform;
 mod decide;
 mod error;
 mod evaluate;
+mod import;
 mod input;
 mod policy_file;
 mod process;
@@ -119,6 +120,7 @@ fn dispatch(
         Command::Evaluate(args) => evaluate::run(args, out),
         Command::Backtest(args) => backtest::run(args, process, out, err),
         Command::Sweep(args) => sweep::run(args, process, out, err),
+        Command::Import(args) => import::run(args, out, err),
         Command::Replay(args) => replay::run(args, out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;

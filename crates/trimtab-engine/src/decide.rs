@@ -9,10 +9,10 @@ use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::limit::limit;
 use crate::observation::{Observation, Scale};
-use crate::policy::{Policy, Strategy};
+use crate::policy::{ApaSettings, Bounds, KnativeSettings, Policy, Strategy, WvaSettings};
 use crate::stabilize::stabilize;
 use crate::state::State;
-use crate::strategy::{Sized, hpa};
+use crate::strategy::{Sized, apa, hpa, knative, wva};
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 
 /// Decides how many replicas there should be.
@@ -70,9 +70,14 @@ fn run<R: Recorder>(
     };
     let verdict = match policy.strategy() {
         Strategy::Hpa => by_hpa(policy, &mut state, observation, scale, trace),
-        Strategy::Keda(_) | Strategy::Knative(_) | Strategy::RayServe(_) => {
+        Strategy::Knative(settings) => {
+            by_knative(policy, settings, &mut state, observation, scale, trace)
+        }
+        Strategy::Keda(_) | Strategy::RayServe(_) => {
             by_hpa(policy, &mut state, observation, scale, trace)
         }
+        Strategy::Wva(settings) => by_wva(policy, settings, &mut state, observation, scale, trace),
+        Strategy::Apa(settings) => by_apa(policy, settings, &mut state, observation, scale, trace),
     };
     conclude(state, observation, verdict)
 }
@@ -87,7 +92,7 @@ fn by_hpa<R: Recorder>(
 ) -> Verdict {
     let current = scale.spec_replicas;
     let verdict = if let Some((replicas, reason)) = enforce(policy, current, trace) {
-        Verdict { replicas: Some(replicas), reason, outcome: Outcome::Enforced, metric: None }
+        Verdict::enforced(replicas, reason)
     } else {
         match hpa::size(policy, state, observation, scale, trace) {
             Sized::Nothing(outcome) => Verdict::nothing(outcome),
@@ -110,6 +115,65 @@ fn by_hpa<R: Recorder>(
     verdict
 }
 
+/// Knative: its sizing keeps to the bounds, and to scale to zero.
+fn by_knative<R: Recorder>(
+    policy: &Policy,
+    settings: &KnativeSettings,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Verdict {
+    let sized = knative::size(policy, settings, state, observation, scale, trace);
+    by_peer(policy, state, observation.now, scale.spec_replicas, sized, trace)
+}
+
+/// WVA and the HPA that follows what it publishes. A workload at 0 is woken past the HPA.
+fn by_wva<R: Recorder>(
+    policy: &Policy,
+    settings: &WvaSettings,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Verdict {
+    let (now, current) = (observation.now, scale.spec_replicas);
+    if let Some((replicas, reason)) = enforce(policy, current, trace) {
+        return Verdict::enforced(replicas, reason);
+    }
+    let min = policy.bounds().min;
+    let (published, winner, outcome) =
+        match wva::size(settings, state, observation, scale, min, trace) {
+            Sized::Nothing(outcome) => return Verdict::nothing(outcome),
+            Sized::Wanted { replicas, winner, outcome } => (replicas, winner, outcome),
+        };
+    let replicas = if current == 0 {
+        wake(policy, current, published, trace).unwrap_or(published)
+    } else {
+        let desired = wva::follow(policy, published, observation, scale, trace);
+        envelope(policy, state, current, desired, now, trace)
+    };
+    let reason = reason_to_scale(published, current, false);
+    Verdict { replicas: Some(replicas), reason, outcome, metric: Some(winner) }
+}
+
+/// AIBrix's APA: the bounds first, then its sizing, which keeps to them.
+fn by_apa<R: Recorder>(
+    policy: &Policy,
+    settings: &ApaSettings,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Verdict {
+    let current = scale.spec_replicas;
+    if let Some((replicas, reason)) = enforce(policy, current, trace) {
+        return Verdict::enforced(replicas, reason);
+    }
+    let sized = apa::size(policy, settings, state, observation, current, trace);
+    by_peer(policy, state, observation.now, current, sized, trace)
+}
+
 /// A strategy that bounds its count itself. The stages behind the sizing are only those that the
 /// policy asks for by `behavior`.
 fn by_peer<R: Recorder>(
@@ -128,7 +192,14 @@ fn by_peer<R: Recorder>(
         Some(_) => envelope(policy, state, current, desired, now, trace),
         None => desired,
     };
-    let reason = reason_to_scale(desired, current, false);
+    let Bounds { min, max } = policy.bounds();
+    let reason = if current > max && desired == max {
+        ScaleReason::AboveMax
+    } else if current < min && desired == min {
+        ScaleReason::BelowMin
+    } else {
+        reason_to_scale(desired, current, false)
+    };
     Verdict { replicas: Some(replicas), reason, outcome, metric: Some(winner) }
 }
 
@@ -217,6 +288,10 @@ struct Verdict {
 }
 
 impl Verdict {
+    fn enforced(replicas: i32, reason: ScaleReason) -> Self {
+        Self { replicas: Some(replicas), reason, outcome: Outcome::Enforced, metric: None }
+    }
+
     fn nothing(outcome: Outcome) -> Self {
         Self { replicas: None, reason: ScaleReason::None, outcome, metric: None }
     }

@@ -9,6 +9,7 @@ use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::observation::Selector;
 use crate::policy::Target;
 use crate::strategy::hpa::{Calculation, MetricStatus};
+use crate::strategy::{apa, knative, wva};
 use crate::trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
 
 /// The text of [`Decision::explain`].
@@ -83,8 +84,10 @@ fn reason(decision: &Decision, wanted: i32) -> String {
         ScaleReason::BelowMin => "there are fewer than `minReplicas`".to_string(),
         ScaleReason::MetricAbove => match name_of_winner(decision) {
             Some(name) => format!("`{name}` asks for more"),
+            None if is_by_wva(decision) => "WVA asks for more".to_string(),
             None => "a metric asks for more".to_string(),
         },
+        ScaleReason::AllMetricsBelow if is_by_wva(decision) => "WVA asks for fewer".to_string(),
         ScaleReason::AllMetricsBelow | ScaleReason::None => {
             "no metric asks for as many".to_string()
         }
@@ -94,7 +97,7 @@ fn reason(decision: &Decision, wanted: i32) -> String {
 fn reason_to_stay(decision: &Decision) -> &'static str {
     match decision.outcome {
         Outcome::Decided | Outcome::PartiallyDecided => match decision.reason {
-            ScaleReason::None => "the metrics want no change",
+            ScaleReason::None if !is_held(decision) => "the metrics want no change",
             _ => "the change is held back",
         },
         Outcome::Enforced => "they are within the bounds",
@@ -105,9 +108,19 @@ fn reason_to_stay(decision: &Decision) -> &'static str {
     }
 }
 
+/// Whether a stage undid what the metrics wanted.
+fn is_held(decision: &Decision) -> bool {
+    let mut steps = decision.trace.iter().flatten();
+    steps.any(|step| step.from != step.to && !matches!(step.rule, Rule::Metric(_)))
+}
+
 fn name_of_winner(decision: &Decision) -> Option<&str> {
     let winner = decision.metric?;
     decision.metrics().find(|metric| metric.index == winner).map(|metric| metric.name.as_str())
+}
+
+fn is_by_wva(decision: &Decision) -> bool {
+    decision.trace.iter().flatten().any(|step| matches!(step.rule, Rule::Wva(_)))
 }
 
 /// Stage, subject, measure, change, rule.
@@ -164,6 +177,9 @@ fn stage(stage: Stage) -> &'static str {
 fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
     let rule = match &step.rule {
         Rule::Metric(metric) => return metric_words(metric),
+        Rule::Knative(step) => return knative::words(step),
+        Rule::Wva(step) => return wva::words(step),
+        Rule::Apa(step) => return apa::words(step),
         Rule::ScaleUnavailable => "the scale could not be read".to_string(),
         Rule::SelectorUnusable { selector } => match selector {
             Selector::Ok => "the pod selector can be used".to_string(),

@@ -131,6 +131,7 @@ impl State {
         size_of::<Self>()
             + recommendations * size_of::<Recommendation>()
             + events * size_of::<ScaleEvent>()
+            + self.strategy.as_ref().map_or(0, StrategyState::heap_bytes)
     }
 
     /// Before the first decision, the present count counts as recommended: a restart without state

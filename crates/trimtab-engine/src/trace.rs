@@ -11,7 +11,10 @@ use crate::observation::Selector;
 use crate::policy::{Finite, Target};
 use crate::sense::PodCounts;
 use crate::state::Recommendation;
+use crate::strategy::apa::ApaStep;
 use crate::strategy::hpa::{Calculation, MetricError, MetricStatus, Proposal};
+use crate::strategy::knative::KnativeStep;
+use crate::strategy::wva::WvaStep;
 
 /// One step of a decision.
 ///
@@ -119,6 +122,12 @@ pub enum Rule {
     MaxReplicas,
     /// The count is within the bounds.
     WithinBounds,
+    /// A step of `strategy: knative`.
+    Knative(KnativeStep),
+    /// A step of `strategy: wva`.
+    Wva(WvaStep),
+    /// A step of `strategy: apa`.
+    Apa(ApaStep),
 }
 
 /// A recommendation that holds the count where it is.

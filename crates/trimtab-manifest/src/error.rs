@@ -138,6 +138,11 @@ impl Problem {
         self.position
     }
 
+    /// The same at another place.
+    pub(crate) fn moved_to(self, span: Span, field: impl AsRef<str>) -> Self {
+        Self { span, ..self }.with_field(field)
+    }
+
     /// What is wrong. The wording is no part of the interface.
     pub fn message(&self) -> &str {
         &self.message
@@ -158,7 +163,7 @@ impl Problem {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// More bytes than [`Limits::max_bytes`](crate::Limits).
+    /// More bytes than [`Limits::max_bytes`](crate::Limits), written out or through aliases.
     TooLarge,
     /// Nested deeper than [`Limits::max_depth`](crate::Limits).
     TooDeep,
@@ -180,18 +185,20 @@ pub enum ProblemKind {
     DocumentCount,
     /// A document of a kind or version that holds no policy.
     UnsupportedKind,
+    /// Something in another autoscaler's manifest that no policy can say.
+    NoCounterpart,
     /// A rule for policies is broken; the same kinds as the Kubernetes API server has.
     Rule(FieldErrorKind),
 }
 
 /// The part of a span in its first line: a mapping of a hundred lines is shown by its first.
-fn first_line(span: Span, text: &str) -> Span {
+pub(crate) fn first_line(span: Span, text: &str) -> Span {
     let line = text.get(span.start..span.end).and_then(|text| text.lines().next());
     Span { start: span.start, end: span.start + line.unwrap_or_default().trim_end().len() }
 }
 
 /// Counts lines and columns once for all problems, which come in the order of the text.
-struct LineCounter {
+pub(crate) struct LineCounter {
     counted: usize,
     position: Position,
 }
@@ -203,7 +210,7 @@ impl Default for LineCounter {
 }
 
 impl LineCounter {
-    fn position(&mut self, source: &Source, offset: usize) -> Position {
+    pub(crate) fn position(&mut self, source: &Source, offset: usize) -> Position {
         let offset = source.floor(offset);
         for char in source.text().get(self.counted..offset).unwrap_or_default().chars() {
             if char == '\n' {

@@ -4,6 +4,7 @@
 
 mod decode;
 mod error;
+mod import;
 mod locate;
 mod metadata;
 mod node;
@@ -12,9 +13,13 @@ mod read;
 mod render;
 mod source;
 mod suggest;
+mod write;
 mod yaml;
 
 pub use error::{ManifestError, Problem, ProblemKind};
+pub use import::{
+    Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped, import, import_within,
+};
 pub use metadata::Metadata;
 pub use policies::{
     Policies, PolicyDocument, PolicyKind, SkippedDocument, read_policies, read_policies_within,
@@ -22,3 +27,4 @@ pub use policies::{
 pub use read::from_str;
 pub use render::Colour;
 pub use source::{Limits, Position, Source, Span};
+pub use write::{Comments, WriteError, to_yaml};

@@ -13,6 +13,8 @@ pub(crate) struct Node {
     pub(crate) size: usize,
     /// How many levels it nests, itself included.
     pub(crate) height: usize,
+    /// How many bytes of text its keys and scalars have, aliases written out.
+    pub(crate) bytes: usize,
 }
 
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub(crate) struct Entry {
 }
 
 /// A scalar as it is written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
     /// Quoted, in a block, or tagged as a string: text, whatever it looks like.
@@ -51,6 +53,23 @@ pub(crate) enum ScalarType {
 }
 
 impl Node {
+    pub(crate) fn new(span: Span, value: Value) -> Self {
+        let (mut size, mut height, mut bytes) = (1_usize, 0, 0_usize);
+        let mut hold = |key: usize, child: &Node| {
+            size = size.saturating_add(child.size);
+            height = height.max(child.height);
+            bytes = bytes.saturating_add(child.bytes).saturating_add(key);
+        };
+        match &value {
+            Value::Scalar(scalar) => bytes = scalar.text.len(),
+            Value::Sequence(items) => items.iter().for_each(|item| hold(0, item)),
+            Value::Mapping(entries) => {
+                entries.iter().for_each(|entry| hold(entry.key.len(), &entry.value));
+            }
+        }
+        Self { span, value, size, height: height + 1, bytes }
+    }
+
     pub(crate) fn entries(&self) -> Option<&[Entry]> {
         match &self.value {
             Value::Mapping(entries) => Some(entries),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use trimtab_engine::{FieldError, FieldErrorKind, InvalidPolicy, Policy, PolicySpec};
 
 use crate::decode::{decode, did_you_mean};
+use crate::import;
 use crate::locate::locate;
 use crate::metadata::read_metadata;
 use crate::node::{Node, Scalar, Value, shortened};
@@ -132,11 +133,11 @@ enum Document {
 }
 
 const API_GROUP: &str = "trimtab.dev";
-const API_VERSION: &str = "trimtab.dev/v1alpha1";
+pub(crate) const API_VERSION: &str = "trimtab.dev/v1alpha1";
 /// The fields of every document, besides which there are none.
 const DOCUMENT_FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 /// What a `ScalingPolicy` has and a HorizontalPodAutoscaler has not.
-const OWN_FIELDS: [&str; 5] = ["strategy", "hpa", "keda", "knative", "rayServe"];
+const OWN_FIELDS: [&str; 7] = ["strategy", "hpa", "keda", "knative", "rayServe", "wva", "apa"];
 
 fn read_document(root: &Node, source: &Source) -> Result<Document, Vec<Problem>> {
     let mut problems = Vec::new();
@@ -191,9 +192,13 @@ fn header<'n>(root: &'n Node, field: &str, problems: &mut Vec<Problem>) -> Optio
         }
         None => {
             let message = format!("the document has no `{field}`");
-            let help = format!(
-                "a policy starts with `apiVersion: {API_VERSION}` and `kind: ScalingPolicy`"
-            );
+            let help = if root.get("applications").is_some() {
+                String::from("`trimtab import FILE` reads a config of Ray Serve")
+            } else {
+                format!(
+                    "a policy starts with `apiVersion: {API_VERSION}` and `kind: ScalingPolicy`"
+                )
+            };
             Problem::new(ProblemKind::MissingField, place.span, message).with_help(help)
         }
     };
@@ -227,9 +232,8 @@ fn refused(version: &str, version_span: Span, kind: &str, kind_span: Span) -> Op
             }
             _ => format!("`{}` has no HorizontalPodAutoscaler", shortened(version)),
         };
-        let help = "write it as `autoscaling/v2`: a cluster that has it gives that form with \
-                    `kubectl get hpa.v2.autoscaling NAME -o yaml`, and a file is converted by \
-                    `kubectl convert -f FILE --output-version autoscaling/v2`";
+        let help = "`trimtab import FILE` reads it; a cluster that has it gives it as \
+                    `autoscaling/v2` with `kubectl get hpa.v2.autoscaling NAME -o yaml`";
         return Some(unsupported(version_span, message).with_help(help).with_field("apiVersion"));
     }
     None
@@ -237,8 +241,13 @@ fn refused(version: &str, version_span: Span, kind: &str, kind_span: Span) -> Op
 
 fn no_policy(other: &SkippedDocument, span: Span) -> Problem {
     let message = format!("a `{}` is no scaling policy", shortened(&other.kind));
-    let help = if other.kind.ends_with("List") {
-        String::from("write the items of the list as documents with `---` between them")
+    let help = if import::is_imported(&other.api_version, &other.kind) {
+        String::from("`trimtab import FILE` makes a policy of it")
+    } else if other.kind.ends_with("List") {
+        String::from(
+            "write the items of the list as documents with `---` between them; `trimtab import FILE` \
+             does so",
+        )
     } else {
         let near =
             crate::suggest::nearest(&other.kind, &["ScalingPolicy", "HorizontalPodAutoscaler"]);

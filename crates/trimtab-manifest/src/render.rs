@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::error::printable;
-use crate::{Problem, ProblemKind, Source};
+use crate::{Position, Problem, ProblemKind, Source, Span};
 
 /// Whether rendered errors carry terminal colours.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -21,21 +21,60 @@ pub enum Colour {
 const SHOWN: usize = 20;
 
 pub(crate) fn render(source: &Source, problems: &[Problem], colour: Colour) -> String {
-    let renderer = match colour {
+    let renderer = renderer(colour);
+    let parts = problems.iter().take(SHOWN).map(|problem| one(source, problem, &renderer));
+    joined(parts.collect(), problems.len(), "problems in", source)
+}
+
+/// Something to be said about a place that is no reason to refuse it.
+pub(crate) struct Remark<'r> {
+    /// Else it is a note.
+    pub(crate) is_warning: bool,
+    pub(crate) message: String,
+    pub(crate) span: Span,
+    pub(crate) position: Position,
+    pub(crate) field: Option<&'r str>,
+}
+
+/// Remarks as problems are shown, in the order in which they come.
+pub(crate) fn render_remarks(source: &Source, remarks: &[Remark<'_>], colour: Colour) -> String {
+    let renderer = renderer(colour);
+    let parts = remarks.iter().take(SHOWN).map(|remark| {
+        let level = if remark.is_warning { Level::WARNING } else { Level::NOTE };
+        let message = printable(&remark.message);
+        let mut group = level.primary_title(message.as_str()).elements(excerpt(
+            source,
+            remark.span,
+            remark.position,
+        ));
+        let field = remark.field.map(|field| format!("field `{}`", printable(field)));
+        if let Some(field) = &field {
+            group = group.element(Level::NOTE.message(field));
+        }
+        renderer.render(&[group])
+    });
+    joined(parts.collect(), remarks.len(), "remarks on", source)
+}
+
+fn renderer(colour: Colour) -> Renderer {
+    match colour {
         Colour::Never => Renderer::plain(),
         Colour::Always => Renderer::styled(),
-    };
-    let mut parts: Vec<String> =
-        problems.iter().take(SHOWN).map(|problem| one(source, problem, &renderer)).collect();
-    if let Some(more) = problems.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        parts.push(format!("and {more} more problems in {}", printable(source.name())));
+    }
+}
+
+/// What is shown, and how much is not.
+fn joined(mut parts: Vec<String>, count: usize, what: &str, source: &Source) -> String {
+    if let Some(more) = count.checked_sub(SHOWN).filter(|more| *more > 0) {
+        parts.push(format!("and {more} more {what} {}", printable(source.name())));
     }
     parts.join("\n\n")
 }
 
 fn one(source: &Source, problem: &Problem, renderer: &Renderer) -> String {
-    let mut group =
-        Level::ERROR.primary_title(problem.message()).elements(excerpt(source, problem));
+    let place = (problem.kind() != ProblemKind::TooLarge)
+        .then(|| excerpt(source, problem.span(), problem.position()));
+    let mut group = Level::ERROR.primary_title(problem.message()).elements(place.flatten());
     if let Some(field) = problem.field() {
         group = group.element(Level::NOTE.message(format!("field `{field}`")));
     }
@@ -45,19 +84,17 @@ fn one(source: &Source, problem: &Problem, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
-/// The line of the problem, and its other lines if it has more than one.
+/// The line of a place, and its other lines if it has more than one.
 ///
 /// Only these are handed over, so that a long file costs no more than a short one.
 fn excerpt<'s>(
     source: &'s Source,
-    problem: &Problem,
+    span: Span,
+    position: Position,
 ) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
-    if problem.kind() == ProblemKind::TooLarge {
-        return None;
-    }
     let text = source.text();
-    let start = source.floor(problem.span().start);
-    let end = source.floor(problem.span().end).max(start);
+    let start = source.floor(span.start);
+    let end = source.floor(span.end).max(start);
     let first = text.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
     let last = text.get(end..)?.find('\n').map_or(text.len(), |newline| end + newline);
     let lines = text.get(first..last)?;
@@ -67,7 +104,7 @@ fn excerpt<'s>(
     Some(
         Snippet::source(lines)
             .path(printable(source.name()))
-            .line_start(problem.position().line)
+            .line_start(position.line)
             .annotation(AnnotationKind::Primary.span(range)),
     )
 }

@@ -5,7 +5,9 @@
 
 mod behavior;
 mod case;
+mod knative;
 mod quantity;
+mod ray_serve;
 mod reconcile;
 mod replica_calc;
 mod time;
@@ -189,10 +191,16 @@ fn check_line(family: &str, text: &[u8]) -> Result<Verdict, String> {
         "replica_calc" => replica_calc::check(&case::parse(text)?, &mut checks)?,
         "behavior" => behavior::check(&case::parse(text)?, &mut checks)?,
         "reconcile" => reconcile::check(&case::parse(text)?, &mut checks)?,
+        "knative_kpa" => knative::kpa::check(&case::parse(text)?, &mut checks)?,
+        "knative_scale_to_zero" => {
+            knative::scale_to_zero::check(&case::parse(text)?, &mut checks);
+        }
+        "ray_serve" => ray_serve::check(&case::parse(text)?, &mut checks)?,
         other => {
             return Err(format!(
                 "family `{other}` is not known; known are `quantity`, `validation`, \
-                 `replica_calc`, `behavior` and `reconcile`"
+                 `replica_calc`, `behavior`, `reconcile`, `knative_kpa`, \
+                 `knative_scale_to_zero` and `ray_serve`"
             ));
         }
     }

@@ -1,8 +1,9 @@
 //! A policy as a document that reads back as the same policy.
 
-use serde_json::{Map, Value};
+use std::io;
+
 use trimtab_engine::Policy;
-use trimtab_manifest::{PolicyDocument, PolicyKind};
+use trimtab_manifest::{Comments, PolicyDocument, PolicyKind, to_yaml};
 
 use crate::error::CommandError;
 
@@ -24,71 +25,16 @@ pub(super) fn text(
     } else {
         ("trimtab.dev/v1alpha1", "ScalingPolicy")
     };
-    let mut text: String = comment.iter().map(|line| format!("# {line}\n")).collect();
-    for (field, value) in [
-        ("apiVersion", Value::from(api_version)),
-        ("kind", Value::from(kind)),
-        ("metadata", serde_json::to_value(&origin.metadata)?),
-        ("spec", spec),
-    ] {
-        write_entry(field, &value, 0, &mut text);
-    }
-    Ok(text)
-}
-
-/// `key: value`, indented by so many columns; what does not fit a line follows below.
-fn write_entry(key: &str, value: &Value, indent: usize, text: &mut String) {
-    text.push_str(&format!("{:indent$}{}:", "", scalar_text(key)));
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            text.push('\n');
-            write_fields(fields, indent + 2, text);
-        }
-        Value::Array(items) if !items.is_empty() => {
-            text.push('\n');
-            items.iter().for_each(|item| write_item(item, indent, text));
-        }
-        other => text.push_str(&format!(" {}\n", scalar(other))),
-    }
-}
-
-fn write_fields(fields: &Map<String, Value>, indent: usize, text: &mut String) {
-    fields.iter().for_each(|(key, value)| write_entry(key, value, indent, text));
-}
-
-/// `- value`, where the first field of a mapping stands behind the dash.
-fn write_item(item: &Value, indent: usize, text: &mut String) {
-    match item {
-        Value::Object(fields) if !fields.is_empty() => {
-            let start = text.len();
-            write_fields(fields, indent + 2, text);
-            let dash = format!("{:indent$}- ", "");
-            text.replace_range(start..start + dash.len(), &dash);
-        }
-        other => text.push_str(&format!("{:indent$}- {}\n", "", scalar(other))),
-    }
-}
-
-/// What fits a line.
-fn scalar(value: &Value) -> String {
-    match value {
-        Value::String(text) => scalar_text(text),
-        other => other.to_string(),
-    }
-}
-
-/// A plain word where it can be taken for nothing else, else in quotes, as JSON has them.
-fn scalar_text(text: &str) -> String {
-    const WORDS_WITH_A_MEANING: [&str; 9] =
-        ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let starts = text.starts_with(|letter: char| letter.is_ascii_alphabetic());
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
-    let meaning = WORDS_WITH_A_MEANING.contains(&text.to_ascii_lowercase().as_str());
-    if starts && !meaning && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        Value::from(text).to_string()
-    }
+    let document = serde_json::json!({
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": origin.metadata,
+        "spec": spec,
+    });
+    let mut comments = Comments::default();
+    comment.iter().for_each(|line| comments.at_head(line));
+    // Only numbers that are none can't be written, and JSON has no such.
+    to_yaml(&document, &comments).map_err(|error| CommandError::Write(io::Error::other(error)))
 }
 
 #[cfg(test)]

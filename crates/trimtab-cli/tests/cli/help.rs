@@ -14,6 +14,7 @@ fn help_of_every_command() {
     trimtab(["evaluate", "--help"]).assert().success().stdout_eq(file!["golden/help-evaluate.txt"]);
     trimtab(["backtest", "--help"]).assert().success().stdout_eq(file!["golden/help-backtest.txt"]);
     trimtab(["sweep", "--help"]).assert().success().stdout_eq(file!["golden/help-sweep.txt"]);
+    trimtab(["import", "--help"]).assert().success().stdout_eq(file!["golden/help-import.txt"]);
     trimtab(["replay", "--help"]).assert().success().stdout_eq(file!["golden/help-replay.txt"]);
     trimtab(["conform", "--help"]).assert().success().stdout_eq(file!["golden/help-conform.txt"]);
 }

@@ -19,6 +19,8 @@ mod example;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod sweep;

@@ -91,6 +91,15 @@ impl Observation {
         }
     }
 
+    /// How many replicas are ready and stay: of the pods, or, where none are listed, as the scale
+    /// says.
+    pub(crate) fn ready_replicas(&self, scale: Scale) -> i32 {
+        if self.pods.is_empty() {
+            return scale.status_replicas;
+        }
+        i32::try_from(self.pods.ready()).unwrap_or(i32::MAX)
+    }
+
     /// The reading of the policy's metric number `index`.
     pub(crate) fn reading(&self, index: usize) -> &MetricReading {
         const MISSING: &MetricReading = &MetricReading::Unavailable(Unavailable::Missing);

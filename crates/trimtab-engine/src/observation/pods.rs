@@ -150,6 +150,15 @@ impl PodTable {
         self.running_and_ready
     }
 
+    /// How many are ready, without those that terminate, failed or have not started.
+    pub(crate) fn ready(&self) -> usize {
+        self.standing
+            .iter()
+            .zip(&self.readiness)
+            .filter(|pod| *pod == (&Standing::Live, &Readiness::True))
+            .count()
+    }
+
     pub(crate) fn standing(&self) -> &[Standing] {
         &self.standing
     }

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use trimtab_metric::Quantity;
 
 use super::{
-    BehaviorSpec, ExternalMetricSource, MetricIdentifier, MetricSpec, MetricTarget, PolicySpec,
-    ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec, StrategyName,
+    BehaviorSpec, ExternalMetricSource, MetricIdentifier, MetricSpec, MetricTarget,
+    PodsMetricSource, PolicySpec, ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec,
+    StrategyName,
 };
 
 /// Percent of the CPU request that a policy without metrics aims at.
@@ -20,10 +21,11 @@ impl PolicySpec {
     /// Fills in what is absent, exactly as the API server does for a HorizontalPodAutoscaler, and as
     /// KEDA, Knative and Ray Serve do under their strategies.
     ///
-    /// - `minReplicas`: 1; 0 under `keda` and `knative`.
+    /// - `minReplicas`: 1; 0 under `keda`, `knative` and, if it scales to zero, `wva`.
     /// - `maxReplicas`: 100 under `keda` and 1 under `rayServe`; otherwise it stays 0.
     /// - `metrics`, absent or empty: CPU at 80 % of the request; under `knative` a `concurrency` of
-    ///   100 per replica, under `rayServe` 2 `ongoing_requests`.
+    ///   100 per replica, under `rayServe` 2 `ongoing_requests`, under `wva` what its analyzer reads
+    ///   of vLLM, under `apa` half of vLLM's KV cache.
     /// - `behavior` stays absent if it is absent. If it is there, each direction is completed field
     ///   by field: `selectPolicy` `Max`; `scaleUp` no window and 4 pods or 100 % every 15 s;
     ///   `scaleDown` 100 % every 15 s. The window of `scaleDown` stays unset, since its default
@@ -49,17 +51,24 @@ impl PolicySpec {
             StrategyName::Keda => (0, 100),
             StrategyName::Knative => (0, 0),
             StrategyName::RayServe => (1, 1),
+            StrategyName::Wva => {
+                let to_zero = self.wva.as_ref().is_some_and(|wva| wva.scale_to_zero == Some(true));
+                (i32::from(!to_zero), 0)
+            }
+            StrategyName::Apa => (1, 0),
         };
         self.min_replicas.get_or_insert(min);
         if self.max_replicas == 0 {
             self.max_replicas = max;
         }
         if self.metrics.as_ref().is_none_or(Vec::is_empty) {
-            self.metrics = Some(vec![match self.strategy {
-                StrategyName::Hpa | StrategyName::Keda => default_metric(),
-                StrategyName::Knative => default_total("concurrency", 100),
-                StrategyName::RayServe => default_total("ongoing_requests", 2),
-            }]);
+            self.metrics = Some(match self.strategy {
+                StrategyName::Hpa | StrategyName::Keda => vec![default_metric()],
+                StrategyName::Knative => vec![default_total("concurrency", 100)],
+                StrategyName::RayServe => vec![default_total("ongoing_requests", 2)],
+                StrategyName::Wva => self.wva.clone().unwrap_or_default().default_metrics(),
+                StrategyName::Apa => vec![default_cache()],
+            });
         }
         self.behavior = self.behavior.map(|behavior| BehaviorSpec {
             scale_up: Some(scale_up(behavior.scale_up.unwrap_or_default())),
@@ -77,6 +86,25 @@ fn default_metric() -> MetricSpec {
             target: MetricTarget {
                 type_: String::from("Utilization"),
                 average_utilization: Some(DEFAULT_CPU_UTILIZATION),
+                ..MetricTarget::default()
+            },
+        }),
+        ..MetricSpec::default()
+    }
+}
+
+/// The metric of AIBrix's own examples: half of the KV cache.
+fn default_cache() -> MetricSpec {
+    MetricSpec {
+        type_: String::from("Pods"),
+        pods: Some(PodsMetricSource {
+            metric: MetricIdentifier {
+                name: String::from("vllm:kv_cache_usage_perc"),
+                selector: None,
+            },
+            target: MetricTarget {
+                type_: String::from("AverageValue"),
+                average_value: Some(Quantity::from_milli(500)),
                 ..MetricTarget::default()
             },
         }),

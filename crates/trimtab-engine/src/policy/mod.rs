@@ -20,9 +20,10 @@ pub use spec::{
     ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec,
 };
 pub use strategy::{
-    FallbackBehavior, FallbackSpec, KedaSettings, KedaSpec, KedaTriggerSpec, KnativeAggregation,
-    KnativeSettings, KnativeSpec, RayServeAggregation, RayServeSettings, RayServeSpec, Sampling,
-    ScalingModifiersSpec, Strategy, StrategyName, TargetCapacityDirection,
+    ApaSettings, ApaSpec, FallbackBehavior, FallbackSpec, KedaSettings, KedaSpec, KedaTriggerSpec,
+    KnativeAggregation, KnativeSettings, KnativeSpec, RayServeAggregation, RayServeSettings,
+    RayServeSpec, Sampling, ScalingModifiersSpec, Strategy, StrategyName, TargetCapacityDirection,
+    WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
 
 use alloc::vec::Vec;

@@ -12,7 +12,7 @@ use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Quantity;
 
-use super::{Finite, KedaSpec, KnativeSpec, RayServeSpec, StrategyName};
+use super::{ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, StrategyName, WvaSpec};
 
 /// The `spec` of a `ScalingPolicy`, as written and before any check.
 ///
@@ -47,8 +47,8 @@ pub struct PolicySpec {
     /// Which rule turns load into a wanted count. Default: `hpa`.
     #[serde(default)]
     pub strategy: StrategyName,
-    /// Fewest replicas. Default 1; under `keda` and `knative` 0. Under `hpa`, 0 needs the
-    /// `HPAScaleToZero` gate and an Object or External metric.
+    /// Fewest replicas. Default 1; under `keda`, `knative` and, if it scales to zero, `wva` 0. Under
+    /// `hpa`, 0 needs the `HPAScaleToZero` gate and an Object or External metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_replicas: Option<i32>,
     /// Most replicas, at least 1 and at least `minReplicas`. Required, but for these defaults: 100
@@ -74,6 +74,12 @@ pub struct PolicySpec {
     /// What `strategy: rayServe` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ray_serve: Option<RayServeSpec>,
+    /// What `strategy: wva` needs to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wva: Option<WvaSpec>,
+    /// What `strategy: apa` needs to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apa: Option<ApaSpec>,
 }
 
 /// What a later release adds counts only where it is set, so that a policy keeps its digest.
@@ -90,6 +96,8 @@ impl Hash for PolicySpec {
             keda,
             knative,
             ray_serve,
+            wva,
+            apa,
         } = self;
         (scale_target_ref, min_replicas, max_replicas).hash(hasher);
         (metrics, behavior, hpa).hash(hasher);
@@ -99,6 +107,8 @@ impl Hash for PolicySpec {
         keda.iter().for_each(|keda| keda.hash(hasher));
         knative.iter().for_each(|knative| knative.hash(hasher));
         ray_serve.iter().for_each(|ray_serve| ray_serve.hash(hasher));
+        wva.iter().for_each(|wva| wva.hash(hasher));
+        apa.iter().for_each(|apa| apa.hash(hasher));
     }
 }
 

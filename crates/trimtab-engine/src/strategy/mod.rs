@@ -1,9 +1,18 @@
 //! The rules that turn load into a wanted count, each in a module of its own.
 
+pub mod apa;
 pub mod hpa;
+pub mod knative;
+pub mod ray_serve;
+pub mod wva;
+
+use alloc::boxed::Box;
 
 use serde::{Deserialize, Serialize};
 
+use self::apa::ApaState;
+use self::knative::KnativeState;
+use self::wva::WvaState;
 use crate::decision::Outcome;
 
 /// What the strategy has to say.
@@ -26,4 +35,22 @@ pub(crate) enum Sized {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum StrategyState {}
+pub enum StrategyState {
+    /// Of `knative`.
+    Knative(Box<KnativeState>),
+    /// Of `wva`.
+    Wva(Box<WvaState>),
+    /// Of `apa`.
+    Apa(Box<ApaState>),
+}
+
+impl StrategyState {
+    /// How many bytes it takes beside itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Knative(own) => size_of::<KnativeState>() + own.list_bytes(),
+            Self::Wva(own) => size_of::<WvaState>() + own.list_bytes(),
+            Self::Apa(own) => size_of::<ApaState>() + own.list_bytes(),
+        }
+    }
+}

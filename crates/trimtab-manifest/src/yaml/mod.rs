@@ -36,6 +36,8 @@ struct Composer<'s> {
     source: &'s Source,
     limits: Limits,
     nodes: usize,
+    /// Bytes of text that aliases repeat.
+    repeated: usize,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Rc<Node>>,
     problems: Vec<Problem>,
@@ -72,6 +74,7 @@ impl<'s> Composer<'s> {
             source,
             limits,
             nodes: 0,
+            repeated: 0,
             open: Vec::new(),
             anchors: BTreeMap::new(),
             problems: Vec::new(),
@@ -153,13 +156,7 @@ impl<'s> Composer<'s> {
     }
 
     fn node(&mut self, value: Value, span: Span, anchor: usize) -> Rc<Node> {
-        let (size, height) = match &value {
-            Value::Scalar(_) => (0, 0),
-            Value::Sequence(items) => measure(items.iter()),
-            Value::Mapping(entries) => measure(entries.iter().map(|entry| &entry.value)),
-        };
-        let (size, height) = (size.saturating_add(1), height + 1);
-        let node = Rc::new(Node { span, value, size, height });
+        let node = Rc::new(Node::new(span, value));
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
@@ -172,6 +169,7 @@ impl<'s> Composer<'s> {
             return Err(Problem::new(ProblemKind::Syntax, span, message));
         };
         self.count(node.size, span)?;
+        self.repeat(node.bytes, span)?;
         // A scalar has height 1 and opens no level.
         if self.open.len() + node.height - 1 > self.limits.depth() {
             return Err(too_deep(&self.limits, span));
@@ -229,6 +227,20 @@ impl<'s> Composer<'s> {
         Err(Problem::new(ProblemKind::TooManyNodes, span, message))
     }
 
+    /// What aliases repeat is limited as what is written, so that no reader copies more than that.
+    fn repeat(&mut self, bytes: usize, span: Span) -> Result<(), Problem> {
+        self.repeated = self.repeated.saturating_add(bytes);
+        if self.repeated <= self.limits.max_bytes {
+            return Ok(());
+        }
+        let message = format!(
+            "the aliases of {} stand for more than the {} bytes allowed",
+            self.source.name(),
+            self.limits.max_bytes
+        );
+        Err(Problem::new(ProblemKind::TooLarge, span, message))
+    }
+
     /// Tags of YAML's own schema say what the parser sees anyway; others mean nothing here.
     fn check_tag(&mut self, tag: Option<&Tag>, span: Span) {
         if let Some(tag) = tag.filter(|tag| tag.core_suffix().is_none() && !is_non_specific(tag)) {
@@ -245,12 +257,6 @@ impl<'s> Composer<'s> {
         let text = self.source.text().get(start..end).unwrap_or_default();
         Span { start, end: start + text.trim_end().len() }
     }
-}
-
-fn measure<'n>(children: impl Iterator<Item = &'n Rc<Node>>) -> (usize, usize) {
-    children.fold((0, 0), |(size, height), child| {
-        (size.saturating_add(child.size), height.max(child.height))
-    })
 }
 
 fn is_non_specific(tag: &Tag) -> bool {

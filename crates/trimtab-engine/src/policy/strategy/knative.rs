@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Span;
 
-use super::Sampling;
+use super::{Sampling, load_per_replica};
+use crate::float::from_i64;
 use crate::policy::{Finite, PolicySpec};
+use crate::strategy::knative::{AutoscalerSettings, ScaleToZeroSettings};
 
 /// What `strategy: knative` needs to know; names are those of the annotations and of
 /// `config-autoscaler`, with units.
@@ -16,7 +18,7 @@ use crate::policy::{Finite, PolicySpec};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KnativeSpec {
-    /// The share of the target that a replica should have, in percent, above 0 to 100. Default 70.
+    /// The share of `averageValue` that a replica should have, in percent, 1 to 100. Default 70.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_utilization_percentage: Option<Finite>,
     /// The window of the calm average, 6 to 3600 s. Default 60.
@@ -51,7 +53,7 @@ pub struct KnativeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_scale_to_zero: Option<bool>,
     /// How long the activator has been in the path before the last replica goes. Default 30, at
-    /// least 6.
+    /// least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_to_zero_grace_period_seconds: Option<i32>,
     /// How long the last replica stays at least once there is no traffic. Default 0.
@@ -68,7 +70,7 @@ pub struct KnativeSpec {
     /// scale-down rate neither. Default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reachable: Option<bool>,
-    /// Time between two decisions (`tick-interval`), in seconds. Default 2, at least 1.
+    /// Time between two decisions, in seconds. Default 2, as in Knative, where it is fixed; at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick_interval_seconds: Option<i32>,
 }
@@ -84,24 +86,71 @@ pub enum KnativeAggregation {
     WeightedExponential,
 }
 
-/// [`KnativeSpec`] with the defaults filled in.
+/// [`KnativeSpec`] with the defaults filled in, and what it takes of the policy around it.
+///
+/// ```
+/// use trimtab_engine::{Policy, PolicySpec, Strategy, StrategyName};
+///
+/// let spec = PolicySpec { strategy: StrategyName::Knative, ..PolicySpec::default() };
+/// let policy = Policy::from_stored(spec);
+/// let Strategy::Knative(settings) = policy.strategy() else { return };
+/// assert_eq!(settings.autoscaler.target, 70.0); // of 100 requests at once, Knative's default
+/// assert_eq!(settings.panic_window.to_string(), "6s");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnativeSettings {
     /// Time between two decisions.
     pub tick_interval: Span,
-    /// The window of the calm average.
-    pub stable_window: Span,
+    /// How samples are averaged.
+    pub aggregation: KnativeAggregation,
+    /// The window of the average that panic goes by, in whole seconds.
+    pub panic_window: Span,
+    /// What the autoscaler knows.
+    pub autoscaler: AutoscalerSettings,
+    /// What the reconciler knows.
+    pub scale_to_zero: ScaleToZeroSettings,
 }
 
 impl KnativeSettings {
-    pub(super) fn from_spec(spec: &PolicySpec) -> Self {
+    pub(super) fn from_spec(policy: &PolicySpec) -> Self {
         let absent = KnativeSpec::default();
-        let spec = spec.knative.as_ref().unwrap_or(&absent);
+        let spec = policy.knative.as_ref().unwrap_or(&absent);
         let seconds =
             |value: Option<i32>, default: i64| Span::from_secs(value.map_or(default, i64::from));
+        let number = |value: Option<Finite>, default: f64| value.map_or(default, Finite::get);
+        let total = load_per_replica(policy).unwrap_or(DEFAULT_TOTAL);
+        let target = total * (number(spec.target_utilization_percentage, 70.0) / 100.0);
+        let autoscaler = AutoscalerSettings {
+            max_scale_up_rate: number(spec.max_scale_up_rate, 1000.0),
+            max_scale_down_rate: number(spec.max_scale_down_rate, 2.0),
+            target: if target < LEAST_TARGET { LEAST_TARGET } else { target },
+            total,
+            target_burst_capacity: number(spec.target_burst_capacity, 211.0),
+            panic_threshold: number(spec.panic_threshold_percentage, 200.0) / 100.0,
+            stable_window: seconds(spec.stable_window_seconds, 60),
+            scale_down_delay: seconds(spec.scale_down_delay_seconds, 0),
+            reachable: spec.reachable.unwrap_or(true),
+            activation_scale: spec.activation_scale.unwrap_or(1),
+        };
+        let scale_to_zero = ScaleToZeroSettings {
+            min_scale: policy.min_replicas.unwrap_or(0),
+            max_scale: policy.max_replicas,
+            initial_scale: spec.initial_scale.unwrap_or(1),
+            reachable: autoscaler.reachable,
+            enabled: spec.enable_scale_to_zero.unwrap_or(true),
+            stable_window: autoscaler.stable_window,
+            progress_deadline: seconds(spec.progress_deadline_seconds, 600),
+            target_burst_capacity: autoscaler.target_burst_capacity,
+            grace_period: seconds(spec.scale_to_zero_grace_period_seconds, 30),
+            pod_retention: seconds(spec.scale_to_zero_pod_retention_period_seconds, 0),
+        };
+        let panic_percentage = number(spec.panic_window_percentage, 10.0);
         Self {
             tick_interval: seconds(spec.tick_interval_seconds, 2),
-            stable_window: seconds(spec.stable_window_seconds, 60),
+            aggregation: spec.aggregation.unwrap_or_default(),
+            panic_window: panic_window(autoscaler.stable_window, panic_percentage),
+            autoscaler,
+            scale_to_zero,
         }
     }
 
@@ -110,4 +159,18 @@ impl KnativeSettings {
         const SECOND: Span = Span::from_secs(1);
         Sampling { interval: SECOND, report_interval: SECOND, look_back: self.tick_interval }
     }
+}
+
+/// `container-concurrency-target-default`
+const DEFAULT_TOTAL: f64 = 100.0;
+/// No replica should have less of the load than this.
+const LEAST_TARGET: f64 = 0.01;
+
+/// A share of the stable window, to the nearest second, at least one. Knative takes it in nanoseconds.
+#[expect(clippy::cast_possible_truncation, reason = "saturates, as it should")]
+fn panic_window(stable: Span, percentage: f64) -> Span {
+    const NANOS: f64 = 1e6;
+    let nanos = libm::trunc(from_i64(stable.as_millis()) * NANOS * percentage / 100.0);
+    let seconds = libm::round(nanos / (1000.0 * NANOS)) as i64;
+    Span::from_secs(seconds.max(1))
 }

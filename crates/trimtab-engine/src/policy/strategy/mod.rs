@@ -1,22 +1,30 @@
 //! The strategy of a policy: by name as it is written, with its settings as it is decided with.
 
+mod apa;
 mod keda;
 mod knative;
 mod ray_serve;
+mod wva;
 
+pub use apa::{ApaSettings, ApaSpec};
 pub use keda::{
     FallbackBehavior, FallbackSpec, KedaSettings, KedaSpec, KedaTriggerSpec, ScalingModifiersSpec,
 };
 pub use knative::{KnativeAggregation, KnativeSettings, KnativeSpec};
 pub use ray_serve::{RayServeAggregation, RayServeSettings, RayServeSpec, TargetCapacityDirection};
+pub use wva::{WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec};
+
+pub(super) use wva::ROLES as WVA_ROLES;
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Span;
 
 use super::{HpaSettings, PolicySpec};
+use crate::float::from_i64;
 
 /// The strategies by name.
 ///
@@ -41,6 +49,10 @@ pub enum StrategyName {
     Knative,
     /// Ray Serve's autoscaling, reproduced exactly.
     RayServe,
+    /// llm-d's Workload Variant Autoscaler for one variant, and the HPA that follows it.
+    Wva,
+    /// AIBrix's APA.
+    Apa,
 }
 
 impl StrategyName {
@@ -51,6 +63,8 @@ impl StrategyName {
             Self::Keda => "keda",
             Self::Knative => "knative",
             Self::RayServe => "rayServe",
+            Self::Wva => "wva",
+            Self::Apa => "apa",
         }
     }
 }
@@ -73,6 +87,10 @@ pub enum Strategy {
     Knative(Box<KnativeSettings>),
     /// `rayServe`
     RayServe(Box<RayServeSettings>),
+    /// `wva`
+    Wva(Box<WvaSettings>),
+    /// `apa`
+    Apa(Box<ApaSettings>),
 }
 
 /// Where a strategy samples its load by itself, at which rhythm.
@@ -89,6 +107,17 @@ pub struct Sampling {
     pub look_back: Span,
 }
 
+/// What one replica may have of the load: the average value of the policy's only External metric.
+///
+/// The strategies of this module calculate with floats: it is the float that is nearest to the number
+/// as it is written, which thousandths may not be.
+fn load_per_replica(spec: &PolicySpec) -> Option<f64> {
+    let metric = spec.metrics.as_ref()?.first()?.external.as_ref()?;
+    let written = metric.target.average_value.as_ref()?;
+    let number = written.to_string().parse().ok();
+    number.or_else(|| Some(from_i64(written.checked_milli()?) / 1000.0)).filter(|it| it.is_finite())
+}
+
 impl Strategy {
     pub(super) fn from_spec(spec: &PolicySpec) -> Self {
         match spec.strategy {
@@ -96,23 +125,26 @@ impl Strategy {
             StrategyName::Keda => Self::Keda(Box::new(KedaSettings::from_spec(spec))),
             StrategyName::Knative => Self::Knative(Box::new(KnativeSettings::from_spec(spec))),
             StrategyName::RayServe => Self::RayServe(Box::new(RayServeSettings::from_spec(spec))),
+            StrategyName::Wva => Self::Wva(Box::new(WvaSettings::from_spec(spec))),
+            StrategyName::Apa => Self::Apa(Box::new(ApaSettings::from_spec(spec))),
         }
     }
 
     /// Time between two decisions.
     pub(super) fn period(&self, hpa: &HpaSettings) -> Span {
         match self {
-            Self::Hpa => hpa.sync_period,
+            Self::Hpa | Self::Wva(_) => hpa.sync_period,
             Self::Keda(keda) => keda.period(hpa),
             Self::Knative(knative) => knative.tick_interval,
             Self::RayServe(ray) => ray.control_loop_interval,
+            Self::Apa(apa) => apa.resync_interval,
         }
     }
 
     /// How the strategy samples its load by itself, if it does.
     pub(super) fn sampling(&self) -> Option<Sampling> {
         match self {
-            Self::Hpa | Self::Keda(_) => None,
+            Self::Hpa | Self::Keda(_) | Self::Wva(_) | Self::Apa(_) => None,
             Self::Knative(knative) => Some(knative.sampling()),
             Self::RayServe(ray) => Some(ray.sampling()),
         }

@@ -4,9 +4,11 @@
 //! Which fields are refused and with which kind of error is the API server's, Kubernetes 1.36; the
 //! words are ours.
 
+mod apa;
 mod metrics;
 mod names;
 mod strategy;
+mod wva;
 
 use alloc::format;
 use alloc::string::String;

@@ -3,7 +3,11 @@
 use alloc::format;
 use alloc::string::String;
 
+use trimtab_metric::Quantity;
+
 use super::Errors;
+use super::apa::apa;
+use super::wva::wva;
 use crate::policy::{
     Finite, KedaSpec, KnativeSpec, PolicySpec, RayServeSpec, StrategyName, TargetCapacityDirection,
 };
@@ -14,6 +18,8 @@ pub(super) fn strategy(spec: &PolicySpec, errors: &mut Errors) {
         (StrategyName::Keda, spec.keda.is_some()),
         (StrategyName::Knative, spec.knative.is_some()),
         (StrategyName::RayServe, spec.ray_serve.is_some()),
+        (StrategyName::Wva, spec.wva.is_some()),
+        (StrategyName::Apa, spec.apa.is_some()),
     ];
     for (name, _) in given.into_iter().filter(|(name, given)| *given && *name != spec.strategy) {
         let detail = format!(
@@ -33,6 +39,8 @@ pub(super) fn strategy(spec: &PolicySpec, errors: &mut Errors) {
             one_total(spec, errors);
             ray_serve(&spec.ray_serve.clone().unwrap_or_default(), spec, errors);
         }
+        StrategyName::Wva => wva(&spec.wva.clone().unwrap_or_default(), spec, errors),
+        StrategyName::Apa => apa(&spec.apa.clone().unwrap_or_default(), spec, errors),
     }
 }
 
@@ -96,19 +104,47 @@ fn knative(knative: &KnativeSpec, spec: &PolicySpec, errors: &mut Errors) {
     within.number("panicThresholdPercentage", knative.panic_threshold_percentage, 110.0, 1000.0);
     within.above("maxScaleUpRate", knative.max_scale_up_rate, 1.0);
     within.above("maxScaleDownRate", knative.max_scale_down_rate, 1.0);
-    within.number("targetBurstCapacity", knative.target_burst_capacity, -1.0, f64::MAX);
+    burst_capacity(knative.target_burst_capacity, within.errors);
     within.whole("activationScale", knative.activation_scale, 1, i32::MAX);
     within.whole("initialScale", knative.initial_scale, 0, i32::MAX);
     within.whole("scaleDownDelaySeconds", knative.scale_down_delay_seconds, 0, 3600);
     let grace = knative.scale_to_zero_grace_period_seconds;
-    within.whole("scaleToZeroGracePeriodSeconds", grace, 6, i32::MAX);
+    within.whole("scaleToZeroGracePeriodSeconds", grace, 1, i32::MAX);
     let retention = knative.scale_to_zero_pod_retention_period_seconds;
     within.whole("scaleToZeroPodRetentionPeriodSeconds", retention, 0, i32::MAX);
     within.whole("progressDeadlineSeconds", knative.progress_deadline_seconds, 1, i32::MAX);
     within.whole("tickIntervalSeconds", knative.tick_interval_seconds, 1, i32::MAX);
-    if let Some(activation) = knative.activation_scale.filter(|scale| max > 0 && *scale > max) {
-        let detail = format!("is {activation} and has to be at most `maxReplicas`, {max}");
-        errors.invalid(String::from("spec.knative.activationScale"), detail);
+    if let Some(activation) = knative.activation_scale {
+        let field = || String::from("spec.knative.activationScale");
+        let min = spec.min_replicas.unwrap_or(0);
+        if max > 0 && activation > max {
+            let detail = format!("is {activation} and has to be at most `maxReplicas`, {max}");
+            errors.invalid(field(), detail);
+        }
+        if activation > 1 && activation < min {
+            let detail = format!("is {activation} and has to be at least `minReplicas`, {min}");
+            errors.invalid(field(), detail);
+        }
+    }
+    least_target(spec, errors);
+}
+
+fn burst_capacity(burst: Option<Finite>, errors: &mut Errors) {
+    let burst = burst.map(Finite::get);
+    if let Some(burst) = burst.filter(|burst| *burst < 0.0 && *burst != -1.0) {
+        let detail = format!("is {burst} and has to be at least 0, or -1 for any burst");
+        errors.invalid(String::from("spec.knative.targetBurstCapacity"), detail);
+    }
+}
+
+/// Less than a hundredth is no target for Knative.
+fn least_target(spec: &PolicySpec, errors: &mut Errors) {
+    let metric = spec.metrics.iter().flatten().find_map(|metric| metric.external.as_ref());
+    let least = Quantity::from_milli(10);
+    let target = metric.and_then(|metric| metric.target.average_value.as_ref());
+    if let Some(target) = target.filter(|target| target.signum() > 0 && **target < least) {
+        let detail = format!("is `{target}` and has to be at least 0.01 under `strategy: knative`");
+        errors.invalid(String::from("spec.metrics[0].external.target.averageValue"), detail);
     }
 }
 
@@ -147,13 +183,13 @@ fn ray_serve(ray: &RayServeSpec, spec: &PolicySpec, errors: &mut Errors) {
 }
 
 /// Numbers that have to lie within limits.
-struct Within<'a> {
-    path: &'static str,
-    errors: &'a mut Errors,
+pub(super) struct Within<'a> {
+    pub(super) path: &'static str,
+    pub(super) errors: &'a mut Errors,
 }
 
 impl Within<'_> {
-    fn whole(&mut self, field: &str, value: Option<i32>, least: i32, most: i32) {
+    pub(super) fn whole(&mut self, field: &str, value: Option<i32>, least: i32, most: i32) {
         if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
             let detail = if most == i32::MAX {
                 format!("is {value} and has to be at least {least}")
@@ -164,7 +200,7 @@ impl Within<'_> {
         }
     }
 
-    fn number(&mut self, field: &str, value: Option<Finite>, least: f64, most: f64) {
+    pub(super) fn number(&mut self, field: &str, value: Option<Finite>, least: f64, most: f64) {
         let value = value.map(Finite::get);
         if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
             let detail = if most == f64::MAX {
@@ -176,9 +212,18 @@ impl Within<'_> {
         }
     }
 
-    fn above(&mut self, field: &str, value: Option<Finite>, limit: f64) {
+    pub(super) fn above(&mut self, field: &str, value: Option<Finite>, limit: f64) {
         if let Some(value) = value.map(Finite::get).filter(|value| *value <= limit) {
             let detail = format!("is {value} and has to be above {limit}");
+            self.errors.invalid(format!("{}.{field}", self.path), detail);
+        }
+    }
+
+    /// Above 0, at most 1.
+    pub(super) fn share(&mut self, field: &str, value: Option<Finite>) {
+        let value = value.map(Finite::get);
+        if let Some(value) = value.filter(|value| *value <= 0.0 || *value > 1.0) {
+            let detail = format!("is {value} and has to be above 0 and at most 1");
             self.errors.invalid(format!("{}.{field}", self.path), detail);
         }
     }

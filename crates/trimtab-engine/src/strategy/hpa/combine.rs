@@ -97,7 +97,8 @@ fn unusable(selector: Selector) -> Option<ConditionReason> {
     }
 }
 
-fn failure_reason(metric: &Metric) -> ConditionReason {
+/// The word for a failed metric in conditions and events.
+pub(crate) fn failure_reason(metric: &Metric) -> ConditionReason {
     match metric.source() {
         MetricSource::Resource { .. } => ConditionReason::FailedGetResourceMetric,
         MetricSource::ContainerResource { .. } => ConditionReason::FailedGetContainerResourceMetric,

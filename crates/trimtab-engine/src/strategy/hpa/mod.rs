@@ -11,7 +11,8 @@ mod total;
 
 pub use proposal::{Calculation, MetricError, MetricStatus, Proposal};
 
-pub(crate) use combine::size;
+pub(crate) use combine::{failure_reason, size};
+pub(crate) use total::external_average;
 
 use trimtab_metric::Timestamp;
 

@@ -44,7 +44,7 @@ pub(super) fn object_average(usage: i64, target: i64, at: &Circumstances<'_>) ->
 
 /// External metrics with an `AverageValue` target: the same, but large counts and large averages
 /// stop at the largest integer.
-pub(super) fn external_average(usage: i64, target: i64, at: &Circumstances<'_>) -> Proposal {
+pub(crate) fn external_average(usage: i64, target: i64, at: &Circumstances<'_>) -> Proposal {
     let reported = |average| {
         if from_i64(usage) >= 9_223_372_036_854_775_808.0 { i64::MAX } else { average }
     };

@@ -1,0 +1,5 @@
+//! The laws of Ray Serve's rules.
+
+mod aggregation;
+mod capacity;
+mod proposals;
