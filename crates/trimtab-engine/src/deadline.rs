@@ -47,8 +47,8 @@ pub fn next_deadline(
 ) -> Option<Timestamp> {
     let now = observation.now;
     [
-        stabilize::next_deadline(policy, state, now),
-        limit::next_deadline(policy, state, now),
+        stabilize::next_deadline(policy.hpa_policy(), state, now),
+        limit::next_deadline(policy.hpa_policy(), state, now),
         pods_grow_up(policy, observation),
         next_tick(policy, now),
     ]

@@ -9,10 +9,14 @@ use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::limit::limit;
 use crate::observation::{Observation, Scale};
-use crate::policy::{ApaSettings, Bounds, KnativeSettings, Policy, Strategy, WvaSettings};
+use crate::policy::{
+    ApaSettings, Bounds, KedaSettings, KnativeSettings, Policy, Strategy, WvaSettings,
+};
 use crate::stabilize::stabilize;
 use crate::state::State;
-use crate::strategy::{Sized, apa, hpa, knative, wva};
+use crate::strategy::hpa::{Generated, Sight};
+use crate::strategy::keda::Execution;
+use crate::strategy::{Sized, apa, hpa, keda, knative, wva};
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 
 /// Decides how many replicas there should be.
@@ -69,13 +73,14 @@ fn run<R: Recorder>(
         return conclude(state, observation, Verdict::nothing(Outcome::ScaleUnavailable));
     };
     let verdict = match policy.strategy() {
-        Strategy::Hpa => by_hpa(policy, &mut state, observation, scale, trace),
+        Strategy::Hpa => by_hpa(policy, &mut state, Sight::new(observation), scale, trace),
+        Strategy::Keda(settings) => {
+            by_keda(policy, settings, &mut state, observation, scale, trace)
+        }
         Strategy::Knative(settings) => {
             by_knative(policy, settings, &mut state, observation, scale, trace)
         }
-        Strategy::Keda(_) | Strategy::RayServe(_) => {
-            by_hpa(policy, &mut state, observation, scale, trace)
-        }
+        Strategy::RayServe(_) => by_hpa(policy, &mut state, Sight::new(observation), scale, trace),
         Strategy::Wva(settings) => by_wva(policy, settings, &mut state, observation, scale, trace),
         Strategy::Apa(settings) => by_apa(policy, settings, &mut state, observation, scale, trace),
     };
@@ -86,7 +91,7 @@ fn run<R: Recorder>(
 fn by_hpa<R: Recorder>(
     policy: &Policy,
     state: &mut State,
-    observation: &Observation,
+    seen: Sight<'_>,
     scale: Scale,
     trace: &mut R,
 ) -> Verdict {
@@ -94,11 +99,10 @@ fn by_hpa<R: Recorder>(
     let verdict = if let Some((replicas, reason)) = enforce(policy, current, trace) {
         Verdict::enforced(replicas, reason)
     } else {
-        match hpa::size(policy, state, observation, scale, trace) {
+        match hpa::size(policy, state, seen, scale, trace) {
             Sized::Nothing(outcome) => Verdict::nothing(outcome),
             Sized::Wanted { replicas: desired, winner, outcome } => {
-                let now = observation.now;
-                let replicas = envelope(policy, state, current, desired, now, trace);
+                let replicas = envelope(policy, state, current, desired, seen.now, trace);
                 let woken = wake(policy, current, replicas, trace);
                 Verdict {
                     replicas: Some(woken.unwrap_or(replicas)),
@@ -112,6 +116,47 @@ fn by_hpa<R: Recorder>(
     if verdict.outcome == Outcome::Disabled && !policy.hpa().scale_to_zero {
         state.status.conditions.remove(ConditionType::ScaledToZero);
     }
+    verdict
+}
+
+/// KEDA: its executor first. Where that leaves the count alone, the HPA that KEDA generates, on what
+/// KEDA tells it.
+fn by_keda<R: Recorder>(
+    policy: &Policy,
+    settings: &KedaSettings,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Verdict {
+    let current = scale.spec_replicas;
+    let mut tick = keda::Tick::new(policy, settings, state, observation, scale);
+    let verdict = match tick.execute(trace) {
+        Execution::Paused => {
+            state.forget_course(); // KEDA removes its HPA
+            let reason = ScaleReason::None;
+            let replicas = settings.pause.replicas;
+            Verdict { replicas, reason, outcome: Outcome::Paused, metric: None }
+        }
+        Execution::Writes { replicas, metric, outcome } => {
+            tick.wait_for_next_sync();
+            let reason = reason_to_scale(replicas, current, false);
+            Verdict { replicas: Some(replicas), reason, outcome, metric }
+        }
+        execution @ (Execution::NotDue | Execution::Leaves(_)) => match tick.metrics(trace) {
+            None => Verdict::left(execution, current),
+            Some(answers) => {
+                let generated = Generated { places: &settings.places, answers: &answers };
+                let seen = Sight::generated(observation, generated);
+                let verdict = by_hpa(&settings.generated, state, seen, scale, trace);
+                match verdict.outcome {
+                    Outcome::Disabled => Verdict::left(execution, current), // KEDA's own zero
+                    _ => verdict,
+                }
+            }
+        },
+    };
+    tick.remember(state);
     verdict
 }
 
@@ -265,7 +310,7 @@ fn sense<R: Recorder>(
     };
     state.status.conditions.set(able, true, ConditionReason::SucceededGetScale, now);
     state.status.current_replicas = scale.spec_replicas;
-    state.seed(policy, scale.spec_replicas, now);
+    state.seed(policy.hpa_policy(), scale.spec_replicas, now);
     Some(scale)
 }
 
@@ -290,6 +335,16 @@ struct Verdict {
 impl Verdict {
     fn enforced(replicas: i32, reason: ScaleReason) -> Self {
         Self { replicas: Some(replicas), reason, outcome: Outcome::Enforced, metric: None }
+    }
+
+    /// Of KEDA's executor, where the HPA has nothing to say.
+    fn left(execution: Execution, current: i32) -> Self {
+        let outcome = match execution {
+            Execution::Leaves(outcome) => outcome,
+            _ => Outcome::NotDue,
+        };
+        let known = matches!(outcome, Outcome::Decided | Outcome::PartiallyDecided);
+        Self { replicas: Some(current).filter(|_| known), ..Self::nothing(outcome) }
     }
 
     fn nothing(outcome: Outcome) -> Self {

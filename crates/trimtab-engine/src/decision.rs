@@ -26,7 +26,8 @@ pub struct Decision {
     pub outcome: Outcome,
     /// Why the scale is to be changed.
     pub reason: ScaleReason,
-    /// The metric that proposed the largest count, by its place in the policy.
+    /// The metric that proposed the largest count, by its place in the policy. The composite metric of
+    /// `keda` has the place after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<u32>,
     /// The conditions, before the change was carried out.
@@ -55,6 +56,10 @@ pub enum Outcome {
     ScaleUnavailable,
     /// The workload was switched off by scaling it to 0. Nothing is changed.
     Disabled,
+    /// Scaling is paused. At most the count that goes with the pause is set.
+    Paused,
+    /// It is not yet time to look. Nothing is changed.
+    NotDue,
 }
 
 /// Why the scale is to be changed: the HPA's wording of its `SuccessfulRescale` event.

@@ -71,7 +71,9 @@ impl Decision {
             Outcome::Decided
             | Outcome::PartiallyDecided
             | Outcome::Enforced
-            | Outcome::Disabled => {}
+            | Outcome::Disabled
+            | Outcome::Paused
+            | Outcome::NotDue => {}
         }
         match update.filter(|_| self.scale_to.is_some()) {
             Some(ScaleUpdate::Applied) => events.push(EventReason::SuccessfulRescale),

@@ -9,7 +9,7 @@ use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::observation::Selector;
 use crate::policy::Target;
 use crate::strategy::hpa::{Calculation, MetricStatus};
-use crate::strategy::{apa, knative, wva};
+use crate::strategy::{apa, keda, knative, wva};
 use crate::trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
 
 /// The text of [`Decision::explain`].
@@ -76,6 +76,12 @@ fn headline(decision: &Decision) -> String {
 }
 
 fn reason(decision: &Decision, wanted: i32) -> String {
+    if decision.outcome == Outcome::Paused {
+        return "scaling is paused at this count".to_string();
+    }
+    if let Some(reason) = keda::reason_to_write(decision.trace.as_deref().unwrap_or_default()) {
+        return reason.to_string();
+    }
     match decision.reason {
         ScaleReason::AllMetricsBelow | ScaleReason::None if wanted > decision.current_replicas => {
             "a recommendation of before still counts".to_string()
@@ -105,6 +111,8 @@ fn reason_to_stay(decision: &Decision) -> &'static str {
         Outcome::SelectorUnusable => "the pod selector can't be used",
         Outcome::ScaleUnavailable => "the scale could not be read",
         Outcome::Disabled => "scaling is switched off by a scale of 0",
+        Outcome::Paused => "scaling is paused",
+        Outcome::NotDue => "it is not time to look",
     }
 }
 
@@ -177,6 +185,7 @@ fn stage(stage: Stage) -> &'static str {
 fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
     let rule = match &step.rule {
         Rule::Metric(metric) => return metric_words(metric),
+        Rule::Keda(step) => return keda::words(step),
         Rule::Knative(step) => return knative::words(step),
         Rule::Wva(step) => return wva::words(step),
         Rule::Apa(step) => return apa::words(step),
@@ -298,7 +307,7 @@ fn replicas(count: i32) -> String {
 }
 
 /// Thousandths as a decimal number: `1500` is `1.5`.
-struct Decimal(i64);
+pub(crate) struct Decimal(pub(crate) i64);
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

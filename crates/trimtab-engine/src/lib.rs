@@ -43,13 +43,13 @@ pub use policy::{
     ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource,
     CrossVersionObjectReference, ExternalMetricSource, FallbackBehavior, FallbackSpec,
     FeatureGatesSpec, FieldError, FieldErrorKind, Finite, HpaSettings, HpaSpec, InvalidPolicy,
-    KedaSettings, KedaSpec, KedaTriggerSpec, KnativeAggregation, KnativeSettings, KnativeSpec,
-    LabelSelector, LabelSelectorRequirement, Metric, MetricIdentifier, MetricSource, MetricSpec,
-    MetricTarget, ObjectMetricSource, PodsMetricSource, Policy, PolicySpec, RateLimit,
-    RateLimitKind, RayServeAggregation, RayServeSettings, RayServeSpec, ResourceMetricSource,
-    Sampling, ScalingModifiersSpec, ScalingPolicyRule, ScalingRules, ScalingRulesSpec,
-    SelectPolicy, Strategy, StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer,
-    WvaSettings, WvaSignals, WvaSpec,
+    KedaModifiers, KedaPause, KedaSettings, KedaSpec, KedaTrigger, KedaTriggerSpec,
+    KnativeAggregation, KnativeSettings, KnativeSpec, LabelSelector, LabelSelectorRequirement,
+    Metric, MetricIdentifier, MetricSource, MetricSpec, MetricTarget, ObjectMetricSource,
+    PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind, RayServeAggregation,
+    RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling, ScalingModifiersSpec,
+    ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy, Strategy, StrategyName,
+    Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};
@@ -57,5 +57,6 @@ pub use settle::{ScaleUpdate, settle};
 pub use state::{Recommendation, ScaleEvent, State, StateVersion, Status};
 pub use strategy::StrategyState;
 pub use strategy::hpa::{Calculation, MetricError, MetricStatus};
+pub use strategy::keda::{KedaState, KedaStep};
 pub use strategy::knative::{KnativeState, KnativeStep};
 pub use trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};

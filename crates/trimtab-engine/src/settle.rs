@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{ConditionReason, ConditionType};
-use crate::decision::Decision;
+use crate::decision::{Decision, Outcome};
 use crate::policy::Policy;
 use crate::state::{ScaleEvent, State, push_tight};
+use crate::strategy::StrategyState;
 
 /// What became of a change of scale.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,12 +58,21 @@ pub fn settle(
 ) -> State {
     let Some(replicas) = decision.scale_to else { return state };
     let (current, now) = (decision.current_replicas, decision.at);
+    let policy = policy.hpa_policy();
+    let by_executor = match &mut state.strategy {
+        Some(StrategyState::Keda(keda)) => keda.settle(now, update == ScaleUpdate::Applied),
+        _ => false,
+    };
     let conditions = &mut state.status.conditions;
     if update == ScaleUpdate::Rejected {
         conditions.set(ConditionType::AbleToScale, false, ConditionReason::FailedUpdateScale, now);
         return state;
     }
     conditions.set(ConditionType::AbleToScale, true, ConditionReason::SucceededRescale, now);
+    if by_executor || decision.outcome == Outcome::Paused {
+        state.status.desired_replicas = replicas;
+        return state; // the HPA knows nothing of it
+    }
     if policy.hpa().scale_to_zero {
         let asleep =
             current > 0 && replicas == 0 && policy.bounds().min == 0 && policy.can_wake_from_zero();

@@ -100,6 +100,7 @@ impl State {
     /// A fresh state with room for what `policy` will keep, so that deciding allocates nothing
     /// once the windows have filled.
     pub fn for_policy(policy: &Policy) -> Self {
+        let policy = policy.hpa_policy();
         let Some(rules) = policy.behavior() else { return Self::default() };
         let room = |rules: &ScalingRules| Vec::with_capacity(slots(policy, rules.longest_period));
         Self {
@@ -132,6 +133,13 @@ impl State {
             + recommendations * size_of::<Recommendation>()
             + events * size_of::<ScaleEvent>()
             + self.strategy.as_ref().map_or(0, StrategyState::heap_bytes)
+    }
+
+    /// The recommendations and scale events of an HPA that is no more.
+    pub(crate) fn forget_course(&mut self) {
+        self.recommendations = None;
+        self.scale_ups.clear();
+        self.scale_downs.clear();
     }
 
     /// Before the first decision, the present count counts as recommended: a restart without state

@@ -13,6 +13,7 @@ use crate::sense::PodCounts;
 use crate::state::Recommendation;
 use crate::strategy::apa::ApaStep;
 use crate::strategy::hpa::{Calculation, MetricError, MetricStatus, Proposal};
+use crate::strategy::keda::KedaStep;
 use crate::strategy::knative::KnativeStep;
 use crate::strategy::wva::WvaStep;
 
@@ -122,6 +123,8 @@ pub enum Rule {
     MaxReplicas,
     /// The count is within the bounds.
     WithinBounds,
+    /// A step of `strategy: keda`.
+    Keda(KedaStep),
     /// A step of `strategy: knative`.
     Knative(KnativeStep),
     /// A step of `strategy: wva`.
@@ -146,7 +149,7 @@ pub struct Held {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricStep {
-    /// Its place in the policy.
+    /// Its place in the policy. The composite metric of `keda` has the one after the last.
     pub index: u32,
     /// Its name.
     pub name: String,

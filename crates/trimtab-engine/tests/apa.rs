@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use trimtab_engine::{
-    Decision, ObservationRecord, Outcome, Policy, PolicySpec, Rule, ScaleUpdate, State, decide,
-    decide_traced, settle,
+    Decision, ObservationRecord, Outcome, Policy, PolicySpec, ReadingRecord, Rule, ScaleUpdate,
+    State, Unavailable, decide, decide_traced, settle,
 };
 use trimtab_metric::{Span, Timestamp};
 
@@ -35,11 +35,8 @@ fn policy(more: Value) -> Policy {
 fn seen(at: Timestamp, replicas: usize, ready: usize, started: usize, running: f64) -> Value {
     let pods: Vec<Value> = (0..replicas)
         .map(|pod| {
-            let mut row = json!({"name": format!("llm-{pod}"), "ready": pod < ready});
-            if pod < ready + started {
-                row["startTime"] = json!(START.saturating_sub(Span::from_secs(9)));
-            }
-            row
+            let since = (pod < ready + started).then(|| START.saturating_sub(Span::from_secs(9)));
+            json!({"name": format!("llm-{pod}"), "ready": pod < ready, "startTime": since})
         })
         .collect();
     let values = (0..ready).map(|pod| (format!("llm-{pod}"), json!(running)));
@@ -241,12 +238,14 @@ fn history(policy: &Policy, ticks: &[Tick], start: Timestamp) -> Result<Vec<i32>
         now = now.saturating_add(policy.period());
         let count = usize::try_from(replicas).expect("not negative");
         let ready = count * ready / 8;
-        let mut record =
-            seen(now, count, ready, started.min(count - ready), running.unwrap_or(0.0));
+        let started = started.min(count - ready);
+        let record = seen(now, count, ready, started, running.unwrap_or(0.0));
+        let mut record: ObservationRecord = serde_json::from_value(record).expect("it reads");
         if running.is_none() {
-            record["readings"] = json!([{"metric": "running", "unavailable": "stale"}]);
+            let metric = String::from("running");
+            let unavailable = Some(Unavailable::Stale);
+            record.readings = vec![ReadingRecord { metric, unavailable, ..Default::default() }];
         }
-        let record: ObservationRecord = serde_json::from_value(record).expect("it reads");
         let observation = record.resolve(policy).expect("it fits");
         let (decision, after) = decide_traced(policy, state.clone(), &observation);
         let text = serde_json::to_string(&state).expect("it serializes");

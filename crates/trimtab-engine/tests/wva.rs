@@ -310,15 +310,15 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     ];
     (any::<bool>(), any::<bool>(), 1_i32..4, 4_i32..20, behavior).prop_map(
         |(by_token, to_zero, min, max, behavior)| {
-            let mut wva = json!({"scaleToZero": to_zero, "retentionPeriodSeconds": 45});
-            if by_token {
-                wva["analyzer"] = json!("token");
-                wva["kvCacheCapacityTokens"] = json!(50_000);
-            }
-            let mut more = behavior;
-            more["wva"] = wva;
-            more["minReplicas"] = json!(if to_zero { 0 } else { min });
-            more["maxReplicas"] = json!(max);
+            let wva = match by_token {
+                true => json!({"scaleToZero": to_zero, "retentionPeriodSeconds": 45,
+                    "analyzer": "token", "kvCacheCapacityTokens": 50_000}),
+                false => json!({"scaleToZero": to_zero, "retentionPeriodSeconds": 45}),
+            };
+            let mut more = json!({"wva": wva, "maxReplicas": max,
+                "minReplicas": if to_zero { 0 } else { min }});
+            let own = more.as_object_mut().expect("an object");
+            own.extend(behavior.as_object().expect("an object").clone());
             policy(more)
         },
     )

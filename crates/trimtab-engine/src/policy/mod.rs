@@ -20,10 +20,10 @@ pub use spec::{
     ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec,
 };
 pub use strategy::{
-    ApaSettings, ApaSpec, FallbackBehavior, FallbackSpec, KedaSettings, KedaSpec, KedaTriggerSpec,
-    KnativeAggregation, KnativeSettings, KnativeSpec, RayServeAggregation, RayServeSettings,
-    RayServeSpec, Sampling, ScalingModifiersSpec, Strategy, StrategyName, TargetCapacityDirection,
-    WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
+    ApaSettings, ApaSpec, FallbackBehavior, FallbackSpec, KedaModifiers, KedaPause, KedaSettings,
+    KedaSpec, KedaTrigger, KedaTriggerSpec, KnativeAggregation, KnativeSettings, KnativeSpec,
+    RayServeAggregation, RayServeSettings, RayServeSpec, Sampling, ScalingModifiersSpec, Strategy,
+    StrategyName, TargetCapacityDirection, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
 
 use alloc::vec::Vec;
@@ -180,6 +180,15 @@ impl Policy {
     /// The rules of movement; `None` is the HPA's older path with its fixed rate limit.
     pub fn behavior(&self) -> Option<&Behavior> {
         self.behavior.as_ref()
+    }
+
+    /// The HPA whose stages come behind the sizing: under `keda` the one that KEDA generates, else
+    /// the policy itself.
+    pub(crate) fn hpa_policy(&self) -> &Policy {
+        match &self.strategy {
+            Strategy::Keda(keda) => &keda.generated,
+            _ => self,
+        }
     }
 
     /// The strategy that decides, with its settings.

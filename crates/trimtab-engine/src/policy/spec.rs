@@ -4,6 +4,7 @@
 //! HorizontalPodAutoscaler's. Nothing here is checked: [`Policy::new`](crate::Policy::new) does
 //! that, so these types hold wrong policies as well as right ones.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -67,19 +68,19 @@ pub struct PolicySpec {
     pub hpa: Option<HpaSpec>,
     /// What `strategy: keda` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keda: Option<KedaSpec>,
+    pub keda: Option<Box<KedaSpec>>,
     /// What `strategy: knative` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub knative: Option<KnativeSpec>,
+    pub knative: Option<Box<KnativeSpec>>,
     /// What `strategy: rayServe` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ray_serve: Option<RayServeSpec>,
+    pub ray_serve: Option<Box<RayServeSpec>>,
     /// What `strategy: wva` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wva: Option<WvaSpec>,
+    pub wva: Option<Box<WvaSpec>>,
     /// What `strategy: apa` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub apa: Option<ApaSpec>,
+    pub apa: Option<Box<ApaSpec>>,
 }
 
 /// What a later release adds counts only where it is set, so that a policy keeps its digest.

@@ -2,6 +2,7 @@
 
 pub mod apa;
 pub mod hpa;
+pub mod keda;
 pub mod knative;
 pub mod ray_serve;
 pub mod wva;
@@ -11,6 +12,7 @@ use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
 use self::apa::ApaState;
+use self::keda::KedaState;
 use self::knative::KnativeState;
 use self::wva::WvaState;
 use crate::decision::Outcome;
@@ -36,6 +38,8 @@ pub(crate) enum Sized {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum StrategyState {
+    /// Of `keda`.
+    Keda(Box<KedaState>),
     /// Of `knative`.
     Knative(Box<KnativeState>),
     /// Of `wva`.
@@ -48,6 +52,7 @@ impl StrategyState {
     /// How many bytes it takes beside itself.
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
+            Self::Keda(own) => size_of::<KedaState>() + own.list_bytes(),
             Self::Knative(own) => size_of::<KnativeState>() + own.list_bytes(),
             Self::Wva(own) => size_of::<WvaState>() + own.list_bytes(),
             Self::Apa(own) => size_of::<ApaState>() + own.list_bytes(),

@@ -244,7 +244,8 @@ impl<'n> Application<'_, '_, 'n> {
         }
         leftovers(&mut draft, block);
         defects(&mut draft, &ray);
-        draft.spec.ray_serve = Some(ray).filter(|ray| *ray != RayServeSpec::default());
+        draft.spec.ray_serve =
+            Some(ray).filter(|ray| *ray != RayServeSpec::default()).map(Box::new);
         let metadata = self.metadata(name);
         draft.finish(self.import, self.config.kind, metadata, &root);
     }

@@ -65,7 +65,7 @@ pub struct ApaSettings {
 impl ApaSettings {
     pub(super) fn from_spec(policy: &PolicySpec) -> Self {
         let absent = ApaSpec::default();
-        let spec = policy.apa.as_ref().unwrap_or(&absent);
+        let spec = policy.apa.as_deref().unwrap_or(&absent);
         let number = |value: Option<Finite>, default: f64| value.map_or(default, Finite::get);
         let seconds =
             |value: Option<i32>, default: i64| Span::from_secs(value.map_or(default, i64::from));

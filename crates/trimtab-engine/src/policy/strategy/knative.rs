@@ -114,7 +114,7 @@ pub struct KnativeSettings {
 impl KnativeSettings {
     pub(super) fn from_spec(policy: &PolicySpec) -> Self {
         let absent = KnativeSpec::default();
-        let spec = policy.knative.as_ref().unwrap_or(&absent);
+        let spec = policy.knative.as_deref().unwrap_or(&absent);
         let seconds =
             |value: Option<i32>, default: i64| Span::from_secs(value.map_or(default, i64::from));
         let number = |value: Option<Finite>, default: f64| value.map_or(default, Finite::get);

@@ -8,12 +8,14 @@ mod wva;
 
 pub use apa::{ApaSettings, ApaSpec};
 pub use keda::{
-    FallbackBehavior, FallbackSpec, KedaSettings, KedaSpec, KedaTriggerSpec, ScalingModifiersSpec,
+    FallbackBehavior, FallbackSpec, KedaModifiers, KedaPause, KedaSettings, KedaSpec, KedaTrigger,
+    KedaTriggerSpec, ScalingModifiersSpec,
 };
 pub use knative::{KnativeAggregation, KnativeSettings, KnativeSpec};
 pub use ray_serve::{RayServeAggregation, RayServeSettings, RayServeSpec, TargetCapacityDirection};
 pub use wva::{WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec};
 
+pub(super) use keda::formula_names;
 pub(super) use wva::ROLES as WVA_ROLES;
 
 use alloc::boxed::Box;

@@ -93,7 +93,7 @@ pub struct RayServeSettings {
 impl RayServeSettings {
     pub(super) fn from_spec(spec: &PolicySpec) -> Self {
         let absent = RayServeSpec::default();
-        let spec = spec.ray_serve.as_ref().unwrap_or(&absent);
+        let spec = spec.ray_serve.as_deref().unwrap_or(&absent);
         Self {
             control_loop_interval: seconds(spec.control_loop_interval_seconds, 0.1),
             metrics_interval: seconds(spec.metrics_interval_seconds, 10.0),

@@ -268,7 +268,7 @@ pub struct WvaSignals {
 impl WvaSettings {
     pub(super) fn from_spec(policy: &PolicySpec) -> Self {
         let absent = WvaSpec::default();
-        let spec = policy.wva.as_ref().unwrap_or(&absent);
+        let spec = policy.wva.as_deref().unwrap_or(&absent);
         let number = |value: Option<Finite>, default: f64| value.map_or(default, Finite::get);
         let whole = |value: Option<i32>, default: i64| value.map_or(default, i64::from);
         let (v1, v2) = (percentage::Thresholds::default(), token::Thresholds::default());

@@ -5,6 +5,7 @@
 //! words are ours.
 
 mod apa;
+mod keda;
 mod metrics;
 mod names;
 mod strategy;

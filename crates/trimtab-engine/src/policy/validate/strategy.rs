@@ -7,9 +7,10 @@ use trimtab_metric::Quantity;
 
 use super::Errors;
 use super::apa::apa;
+use super::keda::keda;
 use super::wva::wva;
 use crate::policy::{
-    Finite, KedaSpec, KnativeSpec, PolicySpec, RayServeSpec, StrategyName, TargetCapacityDirection,
+    Finite, KnativeSpec, PolicySpec, RayServeSpec, StrategyName, TargetCapacityDirection,
 };
 
 /// Checks the settings of the strategy, and that there are none of another.
@@ -72,26 +73,6 @@ fn one_total(spec: &PolicySpec, errors: &mut Errors) {
             spec.strategy
         );
         errors.invalid(String::from("spec.metrics[0].external.target"), detail);
-    }
-}
-
-fn keda(keda: &KedaSpec, spec: &PolicySpec, errors: &mut Errors) {
-    let mut within = Within { path: "spec.keda", errors };
-    within.whole("pollingIntervalSeconds", keda.polling_interval_seconds, 1, i32::MAX);
-    within.whole("cooldownPeriodSeconds", keda.cooldown_period_seconds, 0, i32::MAX);
-    within.whole("initialCooldownPeriodSeconds", keda.initial_cooldown_period_seconds, 0, i32::MAX);
-    within.whole("pausedReplicas", keda.paused_replicas, 0, i32::MAX);
-    if let Some(fallback) = &keda.fallback {
-        within.whole("fallback.failureThreshold", Some(fallback.failure_threshold), 0, i32::MAX);
-        within.whole("fallback.replicas", Some(fallback.replicas), 0, i32::MAX);
-    }
-    let min = spec.min_replicas.unwrap_or(0);
-    if let Some(idle) = keda.idle_replica_count
-        && !(0..min).contains(&idle)
-    {
-        let detail =
-            format!("is {idle} and has to be at least 0 and less than `minReplicas`, {min}");
-        errors.invalid(String::from("spec.keda.idleReplicaCount"), detail);
     }
 }
 

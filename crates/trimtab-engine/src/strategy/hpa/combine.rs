@@ -1,9 +1,9 @@
 //! From the metrics' proposals to one wanted count: the largest, unless too little is known.
 
-use super::{Circumstances, Proposal, propose};
+use super::{Circumstances, Proposal, Sight, propose};
 use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::Outcome;
-use crate::observation::{Observation, Scale, Selector};
+use crate::observation::{Scale, Selector};
 use crate::policy::{Metric, MetricSource, Policy};
 use crate::state::State;
 use crate::strategy::Sized;
@@ -16,38 +16,38 @@ use crate::trace::{MetricResult, MetricStep, Recorder, Rule, Stage, Step};
 pub(crate) fn size<R: Recorder>(
     policy: &Policy,
     state: &mut State,
-    observation: &Observation,
+    seen: Sight<'_>,
     scale: Scale,
     trace: &mut R,
 ) -> Sized {
     let current = scale.spec_replicas;
     if current == 0 && !may_wake(policy, state) {
-        return disabled(state, observation, trace);
+        return disabled(state, seen, trace);
     }
-    if let Some(reason) = unusable(observation.selector) {
-        state.status.conditions.set(ConditionType::ScalingActive, false, reason, observation.now);
-        let rule = Rule::SelectorUnusable { selector: observation.selector };
+    if let Some(reason) = unusable(seen.selector) {
+        state.status.conditions.set(ConditionType::ScalingActive, false, reason, seen.now);
+        let rule = Rule::SelectorUnusable { selector: seen.selector };
         trace.record(|| Step::unchanged(Stage::Sense, current, rule));
         return Sized::Nothing(Outcome::SelectorUnusable);
     }
     let at = Circumstances {
-        now: observation.now,
+        now: seen.now,
         spec_replicas: current,
         status_replicas: scale.status_replicas,
         tolerance: policy.tolerance(),
-        pods: &observation.pods,
+        pods: seen.pods,
         settings: policy.hpa(),
     };
     let mut best: Option<(i32, u32)> = None;
     let mut first_failed: Option<&Metric> = None;
     for (index, metric) in (0_u32..).zip(policy.metrics()) {
-        let reading = observation.reading(index as usize);
-        let proposed = propose(metric.source(), metric.target(), reading, &at);
-        trace.record(|| metric_step(index, metric, &at, &proposed));
+        let place = seen.place(index);
+        let proposed = propose(metric.source(), metric.target(), seen.reading(index), &at);
+        trace.record(|| metric_step(place, metric, &at, &proposed));
         match proposed {
             Ok(Proposal { replicas, .. }) => {
                 if best.is_none_or(|(largest, _)| largest == 0 || replicas > largest) {
-                    best = Some((replicas, index));
+                    best = Some((replicas, place));
                 }
             }
             Err(_) => first_failed = first_failed.or(Some(metric)),
@@ -57,7 +57,7 @@ pub(crate) fn size<R: Recorder>(
     match (best, first_failed) {
         (Some((largest, winner)), failed) if failed.is_none() || largest >= current => {
             let reason = ConditionReason::ValidMetricFound;
-            conditions.set(ConditionType::ScalingActive, true, reason, observation.now);
+            conditions.set(ConditionType::ScalingActive, true, reason, seen.now);
             let replicas = largest.max(0);
             let rule = Rule::LargestProposal { metric: winner };
             trace.record(|| Step { stage: Stage::Size, from: current, to: replicas, rule });
@@ -67,7 +67,7 @@ pub(crate) fn size<R: Recorder>(
         }
         (_, failed) => {
             let reason = failed.map_or(ConditionReason::InvalidMetricSourceType, failure_reason);
-            conditions.set(ConditionType::ScalingActive, false, reason, observation.now);
+            conditions.set(ConditionType::ScalingActive, false, reason, seen.now);
             let rule = Rule::TooLittleKnown;
             trace.record(|| Step::unchanged(Stage::Size, current, rule));
             Sized::Nothing(Outcome::MetricsUnknown)
@@ -82,9 +82,9 @@ pub(crate) fn may_wake(policy: &Policy, state: &State) -> bool {
         && (policy.bounds().min != 0 || policy.can_wake_from_zero())
 }
 
-fn disabled<R: Recorder>(state: &mut State, observation: &Observation, trace: &mut R) -> Sized {
+fn disabled<R: Recorder>(state: &mut State, seen: Sight<'_>, trace: &mut R) -> Sized {
     let reason = ConditionReason::ScalingDisabled;
-    state.status.conditions.set(ConditionType::ScalingActive, false, reason, observation.now);
+    state.status.conditions.set(ConditionType::ScalingActive, false, reason, seen.now);
     trace.record(|| Step::unchanged(Stage::Size, 0, Rule::ScalingDisabled));
     Sized::Nothing(Outcome::Disabled)
 }

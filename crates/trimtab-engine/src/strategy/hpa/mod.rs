@@ -7,11 +7,13 @@
 mod combine;
 mod per_pod;
 mod proposal;
+mod sight;
 mod total;
 
 pub use proposal::{Calculation, MetricError, MetricStatus, Proposal};
 
 pub(crate) use combine::{failure_reason, size};
+pub(crate) use sight::{Generated, Sight};
 pub(crate) use total::external_average;
 
 use trimtab_metric::Timestamp;

@@ -52,7 +52,7 @@ pub(super) fn import(import: &mut Import<'_>, root: &Node) {
     annotations(&mut draft, &mut keda, &root);
     defects(&mut draft, &keda, &triggers);
     keda.triggers = written(triggers);
-    draft.spec.keda = Some(keda).filter(|keda| *keda != KedaSpec::default());
+    draft.spec.keda = Some(keda).filter(|keda| *keda != KedaSpec::default()).map(Box::new);
     let metadata = kept(metadata, &[PREFIX]);
     draft.finish(import, PeerKind::ScaledObject, metadata, &root);
 }

@@ -22,7 +22,7 @@ pub(super) fn take<'n>(draft: &mut Draft<'n>, index: usize, field: Field<'n>) ->
     let type_ = block.required::<String>("type", &mut draft.problems);
     let name = block.get::<String>("name", &mut draft.problems);
     let metric_type = block.get::<String>("metricType", &mut draft.problems);
-    let cached = block.field("useCachedMetrics");
+    let cached = block.get::<bool>("useCachedMetrics", &mut draft.problems);
     let authentication = block.field("authenticationRef");
     let metadata = block.block("metadata", &mut draft.problems);
     block.refuse_rest(&mut draft.problems);
@@ -51,9 +51,6 @@ pub(super) fn take<'n>(draft: &mut Draft<'n>, index: usize, field: Field<'n>) ->
             );
         }
     }
-    if let Some(field) = cached {
-        draft.no_counterpart(&field, &path, "the same reading for KEDA and its HPA");
-    }
     if let Some(field) = authentication {
         draft.no_counterpart(&field, &path, "how KEDA signs in there");
     }
@@ -62,7 +59,11 @@ pub(super) fn take<'n>(draft: &mut Draft<'n>, index: usize, field: Field<'n>) ->
         draft.origin(&format!("spec.keda.triggers[{index}].name"), field);
         name
     });
-    let spec = KedaTriggerSpec { name, activation_threshold: activation };
+    let use_cached_metrics = cached.map(|(cached, field)| {
+        draft.origin(&format!("spec.keda.triggers[{index}].useCachedMetrics"), field);
+        cached
+    });
+    let spec = KedaTriggerSpec { name, activation_threshold: activation, use_cached_metrics };
     Some(Trigger { spec, is_resource })
 }
 

@@ -163,7 +163,7 @@ fn kpa<'n>(knobs: &Knobs<'n>, concurrency: Option<(i64, Field<'n>)>, draft: &mut
                        steps of 2 s";
         draft.defect("spec.knative.scaleDownDelaySeconds", message);
     }
-    draft.spec.knative = Some(spec).filter(|spec| *spec != KnativeSpec::default());
+    draft.spec.knative = Some(spec).filter(|spec| *spec != KnativeSpec::default()).map(Box::new);
 }
 
 /// What the KPA is told besides its metric and bounds.
