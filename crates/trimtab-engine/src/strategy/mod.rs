@@ -2,6 +2,7 @@
 
 pub mod apa;
 pub mod hpa;
+pub mod keda;
 pub mod knative;
 pub mod ray_serve;
 pub mod wva;

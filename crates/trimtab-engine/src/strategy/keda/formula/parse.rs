@@ -1,0 +1,580 @@
+//! Tokens to a tree, with expr's precedences and its restrictions.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::error::{FormulaError, Place};
+use super::function::{Argument, Function, Named, named};
+use super::literal;
+use super::token::{Kind, Token, tokens};
+use super::tree::{BinaryOperator, Call, Expr, Node, Pointer, UnaryOperator};
+use super::{MOST_NESTING, MOST_NODES};
+
+/// The tree of a text. A function whose name a trigger has is hidden by it.
+pub(super) fn parse(text: &str, names: &[&str]) -> Result<Node, FormulaError> {
+    let tokens = tokens(text)?;
+    let mut parser = Parser { tokens: &tokens, at: 0, names, nesting: 0, predicates: 0, nodes: 0 };
+    let node = parser.sequence()?;
+    if parser.current().kind == Kind::End { Ok(node) } else { Err(parser.unexpected()) }
+}
+
+type Parsed = Result<Node, FormulaError>;
+
+struct Parser<'p> {
+    tokens: &'p [Token<'p>],
+    at: usize,
+    names: &'p [&'p str],
+    /// How many expressions are being read, one in the other.
+    nesting: usize,
+    /// How many predicates are being read, one in the other.
+    predicates: usize,
+    nodes: usize,
+}
+
+/// Binding strengths of unary operators: `not`, and the signs.
+const NOT: u16 = 50;
+const SIGN: u16 = 90;
+
+fn strength(operator: &str) -> Option<(u16, BinaryOperator)> {
+    use BinaryOperator as Op;
+    Some(match operator {
+        "or" | "||" => (10, Op::Or),
+        "and" | "&&" => (15, Op::And),
+        "==" => (20, Op::Equal),
+        "!=" => (20, Op::NotEqual),
+        "<" => (20, Op::Less),
+        ">" => (20, Op::More),
+        "<=" => (20, Op::LessOrEqual),
+        ">=" => (20, Op::MoreOrEqual),
+        "in" => (20, Op::In),
+        ".." => (25, Op::Range),
+        "+" => (30, Op::Add),
+        "-" => (30, Op::Subtract),
+        "*" => (60, Op::Multiply),
+        "/" => (60, Op::Divide),
+        "%" => (60, Op::Modulo),
+        "**" | "^" => (100, Op::Power),
+        "??" => (500, Op::Coalesce),
+        _ => return None,
+    })
+}
+
+fn is_about_texts(operator: &str) -> bool {
+    matches!(operator, "matches" | "contains" | "startsWith" | "endsWith")
+}
+
+impl<'p> Parser<'p> {
+    fn current(&self) -> Token<'p> {
+        const END: Token<'static> =
+            Token { kind: Kind::End, text: "", at: Place { start: 0, end: 0 } };
+        self.tokens.get(self.at).or(self.tokens.last()).copied().unwrap_or(END)
+    }
+
+    fn next(&mut self) -> Token<'p> {
+        let token = self.current();
+        self.at += 1;
+        token
+    }
+
+    fn is(&self, kind: Kind, text: &str) -> bool {
+        self.current().is(kind, text)
+    }
+
+    fn take(&mut self, kind: Kind, text: &str) -> bool {
+        let there = self.is(kind, text);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn expect(&mut self, kind: Kind, text: &str) -> Result<Token<'p>, FormulaError> {
+        if self.is(kind, text) {
+            return Ok(self.next());
+        }
+        Err(self.unexpected().help(format!("`{text}` would go on here")))
+    }
+
+    fn name(&mut self) -> Result<Token<'p>, FormulaError> {
+        if self.current().kind == Kind::Identifier {
+            return Ok(self.next());
+        }
+        Err(self.unexpected().help("a name would go on here"))
+    }
+
+    fn unexpected(&self) -> FormulaError {
+        let token = self.current();
+        if token.kind == Kind::End {
+            return FormulaError::invalid(token.at, "the formula ends too early");
+        }
+        let message = format!("`{}` does not belong here", token.text);
+        if is_about_texts(token.text) || matches!(token.kind, Kind::Text) {
+            return FormulaError::unsupported(token.at, message);
+        }
+        FormulaError::invalid(token.at, message)
+    }
+
+    fn node(&mut self, expr: Expr, place: Place) -> Parsed {
+        self.nodes += 1;
+        let node = Node::new(expr, place);
+        if node.depth > MOST_NESTING {
+            return Err(too_deep(place));
+        }
+        self.within_size(place)?;
+        Ok(node)
+    }
+
+    fn within_size(&self, place: Place) -> Result<(), FormulaError> {
+        if self.nodes <= MOST_NODES {
+            return Ok(());
+        }
+        let message = format!("the formula has more than {MOST_NODES} operands and operators");
+        Err(FormulaError::too_large(place, message))
+    }
+
+    /// Expressions with semicolons between them; the last is the value.
+    fn sequence(&mut self) -> Parsed {
+        let first = self.expression(0)?;
+        if !self.is(Kind::Operator, ";") {
+            return Ok(first);
+        }
+        let place = first.place;
+        let mut nodes = vec![first];
+        while self.take(Kind::Operator, ";") && self.current().kind != Kind::End {
+            nodes.push(self.expression(0)?);
+        }
+        match nodes.pop() {
+            Some(only) if nodes.is_empty() => Ok(only),
+            Some(last) => {
+                let place = place.to(last.place);
+                nodes.push(last);
+                self.node(Expr::Sequence(nodes), place)
+            }
+            None => Err(self.unexpected()),
+        }
+    }
+
+    /// An expression of operators that bind at least so strongly.
+    fn expression(&mut self, least: u16) -> Parsed {
+        self.nesting += 1;
+        if self.nesting > MOST_NESTING {
+            return Err(too_deep(self.current().at));
+        }
+        let node = if least == 0 && self.is(Kind::Operator, "let") {
+            self.declaration()
+        } else if least == 0 && self.is(Kind::Operator, "if") {
+            self.if_else()
+        } else {
+            self.operation(least)
+        };
+        self.nesting -= 1;
+        node
+    }
+
+    fn operation(&mut self, least: u16) -> Parsed {
+        let mut left = self.primary()?;
+        let mut after_coalescing = false;
+        while self.current().kind == Kind::Operator {
+            let mut token = self.current();
+            let negated = token.text == "not";
+            if negated {
+                token = self.tokens.get(self.at + 1).copied().unwrap_or(token);
+                if is_about_texts(token.text) {
+                    return Err(self.text_operator(token));
+                }
+                if !token.is(Kind::Operator, "in") {
+                    self.at += 1;
+                    return Err(self.unexpected().help("`not in` would go on here"));
+                }
+            }
+            if is_about_texts(token.text) {
+                return Err(self.text_operator(token));
+            }
+            if token.text == "|" && least == 0 {
+                self.next();
+                let name = self.name()?;
+                left = self.call(name, vec![left], true)?;
+                after_coalescing = false;
+                continue;
+            }
+            let Some((strength, operator)) = strength(token.text).filter(|(own, _)| *own >= least)
+            else {
+                break;
+            };
+            if after_coalescing && operator != BinaryOperator::Coalesce {
+                let message = format!("`{}` can't follow `??` directly", token.text);
+                let help = "put one of the two in parentheses, as in `(a ?? 0) + b`";
+                return Err(FormulaError::invalid(token.at, message).help(help));
+            }
+            self.at += 1 + usize::from(negated);
+            after_coalescing = operator == BinaryOperator::Coalesce;
+            left = if is_comparison(operator) {
+                self.comparisons(left, operator, strength)?
+            } else {
+                // Powers group to the right, everything else to the left.
+                let right = if operator == BinaryOperator::Power { strength } else { strength + 1 };
+                let right = self.expression(right)?;
+                self.binary(operator, left, right)?
+            };
+            if negated {
+                let place = left.place;
+                left = self.node(Expr::Unary(UnaryOperator::Not, Box::new(left)), place)?;
+            }
+        }
+        if least == 0 { self.conditional(left) } else { Ok(left) }
+    }
+
+    fn text_operator(&self, token: Token<'_>) -> FormulaError {
+        FormulaError::unsupported(token.at, format!("`{}` is about strings", token.text))
+    }
+
+    fn binary(&mut self, operator: BinaryOperator, left: Node, right: Node) -> Parsed {
+        let place = left.place.to(right.place);
+        self.node(Expr::Binary(operator, Box::new([left, right])), place)
+    }
+
+    /// `a < b <= c` is `a < b and b <= c`.
+    fn comparisons(
+        &mut self,
+        mut left: Node,
+        mut operator: BinaryOperator,
+        strength: u16,
+    ) -> Parsed {
+        let mut all = None;
+        loop {
+            let right = self.expression(strength + 1)?;
+            let next = self.current();
+            let next = Some(next).filter(|next| next.kind == Kind::Operator);
+            let next = next.and_then(|next| self::strength(next.text)).map(|(_, next)| next);
+            let next = next.filter(|next| is_comparison(*next));
+            let again = if next.is_some() {
+                self.nodes += right.size();
+                self.within_size(right.place)?;
+                Some(right.clone())
+            } else {
+                None
+            };
+            let one = self.binary(operator, left, right)?;
+            let joined = match all {
+                None => one,
+                Some(all) => self.binary(BinaryOperator::And, all, one)?,
+            };
+            let (Some(next), Some(again)) = (next, again) else {
+                return Ok(joined);
+            };
+            self.next();
+            (left, operator, all) = (again, next, Some(joined));
+        }
+    }
+
+    fn declaration(&mut self) -> Parsed {
+        self.next();
+        let name = self.name()?;
+        self.expect(Kind::Operator, "=")?;
+        let value = Box::new(self.expression(0)?);
+        self.expect(Kind::Operator, ";")?;
+        let body = Box::new(self.sequence()?);
+        self.node(Expr::Let { name: name.text.into(), value, body }, name.at)
+    }
+
+    fn if_else(&mut self) -> Parsed {
+        let start = self.next().at;
+        let condition = self.expression(0)?;
+        let yes = self.block()?;
+        self.expect(Kind::Operator, "else")?;
+        let no = if self.is(Kind::Operator, "if") { self.expression(0)? } else { self.block()? };
+        let place = start.to(no.place);
+        self.node(Expr::Conditional(Box::new([condition, yes, no])), place)
+    }
+
+    fn block(&mut self) -> Parsed {
+        self.expect(Kind::Bracket, "{")?;
+        let node = self.sequence()?;
+        self.expect(Kind::Bracket, "}")?;
+        Ok(node)
+    }
+
+    fn conditional(&mut self, mut node: Node) -> Parsed {
+        while self.take(Kind::Operator, "?") {
+            let yes = if self.take(Kind::Operator, ":") {
+                self.nodes += node.size();
+                self.within_size(node.place)?;
+                node.clone()
+            } else {
+                let yes = self.expression(0)?;
+                self.expect(Kind::Operator, ":")?;
+                yes
+            };
+            let no = self.expression(0)?;
+            let place = node.place.to(no.place);
+            node = self.node(Expr::Conditional(Box::new([node, yes, no])), place)?;
+        }
+        Ok(node)
+    }
+
+    fn primary(&mut self) -> Parsed {
+        let token = self.current();
+        let unary = match (token.kind, token.text) {
+            (Kind::Operator, "not" | "!") => Some((UnaryOperator::Not, NOT)),
+            (Kind::Operator, "-") => Some((UnaryOperator::Minus, SIGN)),
+            (Kind::Operator, "+") => Some((UnaryOperator::Plus, SIGN)),
+            _ => None,
+        };
+        if let Some((operator, strength)) = unary {
+            self.next();
+            let operand = Box::new(self.expression(strength)?);
+            let place = token.at.to(operand.place);
+            let node = self.node(Expr::Unary(operator, operand), place)?;
+            return self.postfix(node);
+        }
+        if self.take(Kind::Bracket, "(") {
+            let mut node = self.sequence()?;
+            node.place = token.at.to(self.expect(Kind::Bracket, ")")?.at);
+            return self.postfix(node);
+        }
+        if self.predicates > 0 && self.take(Kind::Operator, "#") {
+            let node = self.pointer(token.at)?;
+            return self.postfix(node);
+        }
+        if self.predicates > 0 && token.is(Kind::Operator, ".") {
+            return Err(FormulaError::unsupported(token.at, "an item of a list has no fields"));
+        }
+        if self.take(Kind::Operator, "::") {
+            let name = self.name()?;
+            let node = self.call(name, Vec::new(), false)?;
+            return self.postfix(node);
+        }
+        self.secondary(token)
+    }
+
+    fn pointer(&mut self, place: Place) -> Parsed {
+        let name = self.current();
+        if name.kind != Kind::Identifier {
+            return self.node(Expr::Pointer(Pointer::Item), place);
+        }
+        self.next();
+        let pointer = match name.text {
+            "index" => Pointer::Index,
+            "acc" => Pointer::Accumulator,
+            _ => Pointer::Unknown,
+        };
+        self.node(Expr::Pointer(pointer), place.to(name.at))
+    }
+
+    fn secondary(&mut self, token: Token<'p>) -> Parsed {
+        match token.kind {
+            Kind::Identifier => {
+                self.next();
+                let constant = match token.text {
+                    "true" => Some(Expr::Bool(true)),
+                    "false" => Some(Expr::Bool(false)),
+                    "nil" => Some(Expr::Nil),
+                    _ => None,
+                };
+                if let Some(constant) = constant {
+                    return self.node(constant, token.at);
+                }
+                let node = if self.is(Kind::Bracket, "(") {
+                    self.call(token, Vec::new(), true)?
+                } else {
+                    self.node(Expr::Name(token.text.into()), token.at)?
+                };
+                self.postfix(node)
+            }
+            Kind::Number => {
+                self.next();
+                // A number takes no index: `1[0]` is refused by what follows.
+                self.node(literal::number(token)?, token.at)
+            }
+            Kind::Text => {
+                self.next();
+                let node = self.node(literal::text(token)?, token.at)?;
+                self.postfix(node)
+            }
+            Kind::Bracket if token.text == "[" => {
+                self.next();
+                let node = self.list(token.at)?;
+                self.postfix(node)
+            }
+            Kind::Bracket if token.text == "{" => {
+                Err(FormulaError::unsupported(token.at, "a map is no part of a formula"))
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    fn list(&mut self, start: Place) -> Parsed {
+        let mut nodes = Vec::new();
+        while !self.is(Kind::Bracket, "]") {
+            if !nodes.is_empty() {
+                self.expect(Kind::Operator, ",")?;
+                if self.is(Kind::Bracket, "]") {
+                    break;
+                }
+            }
+            nodes.push(self.expression(0)?);
+        }
+        let place = start.to(self.expect(Kind::Bracket, "]")?.at);
+        self.node(Expr::List(nodes), place)
+    }
+
+    /// Whatever stands behind an operand: indexes and parts.
+    fn postfix(&mut self, mut node: Node) -> Parsed {
+        loop {
+            let token = self.current();
+            let mut optional = false;
+            match (token.kind, token.text) {
+                (Kind::Bracket, "[") => {}
+                (Kind::Operator, "?.") => {
+                    self.next();
+                    optional = true;
+                    if !self.is(Kind::Bracket, "[") {
+                        node = self.field(node, token.at)?;
+                        continue;
+                    }
+                }
+                (Kind::Operator, ".") => {
+                    self.next();
+                    node = self.field(node, token.at)?;
+                    continue;
+                }
+                _ => return Ok(node),
+            }
+            self.next();
+            node = self.index(node, optional)?;
+        }
+    }
+
+    /// `$env.name`; nothing else has fields.
+    fn field(&mut self, node: Node, dot: Place) -> Parsed {
+        let is_env = matches!(&node.expr, Expr::Name(name) if &**name == "$env");
+        let name = self.next();
+        let is_word = name.kind == Kind::Identifier
+            || name.kind == Kind::Operator && name.text.starts_with(char::is_alphabetic);
+        if !is_word {
+            let place = dot.to(name.at);
+            return Err(FormulaError::invalid(place, "a name has to follow this dot"));
+        }
+        let place = node.place.to(name.at);
+        if !is_env || self.is(Kind::Bracket, "(") {
+            return Err(FormulaError::unsupported(place, "a number or list has no fields"));
+        }
+        let property = self.node(Expr::Text(name.text.into()), name.at)?;
+        self.node(Expr::Item { of: Box::new([node, property]), optional: false }, place)
+    }
+
+    fn index(&mut self, node: Node, optional: bool) -> Parsed {
+        let start = node.place;
+        let from = if self.is(Kind::Operator, ":") { None } else { Some(self.expression(0)?) };
+        if self.take(Kind::Operator, ":") {
+            let to = if self.is(Kind::Bracket, "]") { None } else { Some(self.expression(0)?) };
+            let place = start.to(self.expect(Kind::Bracket, "]")?.at);
+            let list = Box::new(node);
+            let (from, to) = (from.map(Box::new), to.map(Box::new));
+            return self.node(Expr::Part { list, from, to }, place);
+        }
+        let place = start.to(self.expect(Kind::Bracket, "]")?.at);
+        match from {
+            Some(index) => self.node(Expr::Item { of: Box::new([node, index]), optional }, place),
+            None => Err(self.unexpected()),
+        }
+    }
+
+    /// A call, whose first arguments may stand before it with a `|`.
+    fn call(&mut self, name: Token<'p>, given: Vec<Node>, hidden: bool) -> Parsed {
+        if hidden && self.names.contains(&name.text) {
+            let message = format!("`{}` is a trigger here, not a function", name.text);
+            return Err(FormulaError::invalid(name.at, message));
+        }
+        let function = match named(name.text) {
+            Named::Function(function) => function,
+            Named::LeftOut => {
+                let message = format!("`{}` is no part of a formula", name.text);
+                return Err(FormulaError::unsupported(name.at, message));
+            }
+            Named::Nothing => {
+                let message = format!("there is no function `{}`", name.text);
+                return Err(FormulaError::invalid(name.at, message));
+            }
+        };
+        let start = given.first().map_or(name.at, |first| first.place.to(name.at));
+        self.expect(Kind::Bracket, "(")?;
+        let arguments = match function.loop_arguments() {
+            Some(wanted) => self.loop_arguments(function, name.at, wanted, given)?,
+            None => self.arguments(given)?,
+        };
+        let place = start.to(self.expect(Kind::Bracket, ")")?.at);
+        self.node(Expr::Call(Box::new(Call::new(function, arguments))), place)
+    }
+
+    fn arguments(&mut self, mut arguments: Vec<Node>) -> Result<Vec<Node>, FormulaError> {
+        let given = arguments.len();
+        while !self.is(Kind::Bracket, ")") {
+            if arguments.len() > given {
+                self.expect(Kind::Operator, ",")?;
+                if self.is(Kind::Bracket, ")") {
+                    break;
+                }
+            }
+            arguments.push(self.expression(0)?);
+        }
+        Ok(arguments)
+    }
+
+    fn loop_arguments(
+        &mut self,
+        function: Function,
+        place: Place,
+        wanted: &[Argument],
+        mut arguments: Vec<Node>,
+    ) -> Result<Vec<Node>, FormulaError> {
+        let given = arguments.len();
+        for (number, argument) in wanted.iter().skip(given).enumerate() {
+            let optional =
+                matches!(argument, Argument::OptionalPredicate | Argument::OptionalValue);
+            if self.is(Kind::Bracket, ")") {
+                if optional {
+                    break;
+                }
+                let message = format!("`{}` takes more arguments", function.name());
+                let help = format!("as in `{}([a, b], {{# > 1}})`", function.name());
+                return Err(FormulaError::invalid(place, message).help(help));
+            }
+            if number > 0 {
+                self.expect(Kind::Operator, ",")?;
+            }
+            arguments.push(match argument {
+                Argument::Value | Argument::OptionalValue => self.expression(0)?,
+                Argument::Predicate | Argument::OptionalPredicate => self.predicate()?,
+            });
+        }
+        self.take(Kind::Operator, ",");
+        Ok(arguments)
+    }
+
+    fn predicate(&mut self) -> Parsed {
+        self.predicates += 1;
+        let node = if self.is(Kind::Bracket, "{") {
+            self.block()
+        } else {
+            let node = self.expression(0)?;
+            if self.is(Kind::Operator, ";") {
+                let help = "put the predicate in `{` and `}`";
+                return Err(self.unexpected().help(help));
+            }
+            Ok(node)
+        };
+        self.predicates -= 1;
+        node
+    }
+}
+
+fn is_comparison(operator: BinaryOperator) -> bool {
+    use BinaryOperator::{Less, LessOrEqual, More, MoreOrEqual};
+    matches!(operator, Less | More | LessOrEqual | MoreOrEqual)
+}
+
+fn too_deep(place: Place) -> FormulaError {
+    let message = format!("the formula is nested more than {MOST_NESTING} deep");
+    FormulaError::too_large(place, message)
+}
