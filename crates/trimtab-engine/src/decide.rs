@@ -10,13 +10,13 @@ use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::limit::limit;
 use crate::observation::{Observation, Scale};
 use crate::policy::{
-    ApaSettings, Bounds, KedaSettings, KnativeSettings, Policy, Strategy, WvaSettings,
+    ApaSettings, Bounds, KedaSettings, KnativeSettings, Policy, SloSettings, Strategy, WvaSettings,
 };
 use crate::stabilize::stabilize;
 use crate::state::State;
 use crate::strategy::hpa::{Generated, Sight};
 use crate::strategy::keda::Execution;
-use crate::strategy::{Sized, apa, hpa, keda, knative, wva};
+use crate::strategy::{Sized, apa, hpa, keda, knative, slo, wva};
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 
 /// Decides how many replicas there should be.
@@ -81,6 +81,7 @@ fn run<R: Recorder>(
             by_knative(policy, settings, &mut state, observation, scale, trace)
         }
         Strategy::RayServe(_) => by_hpa(policy, &mut state, Sight::new(observation), scale, trace),
+        Strategy::Slo(settings) => by_slo(policy, settings, &mut state, observation, scale, trace),
         Strategy::Wva(settings) => by_wva(policy, settings, &mut state, observation, scale, trace),
         Strategy::Apa(settings) => by_apa(policy, settings, &mut state, observation, scale, trace),
     };
@@ -171,6 +172,30 @@ fn by_knative<R: Recorder>(
 ) -> Verdict {
     let sized = knative::size(policy, settings, state, observation, scale, trace);
     by_peer(policy, state, observation.now, scale.spec_replicas, sized, trace)
+}
+
+/// trimtab's own strategy: the bounds first, then its sizing and the stages behind it.
+fn by_slo<R: Recorder>(
+    policy: &Policy,
+    settings: &SloSettings,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Verdict {
+    let (now, current) = (observation.now, scale.spec_replicas);
+    if let Some((replicas, reason)) = enforce(policy, current, trace) {
+        return Verdict::enforced(replicas, reason);
+    }
+    match slo::size(policy, settings, state, observation, scale, trace) {
+        Sized::Nothing(outcome) => Verdict::nothing(outcome),
+        Sized::Wanted { replicas: desired, winner, outcome } => {
+            let replicas = envelope(policy, state, current, desired, now, trace);
+            let replicas = slo::keep_the_last(settings, state, now, (current, replicas), trace);
+            let reason = reason_to_scale(desired, current, false);
+            Verdict { replicas: Some(replicas), reason, outcome, metric: Some(winner) }
+        }
+    }
 }
 
 /// WVA and the HPA that follows what it publishes. A workload at 0 is woken past the HPA.

@@ -9,7 +9,7 @@ use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::observation::Selector;
 use crate::policy::Target;
 use crate::strategy::hpa::{Calculation, MetricStatus};
-use crate::strategy::{apa, keda, knative, wva};
+use crate::strategy::{apa, keda, knative, slo, wva};
 use crate::trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
 
 /// The text of [`Decision::explain`].
@@ -124,7 +124,9 @@ fn is_held(decision: &Decision) -> bool {
 
 fn name_of_winner(decision: &Decision) -> Option<&str> {
     let winner = decision.metric?;
-    decision.metrics().find(|metric| metric.index == winner).map(|metric| metric.name.as_str())
+    let own = decision.metrics().find(|metric| metric.index == winner);
+    let steps = decision.trace.as_deref().unwrap_or_default();
+    own.map(|metric| metric.name.as_str()).or_else(|| slo::name_of(steps, winner))
 }
 
 fn is_by_wva(decision: &Decision) -> bool {
@@ -187,6 +189,7 @@ fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
         Rule::Metric(metric) => return metric_words(metric),
         Rule::Keda(step) => return keda::words(step),
         Rule::Knative(step) => return knative::words(step),
+        Rule::Slo(step) => return slo::words(step, steps),
         Rule::Wva(step) => return wva::words(step),
         Rule::Apa(step) => return apa::words(step),
         Rule::ScaleUnavailable => "the scale could not be read".to_string(),

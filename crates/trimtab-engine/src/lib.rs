@@ -48,8 +48,9 @@ pub use policy::{
     Metric, MetricIdentifier, MetricSource, MetricSpec, MetricTarget, ObjectMetricSource,
     PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind, RayServeAggregation,
     RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling, ScalingModifiersSpec,
-    ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy, Strategy, StrategyName,
-    Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
+    ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy, SloLatencySpec, SloRole,
+    SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec, Strategy, StrategyName, Target,
+    TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};

@@ -103,13 +103,23 @@ fn policies() -> impl Strategy<Value = Policy> {
             0,
         )
     });
+    let slo = (1_u32..400, 0_u32..=10, 1_u32..120).prop_map(|(lead, tenths, idle)| {
+        let quantile = f64::from(tenths) / 10.0;
+        (
+            "slo",
+            format!(
+                r#""slo": {{"leadTimeSeconds": {lead}, "surgeQuantile": {quantile},
+                "scaleToZeroAfterSeconds": {idle}}},"#
+            ),
+            0,
+        )
+    });
     let hpa = Just(("hpa", String::new(), 1));
-    (prop_oneof![hpa, keda, knative, ray], 0_i32..3, 4_i32..20, 1_u32..100, any::<bool>()).prop_map(
-        |((strategy, settings, least), min, max, target, behavior)| {
+    (prop_oneof![hpa, keda, knative, ray, slo], 0_i32..3, 4_i32..20, 1_u32..100, any::<bool>())
+        .prop_map(|((strategy, settings, least), min, max, target, behavior)| {
             let spec = spec(strategy, &settings, (min.max(least), max), target, behavior);
             Policy::new(spec).expect("the generator makes valid policies")
-        },
-    )
+        })
 }
 
 /// What is seen of a tick.

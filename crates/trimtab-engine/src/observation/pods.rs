@@ -159,6 +159,12 @@ impl PodTable {
             .count()
     }
 
+    /// The starts of the pods that neither terminate nor failed, pending ones included.
+    pub(crate) fn live_startup(&self) -> impl Iterator<Item = Startup> + '_ {
+        let counts = |standing: &Standing| *standing != Standing::Ignored;
+        self.standing.iter().zip(self.startup()).filter(move |pod| counts(pod.0)).map(|pod| pod.1)
+    }
+
     pub(crate) fn standing(&self) -> &[Standing] {
         &self.standing
     }

@@ -14,6 +14,8 @@ use super::{
 
 /// Percent of the CPU request that a policy without metrics aims at.
 const DEFAULT_CPU_UTILIZATION: i32 = 80;
+/// How long a start takes under `slo` where the policy does not say.
+pub(super) const SLO_LEAD_TIME_SECONDS: i32 = 180;
 /// Period of every default rate limit.
 const DEFAULT_PERIOD_SECONDS: i32 = 15;
 
@@ -26,7 +28,8 @@ impl PolicySpec {
     /// - `metrics`, absent or empty: CPU at 80 % of the request; under `knative` a `concurrency` of
     ///   100 per replica, under `rayServe` 2 `ongoing_requests`, under `wva` what its analyzer reads
     ///   of vLLM, under `apa` half of vLLM's KV cache.
-    /// - `behavior` stays absent if it is absent. If it is there, each direction is completed field
+    /// - `behavior` stays absent if it is absent, but under `slo`, where the window of `scaleDown` is
+    ///   twice the lead time by default. If it is there, each direction is completed field
     ///   by field: `selectPolicy` `Max`; `scaleUp` no window and 4 pods or 100 % every 15 s;
     ///   `scaleDown` 100 % every 15 s. The window of `scaleDown` stays unset, since its default
     ///   comes from the cluster. `policies`, once given, are kept as they are, even empty.
@@ -55,7 +58,7 @@ impl PolicySpec {
                 let to_zero = self.wva.as_ref().is_some_and(|wva| wva.scale_to_zero == Some(true));
                 (i32::from(!to_zero), 0)
             }
-            StrategyName::Apa => (1, 0),
+            StrategyName::Slo | StrategyName::Apa => (1, 0),
         };
         self.min_replicas.get_or_insert(min);
         if self.max_replicas == 0 {
@@ -66,9 +69,14 @@ impl PolicySpec {
                 StrategyName::Hpa | StrategyName::Keda => vec![default_metric()],
                 StrategyName::Knative => vec![default_total("concurrency", 100)],
                 StrategyName::RayServe => vec![default_total("ongoing_requests", 2)],
+                StrategyName::Slo => Vec::new(),
                 StrategyName::Wva => self.wva.clone().unwrap_or_default().default_metrics(),
                 StrategyName::Apa => vec![default_cache()],
             });
+        }
+        if self.strategy == StrategyName::Slo {
+            let lead_time = self.slo.as_ref().and_then(|slo| slo.lead_time_seconds);
+            self.behavior = Some(slo_behavior(self.behavior, lead_time));
         }
         self.behavior = self.behavior.map(|behavior| BehaviorSpec {
             scale_up: Some(scale_up(behavior.scale_up.unwrap_or_default())),
@@ -76,6 +84,16 @@ impl PolicySpec {
         });
         self
     }
+}
+
+/// Under `slo` a replica stays for as long as another one takes to start, and as long again as that
+/// start would cost: what is needed again before that has not paid to give up.
+fn slo_behavior(given: Option<BehaviorSpec>, lead_time: Option<i32>) -> BehaviorSpec {
+    let window = lead_time.unwrap_or(SLO_LEAD_TIME_SECONDS).saturating_mul(2).clamp(0, 3600);
+    let mut behavior = given.unwrap_or_default();
+    let down = behavior.scale_down.get_or_insert_default();
+    down.stabilization_window_seconds.get_or_insert(window);
+    behavior
 }
 
 fn default_metric() -> MetricSpec {

@@ -22,8 +22,9 @@ pub use spec::{
 pub use strategy::{
     ApaSettings, ApaSpec, FallbackBehavior, FallbackSpec, KedaModifiers, KedaPause, KedaSettings,
     KedaSpec, KedaTrigger, KedaTriggerSpec, KnativeAggregation, KnativeSettings, KnativeSpec,
-    RayServeAggregation, RayServeSettings, RayServeSpec, Sampling, ScalingModifiersSpec, Strategy,
-    StrategyName, TargetCapacityDirection, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
+    RayServeAggregation, RayServeSettings, RayServeSpec, Sampling, ScalingModifiersSpec,
+    SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
+    Strategy, StrategyName, TargetCapacityDirection, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
 
 use alloc::vec::Vec;

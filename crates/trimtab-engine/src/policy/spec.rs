@@ -13,7 +13,7 @@ use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Quantity;
 
-use super::{ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, StrategyName, WvaSpec};
+use super::{ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, SloSpec, StrategyName, WvaSpec};
 
 /// The `spec` of a `ScalingPolicy`, as written and before any check.
 ///
@@ -75,6 +75,9 @@ pub struct PolicySpec {
     /// What `strategy: rayServe` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ray_serve: Option<Box<RayServeSpec>>,
+    /// What `strategy: slo` needs to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<Box<SloSpec>>,
     /// What `strategy: wva` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wva: Option<Box<WvaSpec>>,
@@ -97,6 +100,7 @@ impl Hash for PolicySpec {
             keda,
             knative,
             ray_serve,
+            slo,
             wva,
             apa,
         } = self;
@@ -108,6 +112,7 @@ impl Hash for PolicySpec {
         keda.iter().for_each(|keda| keda.hash(hasher));
         knative.iter().for_each(|knative| knative.hash(hasher));
         ray_serve.iter().for_each(|ray_serve| ray_serve.hash(hasher));
+        slo.iter().for_each(|slo| slo.hash(hasher));
         wva.iter().for_each(|wva| wva.hash(hasher));
         apa.iter().for_each(|apa| apa.hash(hasher));
     }

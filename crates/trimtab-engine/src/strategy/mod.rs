@@ -5,6 +5,7 @@ pub mod hpa;
 pub mod keda;
 pub mod knative;
 pub mod ray_serve;
+pub mod slo;
 pub mod wva;
 
 use alloc::boxed::Box;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::apa::ApaState;
 use self::keda::KedaState;
 use self::knative::KnativeState;
+use self::slo::SloState;
 use self::wva::WvaState;
 use crate::decision::Outcome;
 
@@ -42,6 +44,8 @@ pub enum StrategyState {
     Keda(Box<KedaState>),
     /// Of `knative`.
     Knative(Box<KnativeState>),
+    /// Of `slo`.
+    Slo(Box<SloState>),
     /// Of `wva`.
     Wva(Box<WvaState>),
     /// Of `apa`.
@@ -54,6 +58,7 @@ impl StrategyState {
         match self {
             Self::Keda(own) => size_of::<KedaState>() + own.list_bytes(),
             Self::Knative(own) => size_of::<KnativeState>() + own.list_bytes(),
+            Self::Slo(own) => size_of::<SloState>() + own.list_bytes(),
             Self::Wva(own) => size_of::<WvaState>() + own.list_bytes(),
             Self::Apa(own) => size_of::<ApaState>() + own.list_bytes(),
         }

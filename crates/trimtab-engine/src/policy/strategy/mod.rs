@@ -4,6 +4,7 @@ mod apa;
 mod keda;
 mod knative;
 mod ray_serve;
+mod slo;
 mod wva;
 
 pub use apa::{ApaSettings, ApaSpec};
@@ -13,6 +14,9 @@ pub use keda::{
 };
 pub use knative::{KnativeAggregation, KnativeSettings, KnativeSpec};
 pub use ray_serve::{RayServeAggregation, RayServeSettings, RayServeSpec, TargetCapacityDirection};
+pub use slo::{
+    SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
+};
 pub use wva::{WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec};
 
 pub(super) use keda::formula_names;
@@ -51,6 +55,8 @@ pub enum StrategyName {
     Knative,
     /// Ray Serve's autoscaling, reproduced exactly.
     RayServe,
+    /// trimtab's own: by the role of each signal.
+    Slo,
     /// llm-d's Workload Variant Autoscaler for one variant, and the HPA that follows it.
     Wva,
     /// AIBrix's APA.
@@ -65,6 +71,7 @@ impl StrategyName {
             Self::Keda => "keda",
             Self::Knative => "knative",
             Self::RayServe => "rayServe",
+            Self::Slo => "slo",
             Self::Wva => "wva",
             Self::Apa => "apa",
         }
@@ -89,6 +96,8 @@ pub enum Strategy {
     Knative(Box<KnativeSettings>),
     /// `rayServe`
     RayServe(Box<RayServeSettings>),
+    /// `slo`
+    Slo(Box<SloSettings>),
     /// `wva`
     Wva(Box<WvaSettings>),
     /// `apa`
@@ -127,6 +136,7 @@ impl Strategy {
             StrategyName::Keda => Self::Keda(Box::new(KedaSettings::from_spec(spec))),
             StrategyName::Knative => Self::Knative(Box::new(KnativeSettings::from_spec(spec))),
             StrategyName::RayServe => Self::RayServe(Box::new(RayServeSettings::from_spec(spec))),
+            StrategyName::Slo => Self::Slo(Box::new(SloSettings::from_spec(spec))),
             StrategyName::Wva => Self::Wva(Box::new(WvaSettings::from_spec(spec))),
             StrategyName::Apa => Self::Apa(Box::new(ApaSettings::from_spec(spec))),
         }
@@ -135,7 +145,7 @@ impl Strategy {
     /// Time between two decisions.
     pub(super) fn period(&self, hpa: &HpaSettings) -> Span {
         match self {
-            Self::Hpa | Self::Wva(_) => hpa.sync_period,
+            Self::Hpa | Self::Slo(_) | Self::Wva(_) => hpa.sync_period,
             Self::Keda(keda) => keda.period(hpa),
             Self::Knative(knative) => knative.tick_interval,
             Self::RayServe(ray) => ray.control_loop_interval,
@@ -146,7 +156,7 @@ impl Strategy {
     /// How the strategy samples its load by itself, if it does.
     pub(super) fn sampling(&self) -> Option<Sampling> {
         match self {
-            Self::Hpa | Self::Keda(_) | Self::Wva(_) | Self::Apa(_) => None,
+            Self::Hpa | Self::Keda(_) | Self::Slo(_) | Self::Wva(_) | Self::Apa(_) => None,
             Self::Knative(knative) => Some(knative.sampling()),
             Self::RayServe(ray) => Some(ray.sampling()),
         }

@@ -8,6 +8,7 @@ mod apa;
 mod keda;
 mod metrics;
 mod names;
+mod slo;
 mod strategy;
 mod wva;
 

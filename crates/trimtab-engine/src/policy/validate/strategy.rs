@@ -8,6 +8,7 @@ use trimtab_metric::Quantity;
 use super::Errors;
 use super::apa::apa;
 use super::keda::keda;
+use super::slo::slo;
 use super::wva::wva;
 use crate::policy::{
     Finite, KnativeSpec, PolicySpec, RayServeSpec, StrategyName, TargetCapacityDirection,
@@ -19,6 +20,7 @@ pub(super) fn strategy(spec: &PolicySpec, errors: &mut Errors) {
         (StrategyName::Keda, spec.keda.is_some()),
         (StrategyName::Knative, spec.knative.is_some()),
         (StrategyName::RayServe, spec.ray_serve.is_some()),
+        (StrategyName::Slo, spec.slo.is_some()),
         (StrategyName::Wva, spec.wva.is_some()),
         (StrategyName::Apa, spec.apa.is_some()),
     ];
@@ -40,6 +42,7 @@ pub(super) fn strategy(spec: &PolicySpec, errors: &mut Errors) {
             one_total(spec, errors);
             ray_serve(&spec.ray_serve.clone().unwrap_or_default(), spec, errors);
         }
+        StrategyName::Slo => slo(&spec.slo.clone().unwrap_or_default(), spec, errors),
         StrategyName::Wva => wva(&spec.wva.clone().unwrap_or_default(), spec, errors),
         StrategyName::Apa => apa(&spec.apa.clone().unwrap_or_default(), spec, errors),
     }

@@ -1,0 +1,244 @@
+//! The settings of trimtab's own strategy: what each signal may do, and how long a start takes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use trimtab_metric::{Quantity, Span};
+
+use crate::policy::defaults::SLO_LEAD_TIME_SECONDS;
+use crate::policy::{Finite, Metric, MetricSource, MetricSpec, PolicySpec, Target};
+use crate::strategy::slo::{LatencyRules, Measure, UnknownRule};
+
+/// What `strategy: slo` needs to know beside metrics, bounds and `behavior`.
+///
+/// The target of a metric in `metrics` is what its role makes of it: for `demand` the load of one
+/// replica (`averageValue`), for `trigger` the activation, for `latency` the objective, for `guard`
+/// the limit. A metric that `signals` does not name is a demand.
+///
+/// ```
+/// use trimtab_engine::{Policy, PolicySpec};
+///
+/// let policy = Policy::new(serde_json::from_str::<PolicySpec>(
+///     r#"{"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+///         "maxReplicas": 20, "strategy": "slo",
+///         "metrics": [
+///           {"type": "External", "external": {"metric": {"name": "requests_in_flight"},
+///             "target": {"type": "AverageValue", "averageValue": "64"}}},
+///           {"type": "External", "external": {"metric": {"name": "ttft_p95"},
+///             "target": {"type": "Value", "value": "800m"}}}],
+///         "slo": {"leadTimeSeconds": 180, "signals": [{"metric": "ttft_p95", "role": "latency"}]}}"#,
+/// )?)?;
+/// assert_eq!(policy.metrics().len(), 2);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SloSpec {
+    /// From asking for a replica until it serves, in seconds, 1 to 3600. Default 180.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_time_seconds: Option<i32>,
+    /// A replica that has not become ready this long after its start is overdue, in seconds, at least
+    /// 1. Default: half as long again as the lead time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue_after_seconds: Option<i32>,
+    /// The share of lead times that shall pass without a lack of replicas, 0 to 1: so much of the
+    /// growth of the last lead times is kept ready. Default 0.9; 0 keeps nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surge_quantile: Option<Finite>,
+    /// At most this share of the present need is kept ready for growth, in percent, at least 0.
+    /// Default 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_surge_percent: Option<Finite>,
+    /// For how long nothing was to be done before the last replica goes, in seconds, at least 0, where
+    /// `minReplicas` is 0. Default 600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_to_zero_after_seconds: Option<i32>,
+    /// What a latency over its objective may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<SloLatencySpec>,
+    /// What the metrics may do, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<SloSignalSpec>,
+}
+
+/// What a latency over its objective may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SloLatencySpec {
+    /// The exponent of the ratio of latency to objective, above 0 to 1. Default 0.5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damping: Option<Finite>,
+    /// At most this many times the ready replicas at once, at least 1. Default 1.5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_stretch: Option<Finite>,
+    /// At most this much beyond what the load needs, in percent, at least 0. Default 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_boost_percent: Option<Finite>,
+    /// How long after replicas became ready a latency over its objective asks for nothing, since its
+    /// window still holds the time before; in seconds, at least 0. Default 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle_seconds: Option<i32>,
+    /// Over this share of its objective a latency lets nothing go, 0 to 1. Default 0.8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_ratio: Option<Finite>,
+}
+
+/// What a metric may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SloSignalSpec {
+    /// Which metric, by its name in `metrics`.
+    pub metric: String,
+    /// What it may do. Default `demand`.
+    #[serde(default)]
+    pub role: SloRole,
+    /// Of a trigger: under this the way down is open; less than the activation. Default half of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Quantity>,
+    /// Of a guard: at this one more replica is asked for; at least the limit. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard_limit: Option<Quantity>,
+    /// Fewer ready replicas with a sample than this share, and nothing is known; 0 to 1. Default 0.5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_coverage: Option<Finite>,
+    /// Samples of single replicas that are older than this do not count, in seconds, at least 1.
+    /// Default: whatever their age. A reading of the whole service has no age: a source that knows it to
+    /// be old reports it as stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<i32>,
+    /// What it says while nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_unknown: Option<SloUnknownSpec>,
+}
+
+/// What a metric says while nothing is known of it, per direction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SloUnknownSpec {
+    /// On the way up. Default `hold`: it asks for nothing.
+    #[serde(default)]
+    pub up: UnknownRule,
+    /// On the way down: `hold` or `ignore`. Default `hold`: nothing may go.
+    #[serde(default)]
+    pub down: UnknownRule,
+}
+
+/// What a signal may do.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SloRole {
+    /// Whether: at its activation it opens the way up, under its release the way down.
+    Trigger,
+    /// How much: a load, shared by the replicas.
+    #[default]
+    Demand,
+    /// How much: a time that has an objective.
+    Latency,
+    /// Where it ends: over its limit nothing goes.
+    Guard,
+}
+
+/// [`SloSpec`] with the defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SloSettings {
+    /// From asking for a replica until it serves.
+    pub lead_time: Span,
+    /// A start that takes longer is overdue.
+    pub overdue_after: Span,
+    /// The quantile of growth that is kept ready.
+    pub surge_quantile: f64,
+    /// At most this share of the need, 1 for all of it.
+    pub max_surge: f64,
+    /// For how long nothing was to be done before the last replica goes.
+    pub idle_after: Span,
+    /// How far a look at a latency may go.
+    pub latency: LatencyRules,
+    /// At most this share beyond what the load needs.
+    pub max_boost: f64,
+    /// How long a latency asks for nothing after replicas became ready.
+    pub settle: Span,
+    /// Over this share of its objective a latency lets nothing go.
+    pub hold_ratio: f64,
+    /// One for each metric of the policy, in its order.
+    pub signals: Vec<SloSignal>,
+}
+
+/// A metric as the strategy looks at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SloSignal {
+    /// What it may do.
+    pub role: SloRole,
+    /// How a reading becomes a number.
+    pub measure: Measure,
+    /// The reading is of the whole service and is to be shared by the replicas.
+    pub is_shared: bool,
+    /// Of a trigger: under this the way down is open.
+    pub release: f64,
+    /// Of a guard: at this one more replica is asked for.
+    pub hard_limit: Option<f64>,
+    /// What it says on the way up while nothing is known of it.
+    pub unknown_up: UnknownRule,
+    /// What it says on the way down while nothing is known of it.
+    pub unknown_down: UnknownRule,
+}
+
+impl SloSettings {
+    pub(super) fn from_spec(policy: &PolicySpec) -> Self {
+        let absent = SloSpec::default();
+        let spec = policy.slo.as_deref().unwrap_or(&absent);
+        let own = spec.latency.clone().unwrap_or_default();
+        let number = |value: Option<Finite>, default: f64| value.map_or(default, Finite::get);
+        let seconds =
+            |value: Option<i32>, default: i64| Span::from_secs(value.map_or(default, i64::from));
+        let lead_time = seconds(spec.lead_time_seconds, i64::from(SLO_LEAD_TIME_SECONDS));
+        let half_as_long_again = lead_time.as_millis().saturating_mul(3).div_euclid(2);
+        let rules = LatencyRules::default();
+        Self {
+            lead_time,
+            overdue_after: spec
+                .overdue_after_seconds
+                .map_or(Span::from_millis(half_as_long_again), |it| Span::from_secs(it.into())),
+            surge_quantile: number(spec.surge_quantile, 0.9),
+            max_surge: number(spec.max_surge_percent, 100.0) / 100.0,
+            idle_after: seconds(spec.scale_to_zero_after_seconds, 600),
+            latency: LatencyRules {
+                damping: number(own.damping, rules.damping),
+                max_stretch: number(own.max_stretch, rules.max_stretch),
+            },
+            max_boost: number(own.max_boost_percent, 50.0) / 100.0,
+            settle: seconds(own.settle_seconds, 60),
+            hold_ratio: number(own.hold_ratio, 0.8),
+            signals: policy.metrics.iter().flatten().map(|metric| signal(spec, metric)).collect(),
+        }
+    }
+}
+
+/// A metric with what `signals` says of it.
+fn signal(spec: &SloSpec, metric: &MetricSpec) -> SloSignal {
+    let read = Metric::from_spec(metric);
+    let absent = SloSignalSpec::default();
+    let own = spec.signals.iter().find(|own| own.metric == read.name()).unwrap_or(&absent);
+    let units = |quantity: &Quantity| crate::float::from_i64(quantity.milli()) / 1000.0;
+    let is_whole = matches!(read.source(), MetricSource::External | MetricSource::Object);
+    let (target, is_average) = match read.target() {
+        Target::AverageValue { milli } => (crate::float::from_i64(milli) / 1000.0, true),
+        Target::Value { milli } => (crate::float::from_i64(milli) / 1000.0, false),
+        Target::Utilization { .. } | Target::Unusable => (0.0, false),
+    };
+    let unknown = own.on_unknown.clone().unwrap_or_default();
+    SloSignal {
+        role: own.role,
+        measure: Measure {
+            is_load: own.role == SloRole::Demand,
+            target,
+            min_coverage: own.min_coverage.map_or(0.5, Finite::get),
+            max_age: own.max_age_seconds.map(|seconds| Span::from_secs(i64::from(seconds))),
+        },
+        is_shared: is_whole && is_average,
+        release: own.release.as_ref().map_or(target / 2.0, units),
+        hard_limit: own.hard_limit.as_ref().map(units),
+        unknown_up: unknown.up,
+        unknown_down: unknown.down,
+    }
+}

@@ -1,0 +1,183 @@
+//! What `slo` did, with the numbers that it did it with, and the words for it.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde::{Deserialize, Serialize};
+use trimtab_metric::Timestamp;
+
+use super::signal::{Known, Seen};
+use crate::observation::Unavailable;
+use crate::policy::{Finite, SloRole};
+use crate::trace::{Rule, Step};
+
+/// A step of `strategy: slo`. Metrics are given by their place in the policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum SloStep {
+    /// What is known of a signal.
+    Signal {
+        /// Its place.
+        index: u32,
+        /// Its metric.
+        name: String,
+        /// What it may do.
+        role: SloRole,
+        /// Its target.
+        target: Finite,
+        /// That.
+        known: Known,
+    },
+    /// What the load needs, and what it may grow by within a lead time.
+    Need {
+        /// Whose load is the largest.
+        metric: u32,
+        /// The load over what one replica takes.
+        need: Finite,
+        /// What is kept ready for growth, in replicas.
+        surge: Finite,
+    },
+    /// No demand is known.
+    NoLoad,
+    /// No trigger is at its activation: nothing is added.
+    NotTriggered,
+    /// A trigger is not under its release, or would be at its activation with fewer.
+    NotReleased {
+        /// The fewest.
+        floor: i32,
+    },
+    /// A latency is over its objective.
+    Latency {
+        /// Which.
+        metric: u32,
+        /// The latency over its objective.
+        ratio: Finite,
+        /// How many replicas were ready.
+        ready: i32,
+    },
+    /// A latency is too near to its objective for anything to go.
+    HeldByLatency {
+        /// Which.
+        metric: u32,
+    },
+    /// Nothing is known of a signal.
+    Unknown {
+        /// Which.
+        metric: u32,
+    },
+    /// A guard is over its limit.
+    Guard {
+        /// Which.
+        metric: u32,
+        /// Over its hard limit.
+        one_more: bool,
+    },
+    /// Replicas that should have been ready by now are not counted on.
+    Overdue {
+        /// How many.
+        replicas: i32,
+    },
+    /// The last replica stays.
+    LastReplica {
+        /// Until then, if nothing comes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+}
+
+/// The name of the signal at `index`.
+pub(crate) fn name_of(steps: &[Step], index: u32) -> Option<&str> {
+    steps.iter().find_map(|step| match &step.rule {
+        Rule::Slo(SloStep::Signal { index: own, name, .. }) if *own == index => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// Subject, measure and rule.
+pub(crate) fn words(step: &SloStep, steps: &[Step]) -> (String, String, String) {
+    let name = |index: &u32| name_of(steps, *index).unwrap_or("a signal").to_string();
+    let plain = |rule: &str| (String::new(), String::new(), rule.to_string());
+    match step {
+        SloStep::Signal { name, role, target, known, .. } => {
+            let (measure, rule) = known_words(*known, *target);
+            let rule = format!("{}{rule}", role_word(*role));
+            (name.clone(), measure, rule)
+        }
+        SloStep::Need { metric, need, surge } => {
+            let surge = match surge.get() {
+                0.0 => String::new(),
+                surge => format!(" and {surge:.2} for growth"),
+            };
+            let rule = format!("the load needs {:.2}{surge}, rounded up", need.get());
+            (name(metric), String::new(), rule)
+        }
+        SloStep::NoLoad => plain("no load is known: the count holds"),
+        SloStep::NotTriggered => plain("no trigger is at its activation"),
+        SloStep::NotReleased { floor } => plain(&format!("a trigger holds {floor}")),
+        SloStep::Latency { metric, ratio, ready } => {
+            let rule = format!("{:.2} of its objective, from {ready} ready", ratio.get());
+            (name(metric), String::new(), rule)
+        }
+        SloStep::HeldByLatency { metric } => {
+            (name(metric), String::new(), "too near to its objective for less".to_string())
+        }
+        SloStep::Unknown { metric } => {
+            (name(metric), String::new(), "nothing is known of it".to_string())
+        }
+        SloStep::Guard { metric, one_more } => {
+            let rule = if *one_more { "over its hard limit: one more" } else { "over its limit" };
+            (name(metric), String::new(), rule.to_string())
+        }
+        SloStep::Overdue { replicas } => {
+            plain(&format!("{replicas} should be ready by now, and are not counted on"))
+        }
+        SloStep::LastReplica { until: Some(until) } => {
+            plain(&format!("the last replica stays until {until}, if nothing comes"))
+        }
+        SloStep::LastReplica { until: None } => plain("the last replica stays"),
+    }
+}
+
+fn role_word(role: SloRole) -> &'static str {
+    match role {
+        SloRole::Trigger => "trigger",
+        SloRole::Demand => "demand",
+        SloRole::Latency => "latency",
+        SloRole::Guard => "guard",
+    }
+}
+
+fn known_words(known: Known, target: Finite) -> (String, String) {
+    let number = |value: Finite| {
+        let text = format!("{:.3}", value.get());
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    };
+    match known {
+        Known::Value(Seen { low, high, silent }) => {
+            let value = if low == high {
+                number(low)
+            } else {
+                format!("{} to {}", number(low), number(high))
+            };
+            let silent = match silent {
+                0 => String::new(),
+                silent => format!(", {silent} silent"),
+            };
+            (format!("{value} of {}", number(target)), silent)
+        }
+        Known::Unavailable { why } => (String::new(), format!(", {}", reason(why))),
+        Known::TooFew { reported, ready } => {
+            (String::new(), format!(", only {reported} of {ready} replicas reported"))
+        }
+    }
+}
+
+fn reason(why: Unavailable) -> &'static str {
+    match why {
+        Unavailable::Missing => "no value",
+        Unavailable::Stale => "the value is stale",
+        Unavailable::Invalid => "the value can't be used",
+        Unavailable::Failed => "the source could not be asked",
+    }
+}

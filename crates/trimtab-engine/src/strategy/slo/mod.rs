@@ -1,0 +1,23 @@
+//! trimtab's own strategy: the queue decides whether, the load and the latency decide how much, the
+//! hardware says where it ends.
+//!
+//! Every signal has a [role](crate::SloRole). [`Want`] is what they come to: a count to go up to, and
+//! a count that it may come down to. Between the two the count stays.
+
+mod explain;
+mod latency;
+mod signal;
+mod size;
+mod state;
+mod surge;
+mod want;
+
+pub use explain::SloStep;
+pub use latency::{LatencyRules, stretch};
+pub use signal::{Known, Measure, Seen, UnknownRule};
+pub use state::SloState;
+pub use surge::Surge;
+pub use want::Want;
+
+pub(crate) use explain::{name_of, words};
+pub(crate) use size::{keep_the_last, size};

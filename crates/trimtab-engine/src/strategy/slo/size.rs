@@ -1,0 +1,391 @@
+//! From the signals to the count that `slo` wants.
+
+use alloc::boxed::Box;
+
+use libm::{ceil, floor, fmax, fmin};
+use trimtab_metric::Timestamp;
+
+use super::explain::SloStep;
+use super::latency::stretch;
+use super::signal::{Known, Seen, UnknownRule, count};
+use super::state::SloState;
+use super::want::Want;
+use crate::condition::{ConditionReason, ConditionType};
+use crate::decision::Outcome;
+use crate::observation::{Observation, Readiness, Scale, Startup};
+use crate::policy::{Finite, Metric, Policy, SloRole, SloSettings, SloSignal};
+use crate::state::State;
+use crate::strategy::hpa::failure_reason;
+use crate::strategy::{Sized, StrategyState};
+use crate::trace::{Recorder, Rule, Stage, Step};
+
+/// What is subtracted before rounding up, in replicas: a load that is the target to the last bit but
+/// one needs no other replica.
+const ROUNDING: f64 = 1e-9;
+
+/// Senses every signal, and lets each say what its role allows.
+pub(crate) fn size<R: Recorder>(
+    policy: &Policy,
+    settings: &SloSettings,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Sized {
+    let (now, current) = (observation.now, scale.spec_replicas);
+    if current == 0 && policy.bounds().min > 0 {
+        let reason = ConditionReason::ScalingDisabled;
+        state.status.conditions.set(ConditionType::ScalingActive, false, reason, now);
+        trace.record(|| Step::unchanged(Stage::Size, 0, Rule::ScalingDisabled));
+        return Sized::Nothing(Outcome::Disabled);
+    }
+    let mut memory = match state.strategy.take() {
+        Some(StrategyState::Slo(memory)) => memory,
+        _ => Box::default(),
+    };
+    let ready = observation.ready_replicas(scale);
+    memory.note_ready(now, ready);
+    let mut sizing = Sizing {
+        policy,
+        settings,
+        memory: &mut memory,
+        observation,
+        current,
+        ready,
+        at: current,
+        want: Want { at_least: 0, at_most: 0 },
+        winner: None,
+        failed: None,
+        known: 0,
+    };
+    sizing.run(trace);
+    let Sizing { at, winner, failed, known, .. } = sizing;
+    state.strategy = Some(StrategyState::Slo(memory));
+    let conditions = &mut state.status.conditions;
+    if known == 0 {
+        let reason = failed.unwrap_or(ConditionReason::InvalidMetricSourceType);
+        conditions.set(ConditionType::ScalingActive, false, reason, now);
+        trace.record(|| Step::unchanged(Stage::Size, current, Rule::TooLittleKnown));
+        return Sized::Nothing(Outcome::MetricsUnknown);
+    }
+    conditions.set(ConditionType::ScalingActive, true, ConditionReason::ValidMetricFound, now);
+    let outcome = if failed.is_some() { Outcome::PartiallyDecided } else { Outcome::Decided };
+    Sized::Wanted { replicas: at, winner: winner.unwrap_or(0), outcome }
+}
+
+/// What has been found so far.
+struct Sizing<'a> {
+    policy: &'a Policy,
+    settings: &'a SloSettings,
+    memory: &'a mut SloState,
+    observation: &'a Observation,
+    current: i32,
+    ready: i32,
+    /// What `want` makes of the current count.
+    at: i32,
+    want: Want,
+    /// The signal that asks for the most.
+    winner: Option<u32>,
+    /// Why a signal is not known.
+    failed: Option<ConditionReason>,
+    /// How many signals are.
+    known: u32,
+}
+
+/// The load of the demands in replicas.
+#[derive(Copy, Clone, Default)]
+struct Need {
+    low: f64,
+    high: f64,
+    /// Whose load is the largest.
+    by: u32,
+    /// Some demand is known.
+    known: bool,
+    /// Some demand that is not known lets nothing go, or asks for one more.
+    hold: bool,
+    one_more: bool,
+}
+
+impl Sizing<'_> {
+    fn run<R: Recorder>(&mut self, trace: &mut R) {
+        let need = self.demands(trace);
+        let way = self.triggers(trace);
+        self.size(&need, way, trace);
+        self.latencies(&need, way, trace);
+        self.guards(trace);
+        self.replace_overdue(trace);
+        let idle = need.known && need.high == 0.0;
+        self.memory.note_idle(self.observation.now, idle);
+    }
+
+    /// Lets a step of the sizing speak: with what was said before, or instead of it.
+    fn step<R: Recorder>(&mut self, want: Want, by: Option<u32>, step: SloStep, trace: &mut R) {
+        if want.at_least > self.want.at_least {
+            self.winner = by.or(self.winner);
+        }
+        self.want = want;
+        let (from, to) = (self.at, want.of(self.current));
+        self.at = to;
+        trace.record(|| Step { stage: Stage::Size, from, to, rule: Rule::Slo(step) });
+    }
+
+    /// What is known of the signal at `place`.
+    fn sense<R: Recorder>(&mut self, place: u32, signal: &SloSignal, trace: &mut R) -> Known {
+        let Observation { now, ref pods, .. } = *self.observation;
+        let known = signal.measure.of(self.observation.reading(place as usize), pods, now);
+        let metric = self.policy.metrics().get(place as usize);
+        match known {
+            Known::Value(_) => self.known = self.known.saturating_add(1),
+            _ => self.failed = self.failed.or(metric.map(failure_reason)),
+        }
+        trace.record(|| {
+            let name = metric.map(Metric::name).unwrap_or_default().into();
+            let target = Finite::new(signal.measure.target).unwrap_or_default();
+            let role = signal.role;
+            let rule = Rule::Slo(SloStep::Signal { index: place, name, role, target, known });
+            Step::unchanged(Stage::Sense, self.current, rule)
+        });
+        known
+    }
+
+    /// The signals of a role with their places.
+    fn of_role(&self, role: SloRole) -> impl Iterator<Item = (u32, &SloSignal)> + '_ + use<'_> {
+        (0..).zip(&self.settings.signals).filter(move |(_, signal)| signal.role == role)
+    }
+
+    fn demands<R: Recorder>(&mut self, trace: &mut R) -> Need {
+        let settings = self.settings;
+        let mut need = Need::default();
+        for (place, signal) in (0..).zip(&settings.signals) {
+            if signal.role != SloRole::Demand {
+                continue;
+            }
+            match self.sense(place, signal, trace) {
+                Known::Value(Seen { low, high, .. }) if signal.measure.target > 0.0 => {
+                    let (low, high) =
+                        (low.get() / signal.measure.target, high.get() / signal.measure.target);
+                    if !need.known || low > need.low {
+                        need.by = place;
+                    }
+                    need.low = fmax(need.low, low);
+                    need.high = fmax(need.high, high);
+                    need.known = true;
+                }
+                Known::Value(_) => {}
+                _ => {
+                    need.hold |= signal.unknown_down == UnknownRule::Hold;
+                    need.one_more |= signal.unknown_up == UnknownRule::AssumeLimit;
+                }
+            }
+        }
+        need
+    }
+
+    /// Which ways the triggers open: up at an activation, down under all releases.
+    fn triggers<R: Recorder>(&mut self, trace: &mut R) -> Way {
+        let settings = self.settings;
+        let mut way = Way { up: false, down: true, floor: 0 };
+        let mut any = false;
+        for (place, signal) in (0..).zip(&settings.signals) {
+            if signal.role != SloRole::Trigger {
+                continue;
+            }
+            any = true;
+            let Known::Value(seen) = self.sense(place, signal, trace) else {
+                way.up |= signal.unknown_up == UnknownRule::AssumeLimit;
+                way.down &= signal.unknown_down == UnknownRule::Ignore;
+                continue;
+            };
+            let sharers = if signal.is_shared { f64::from(self.ready.max(1)) } else { 1.0 };
+            way.up |= seen.low.get() / sharers >= signal.measure.target;
+            way.down &= seen.high.get() / sharers < signal.release;
+            if signal.is_shared && signal.measure.target > 0.0 {
+                // Fewer replicas than that would share it at the activation again.
+                let fewest = floor(seen.high.get() / signal.measure.target) + 1.0;
+                way.floor = way.floor.max(count(fewest));
+            }
+        }
+        if !any {
+            return Way { up: true, down: true, floor: 0 };
+        }
+        way
+    }
+
+    /// How many the load needs, and what may grow until a replica asked for now serves.
+    fn size<R: Recorder>(&mut self, need: &Need, way: Way, trace: &mut R) {
+        let settings = self.settings;
+        let hold = if need.hold { self.current } else { 0 };
+        if !need.known {
+            let at_least = if need.one_more { self.current.saturating_add(1) } else { 0 };
+            let want = Want { at_least, at_most: self.current.max(at_least) };
+            let any = self.of_role(SloRole::Demand).next().is_some();
+            if any {
+                self.step(want, None, SloStep::NoLoad, trace);
+            } else {
+                self.want = Want { at_least: 0, at_most: 0 };
+            }
+            return;
+        }
+        self.memory.surge.note(self.observation.now, need.low, settings.lead_time);
+        let grown = self.memory.surge.quantile(settings.surge_quantile);
+        let surge = fmin(grown, settings.max_surge * need.low);
+        let whole = |replicas: f64| count(ceil(replicas + surge - ROUNDING));
+        let asked = Want { at_least: whole(need.low), at_most: whole(need.high).max(hold) };
+        let step = SloStep::Need {
+            metric: need.by,
+            need: Finite::new(need.low).unwrap_or_default(),
+            surge: Finite::new(surge).unwrap_or_default(),
+        };
+        self.step(asked, Some(need.by), step, trace);
+        self.gate(way, trace);
+    }
+
+    /// The triggers decide whether: a way that is closed is not gone.
+    fn gate<R: Recorder>(&mut self, way: Way, trace: &mut R) {
+        let Want { at_least, at_most } = self.want;
+        if !way.up && at_least > self.current {
+            let want = Want { at_least: self.current, at_most: at_most.max(self.current) };
+            self.step(want, None, SloStep::NotTriggered, trace);
+        }
+        let floor = if way.down { way.floor.min(self.current) } else { self.current };
+        if floor > self.want.of(self.current) {
+            let want = Want { at_most: self.want.at_most.max(floor), ..self.want };
+            self.step(want, None, SloStep::NotReleased { floor }, trace);
+        }
+    }
+
+    fn latencies<R: Recorder>(&mut self, need: &Need, way: Way, trace: &mut R) {
+        let settings = self.settings;
+        for (place, signal) in (0..).zip(&settings.signals) {
+            if signal.role != SloRole::Latency {
+                continue;
+            }
+            let Known::Value(seen) = self.sense(place, signal, trace) else {
+                self.unknown(place, signal, trace);
+                continue;
+            };
+            let ratio = seen.low.get() / signal.measure.target;
+            if ratio > 1.0 && way.up {
+                self.stretch(place, ratio, need, trace);
+            }
+            if ratio > settings.hold_ratio && self.want.of(self.current) < self.current {
+                let want = Want { at_most: self.current, ..self.want };
+                self.step(want, None, SloStep::HeldByLatency { metric: place }, trace);
+            }
+        }
+    }
+
+    /// More by a latency: of the ready replicas, and no more than the load and its limit allow.
+    fn stretch<R: Recorder>(&mut self, place: u32, ratio: f64, need: &Need, trace: &mut R) {
+        let (settings, now) = (self.settings, self.observation.now);
+        let settled = |at: Timestamp| at.saturating_add(settings.settle) <= now;
+        if !self.memory.ready_rose_at.is_none_or(settled) || self.ready == 0 {
+            return;
+        }
+        let stretched = f64::from(self.ready) * stretch(ratio, settings.latency);
+        let most = if need.known {
+            f64::from(self.want.at_least.max(1)) * (1.0 + settings.max_boost)
+        } else {
+            f64::INFINITY
+        };
+        let asked = count(ceil(fmin(stretched, most) - ROUNDING));
+        let ratio = Finite::new(ratio).unwrap_or_default();
+        let step = SloStep::Latency { metric: place, ratio, ready: self.ready };
+        self.step(self.want.and(Want::exactly(asked)), Some(place), step, trace);
+    }
+
+    /// What a latency or a guard says while nothing is known of it.
+    fn unknown<R: Recorder>(&mut self, place: u32, signal: &SloSignal, trace: &mut R) {
+        let mut want = self.want;
+        if signal.unknown_down == UnknownRule::Hold {
+            want = want.and(Want::hold(self.current));
+        }
+        if signal.unknown_up == UnknownRule::AssumeLimit && self.current <= self.ready {
+            want = want.and(Want::exactly(self.current.saturating_add(1)));
+        }
+        if want.of(self.current) != self.at {
+            self.step(want, Some(place), SloStep::Unknown { metric: place }, trace);
+        } else {
+            self.want = want;
+        }
+    }
+
+    /// Guards only raise: over its limit nothing goes, over its hard limit one more is asked for,
+    /// unless one is on its way.
+    fn guards<R: Recorder>(&mut self, trace: &mut R) {
+        let settings = self.settings;
+        for (place, signal) in (0..).zip(&settings.signals) {
+            if signal.role != SloRole::Guard {
+                continue;
+            }
+            let Known::Value(seen) = self.sense(place, signal, trace) else {
+                self.unknown(place, signal, trace);
+                continue;
+            };
+            let one_more = signal.hard_limit.is_some_and(|limit| seen.low.get() >= limit)
+                && self.current <= self.ready;
+            let floor = if one_more {
+                self.current.saturating_add(1)
+            } else if seen.low.get() >= signal.measure.target {
+                self.current
+            } else {
+                continue;
+            };
+            if floor > self.want.of(self.current) {
+                let at_least = if one_more { floor } else { 0 };
+                let want = self.want.and(Want { at_least, at_most: floor });
+                self.step(want, Some(place), SloStep::Guard { metric: place, one_more }, trace);
+            }
+        }
+    }
+
+    /// A replica whose start takes too long is no capacity on its way: another one is asked for. Not
+    /// for one that has no node yet, which another one would wait behind.
+    fn replace_overdue<R: Recorder>(&mut self, trace: &mut R) {
+        let overdue_before = self.observation.now.saturating_sub(self.settings.overdue_after);
+        let is_overdue =
+            |pod: &Startup| pod.readiness != Readiness::True && pod.start_time <= overdue_before;
+        let overdue = self.observation.pods.live_startup().filter(is_overdue).count();
+        let overdue = i32::try_from(overdue).unwrap_or(i32::MAX).min(self.want.at_least);
+        if overdue == 0 {
+            return;
+        }
+        let want = Want {
+            at_least: self.want.at_least.saturating_add(overdue),
+            at_most: self.want.at_most.saturating_add(overdue),
+        };
+        self.step(want, None, SloStep::Overdue { replicas: overdue }, trace);
+    }
+}
+
+/// Stage 7 for a count of 0: the last replica goes when nothing has been to be done for long enough,
+/// and only then.
+pub(crate) fn keep_the_last<R: Recorder>(
+    settings: &SloSettings,
+    state: &State,
+    now: Timestamp,
+    (current, replicas): (i32, i32),
+    trace: &mut R,
+) -> i32 {
+    if current == 0 || replicas != 0 {
+        return replicas;
+    }
+    let since = match &state.strategy {
+        Some(StrategyState::Slo(memory)) => memory.idle_since,
+        _ => None,
+    };
+    let until = since.map(|since| since.saturating_add(settings.idle_after));
+    let to = i32::from(until.is_none_or(|until| until > now));
+    let rule = Rule::Slo(SloStep::LastReplica { until });
+    trace.record(|| Step { stage: Stage::Bound, from: 0, to, rule });
+    to
+}
+
+/// Which ways the triggers open.
+#[derive(Copy, Clone)]
+struct Way {
+    up: bool,
+    down: bool,
+    /// With fewer replicas a trigger would open the way up again.
+    floor: i32,
+}

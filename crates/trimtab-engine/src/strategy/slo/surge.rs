@@ -1,0 +1,152 @@
+//! How much more the load may need by the time that a replica asked for now serves.
+
+use alloc::vec::Vec;
+
+use libm::{ceil, fmax};
+use serde::{Deserialize, Serialize};
+use trimtab_metric::{Span, Timestamp};
+
+use crate::policy::Finite;
+
+/// Growth that is remembered: the last so many lead times, [`PER_LEAD_TIME`] for each.
+const MOST_GROWTHS: usize = 96;
+/// How often within a lead time the need is noted.
+const PER_LEAD_TIME: i64 = 8;
+
+/// What the need grew by within a lead time, lately.
+///
+/// Each need is followed for one lead time; what the largest one after it exceeds it by is its
+/// growth, 0 if nothing exceeds it. A quantile of the growths is what has to be there beside the
+/// present need, if that quantile of all lead times shall pass without a lack: the newsvendor's
+/// answer, where the quantile is the cost of a lack over the cost of a lack and of a spare together.
+///
+/// It holds at most 96 growths and 8 needs.
+///
+/// ```
+/// use trimtab_engine::strategy::slo::Surge;
+/// use trimtab_metric::{Span, Timestamp};
+///
+/// let lead_time = Span::from_secs(80);
+/// let mut surge = Surge::default();
+/// for tick in 0..100 {
+///     let need = if tick % 10 == 9 { 6.0 } else { 4.0 };
+///     surge.note(Timestamp::from_secs(tick * 10), need, lead_time);
+/// }
+/// assert_eq!(surge.quantile(0.9), 2.0);
+/// assert_eq!(surge.quantile(0.05), 0.0);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Surge {
+    /// Needs whose lead time is not over, oldest first, each with the largest one since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    open: Vec<OpenNeed>,
+    /// What needs grew by, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    growths: Vec<Finite>,
+}
+
+/// A need that is followed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct OpenNeed {
+    at: Timestamp,
+    need: Finite,
+    largest: Finite,
+}
+
+impl Surge {
+    /// Takes note of the present need, in replicas. Times that go back are left out.
+    pub fn note(&mut self, now: Timestamp, need: f64, lead_time: Span) {
+        let Some(need) = Finite::new(need) else { return };
+        if self.open.last().is_some_and(|last| last.at >= now) {
+            return;
+        }
+        for open in &mut self.open {
+            open.largest = open.largest.max(need);
+        }
+        let over =
+            self.open.iter().take_while(|open| open.at.saturating_add(lead_time) <= now).count();
+        for open in self.open.drain(..over) {
+            if self.growths.len() >= MOST_GROWTHS {
+                self.growths.remove(0);
+            }
+            let growth = Finite::new(open.largest.get() - open.need.get());
+            self.growths.push(growth.unwrap_or_default());
+        }
+        let spacing = Span::from_millis((lead_time.as_millis() / PER_LEAD_TIME).max(1));
+        if self.open.last().is_none_or(|last| last.at.saturating_add(spacing) <= now) {
+            self.open.push(OpenNeed { at: now, need, largest: need });
+        }
+    }
+
+    /// The growth that a share of the last ones did not exceed, 0 to 1; 0 before the first is known.
+    pub fn quantile(&self, share: f64) -> f64 {
+        let mut sorted: Vec<Finite> = self.growths.clone();
+        sorted.sort_unstable();
+        let rank = ceil(share * crate::float::from_count(sorted.len())) - 1.0;
+        sorted.get(index(rank)).map_or(0.0, |growth| growth.get())
+    }
+
+    /// How many growths are known.
+    pub fn known(&self) -> usize {
+        self.growths.len()
+    }
+
+    pub(super) fn list_bytes(&self) -> usize {
+        self.open.capacity() * size_of::<OpenNeed>() + self.growths.capacity() * size_of::<Finite>()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 0")]
+fn index(rank: f64) -> usize {
+    fmax(rank, 0.0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LEAD_TIME: Span = Span::from_secs(120);
+
+    fn after(needs: &[f64]) -> Surge {
+        let mut surge = Surge::default();
+        for (tick, need) in (0_i64..).zip(needs) {
+            surge.note(Timestamp::from_secs(tick * 15), *need, LEAD_TIME);
+        }
+        surge
+    }
+
+    #[test]
+    fn a_constant_or_falling_need_does_not_grow() {
+        assert_eq!(after(&[7.5; 60]).quantile(1.0), 0.0);
+        let falling: Vec<f64> = (0..60_u32).map(|tick| 60.0 - f64::from(tick)).collect();
+        assert_eq!(after(&falling).quantile(1.0), 0.0);
+    }
+
+    #[test]
+    fn a_ramp_grows_by_its_slope_times_the_lead_time() {
+        let ramp: Vec<f64> = (0..60_u32).map(f64::from).collect();
+        let surge = after(&ramp);
+        assert_eq!((surge.quantile(0.01), surge.quantile(1.0)), (8.0, 8.0)); // 8 ticks of 15 s
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_bounded_and_never_negative(
+            ticks in prop::collection::vec((0_i64..100_000, 0.0..1e6_f64), 0..600),
+            share in 0.0..=1.0_f64, lead in 1_i64..100_000,
+        ) {
+            let (mut surge, mut now) = (Surge::default(), Timestamp::from_secs(0));
+            for (step, need) in ticks {
+                now = now.saturating_add(Span::from_millis(step));
+                surge.note(now, need, Span::from_millis(lead));
+                prop_assert!(surge.open.len() <= 9 && surge.growths.len() <= MOST_GROWTHS);
+            }
+            let quantile = surge.quantile(share);
+            prop_assert!(quantile >= 0.0 && quantile <= surge.quantile(1.0));
+        }
+    }
+}
