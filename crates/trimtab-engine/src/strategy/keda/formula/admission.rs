@@ -7,7 +7,7 @@ use alloc::vec;
 
 use super::error::{EvaluationError, EvaluationProblem, FormulaError, FormulaErrorKind, Place};
 use super::value::Value;
-use super::{Formula, LONGEST_FORMULA, check, evaluate, parse, simplify};
+use super::{Formula, LONGEST_FORMULA, check, evaluate, parse, residue, simplify};
 
 /// A number in thousandths, the rest cut off; none if it is not finite or too large.
 ///
@@ -67,6 +67,7 @@ fn compile(text: &str, names: &[&str]) -> Result<super::Node, FormulaError> {
     let mut root = parse::parse(text, names)?;
     check::check(&mut root, names)?;
     simplify::simplify(&mut root)?;
+    residue::leaves_residue(&root)?;
     Ok(root)
 }
 

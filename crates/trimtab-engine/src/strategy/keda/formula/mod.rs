@@ -13,6 +13,7 @@ mod literal;
 mod nature;
 mod parse;
 mod power;
+mod residue;
 mod simplify;
 mod token;
 mod tree;
