@@ -1,6 +1,7 @@
 //! Formulas of KEDA's scaling modifiers: their values, their refusals, and what they may cost.
 
 use std::fmt::Write as _;
+use std::fs;
 
 use trimtab_engine::strategy::keda::{
     EvaluationProblem, Formula, FormulaErrorKind, LONGEST_FORMULA, MOST_ITEMS, MOST_NESTING,
@@ -110,6 +111,29 @@ fn formulas_have_the_measured_values() {
             Ok(Some(expected.to_bits())),
             "{text}"
         );
+    }
+}
+
+/// The rows of the page about formulas that end with an example and its value.
+#[test]
+fn the_page_tells_the_truth() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/formula.md");
+    let page = fs::read_to_string(page).expect("the page is there");
+    let mut examples = 0;
+    for row in page.lines().filter_map(|line| line.strip_suffix(" |")) {
+        let Some((rest, value)) = row.rsplit_once("` | ") else { continue };
+        let (Ok(value), Some((_, text))) = (value.parse::<f64>(), rest.rsplit_once("| `")) else {
+            continue;
+        };
+        let text = text.replace("\\|", "|");
+        assert_eq!(parsed(&text).evaluate(&[Some(4.0), Some(2.5)]), Ok(Some(value)), "{text}");
+        examples += 1;
+    }
+    assert!(examples >= 40, "only {examples} examples were found");
+    let limits = [LONGEST_FORMULA, MOST_NESTING, MOST_NODES, 100_000, 10_000];
+    assert_eq!((MOST_STEPS, MOST_ITEMS), (100_000, 10_000));
+    for limit in limits {
+        assert!(page.contains(&format!("| {limit}")), "{limit} is not told");
     }
 }
 
@@ -242,6 +266,27 @@ fn a_formula_is_bounded() {
         chain = format!("(0 < ({chain}) < 9 ? 1 : 2)");
     }
     too_large(&chain);
+}
+
+#[test]
+fn the_deepest_formulas_fit_a_small_stack() {
+    let levels = MOST_NESTING - 10;
+    let texts = [
+        format!("a{}", "+a".repeat(levels)),
+        format!("{}a{}", "(".repeat(levels), ")".repeat(levels)),
+        format!("{}a", "-".repeat(levels)),
+        format!("{}a{}", "max(1, ".repeat(levels), ")".repeat(levels)),
+        format!("{}a{}", "sum([1], {".repeat(levels / 2), "})".repeat(levels / 2)),
+        format!("{}a{}", "(a > 9 ? 1 : ".repeat(levels / 2), ")".repeat(levels / 2)),
+    ];
+    let deepest = move || {
+        for text in texts {
+            assert!(parsed(&text).evaluate(&[Some(4.0)]).is_ok(), "{text}");
+        }
+    };
+    // A debug build takes the most.
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(deepest);
+    thread.expect("a thread").join().expect("it fits");
 }
 
 #[test]

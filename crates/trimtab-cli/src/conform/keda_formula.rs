@@ -27,7 +27,9 @@ pub(super) struct Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Output {
+    #[serde(default)]
     compile_error: bool,
+    #[serde(default)]
     run_error: bool,
     #[serde(default)]
     formula_nil: bool,
