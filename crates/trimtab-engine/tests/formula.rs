@@ -1,5 +1,7 @@
 //! Formulas of KEDA's scaling modifiers: their values, their refusals, and what they may cost.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail by panic")]
+
 use std::fmt::Write as _;
 use std::fs;
 

@@ -1,5 +1,7 @@
 //! Laws of formulas: arithmetic as a naive reading has it, no panic, no end of the bounds.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
+
 use proptest::prelude::*;
 use trimtab_engine::strategy::keda::Formula;
 
