@@ -5,6 +5,7 @@
 
 mod behavior;
 mod case;
+mod keda_formula;
 mod knative;
 mod quantity;
 mod ray_serve;
@@ -191,6 +192,7 @@ fn check_line(family: &str, text: &[u8]) -> Result<Verdict, String> {
         "replica_calc" => replica_calc::check(&case::parse(text)?, &mut checks)?,
         "behavior" => behavior::check(&case::parse(text)?, &mut checks)?,
         "reconcile" => reconcile::check(&case::parse(text)?, &mut checks)?,
+        "keda_formula" => keda_formula::check(&case::parse(text)?, &mut checks),
         "knative_kpa" => knative::kpa::check(&case::parse(text)?, &mut checks)?,
         "knative_scale_to_zero" => {
             knative::scale_to_zero::check(&case::parse(text)?, &mut checks);
@@ -199,7 +201,7 @@ fn check_line(family: &str, text: &[u8]) -> Result<Verdict, String> {
         other => {
             return Err(format!(
                 "family `{other}` is not known; known are `quantity`, `validation`, \
-                 `replica_calc`, `behavior`, `reconcile`, `knative_kpa`, \
+                 `replica_calc`, `behavior`, `reconcile`, `keda_formula`, `knative_kpa`, \
                  `knative_scale_to_zero` and `ray_serve`"
             ));
         }

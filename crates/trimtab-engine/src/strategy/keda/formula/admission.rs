@@ -7,7 +7,7 @@ use alloc::vec;
 
 use super::error::{EvaluationError, EvaluationProblem, FormulaError, FormulaErrorKind, Place};
 use super::value::Value;
-use super::{Formula, LONGEST_FORMULA, check, evaluate, parse, simplify};
+use super::{Formula, LONGEST_FORMULA, check, evaluate, parse, residue, simplify};
 
 /// A number in thousandths, the rest cut off; none if it is not finite or too large.
 ///
@@ -34,7 +34,8 @@ pub(super) fn admit(text: &str, names: &[&str]) -> Result<Formula, FormulaError>
         return Err(FormulaError::too_large(whole, message));
     }
     let (prefix, wrapped) = wrapped(text);
-    let compiled = compile(&wrapped, names).map_err(|error| error.inside(prefix, text.len()))?;
+    let compiled = compile(&wrapped, prefix + text.len(), names)
+        .map_err(|error| error.inside(prefix, text.len()))?;
     let formula = Formula {
         text: text.into(),
         names: names.iter().map(|name| (*name).into()).collect(),
@@ -63,10 +64,11 @@ fn wrapped(text: &str) -> (usize, String) {
     (before.len(), [before, text, after].concat())
 }
 
-fn compile(text: &str, names: &[&str]) -> Result<super::Node, FormulaError> {
-    let mut root = parse::parse(text, names)?;
+fn compile(text: &str, end: usize, names: &[&str]) -> Result<super::Node, FormulaError> {
+    let mut root = parse::parse(text, end, names)?;
     check::check(&mut root, names)?;
     simplify::simplify(&mut root)?;
+    residue::leaves_residue(&root)?;
     Ok(root)
 }
 

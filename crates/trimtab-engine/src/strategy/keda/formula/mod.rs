@@ -13,6 +13,7 @@ mod literal;
 mod nature;
 mod parse;
 mod power;
+mod residue;
 mod simplify;
 mod token;
 mod tree;
@@ -29,7 +30,7 @@ use tree::Node;
 /// The longest text of a formula, in bytes.
 pub const LONGEST_FORMULA: usize = 4096;
 /// How deep a formula is nested at most: parentheses, operators, calls.
-pub const MOST_NESTING: usize = 128;
+pub const MOST_NESTING: usize = 64;
 /// How many operands and operators a formula has at most.
 pub const MOST_NODES: usize = 1024;
 /// How many steps an evaluation takes at most: one for each operand, operator and item looked at.

@@ -12,10 +12,12 @@ use super::token::{Kind, Token, tokens};
 use super::tree::{BinaryOperator, Call, Expr, Node, Pointer, UnaryOperator};
 use super::{MOST_NESTING, MOST_NODES};
 
-/// The tree of a text. A function whose name a trigger has is hidden by it.
-pub(super) fn parse(text: &str, names: &[&str]) -> Result<Node, FormulaError> {
+/// The tree of a text, of which what stands from `end` on is not the user's. A function whose name
+/// a trigger has is hidden by it.
+pub(super) fn parse(text: &str, end: usize, names: &[&str]) -> Result<Node, FormulaError> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, names, nesting: 0, predicates: 0, nodes: 0 };
+    let mut parser =
+        Parser { tokens: &tokens, at: 0, end, names, nesting: 0, predicates: 0, nodes: 0 };
     let node = parser.sequence()?;
     if parser.current().kind == Kind::End { Ok(node) } else { Err(parser.unexpected()) }
 }
@@ -25,6 +27,8 @@ type Parsed = Result<Node, FormulaError>;
 struct Parser<'p> {
     tokens: &'p [Token<'p>],
     at: usize,
+    /// Where the user's text ends.
+    end: usize,
     names: &'p [&'p str],
     /// How many expressions are being read, one in the other.
     nesting: usize,
@@ -95,6 +99,15 @@ impl<'p> Parser<'p> {
         Err(self.unexpected().help(format!("`{text}` would go on here")))
     }
 
+    /// Between two arguments or items.
+    fn comma(&mut self, closing: &str) -> Result<(), FormulaError> {
+        if self.take(Kind::Operator, ",") {
+            return Ok(());
+        }
+        let help = format!("an operator, `,` or `{closing}` would go on here");
+        Err(self.unexpected().help(help))
+    }
+
     fn name(&mut self) -> Result<Token<'p>, FormulaError> {
         if self.current().kind == Kind::Identifier {
             return Ok(self.next());
@@ -104,7 +117,7 @@ impl<'p> Parser<'p> {
 
     fn unexpected(&self) -> FormulaError {
         let token = self.current();
-        if token.kind == Kind::End {
+        if token.kind == Kind::End || token.at.start >= self.end {
             return FormulaError::invalid(token.at, "the formula ends too early");
         }
         let message = format!("`{}` does not belong here", token.text);
@@ -407,7 +420,7 @@ impl<'p> Parser<'p> {
         let mut nodes = Vec::new();
         while !self.is(Kind::Bracket, "]") {
             if !nodes.is_empty() {
-                self.expect(Kind::Operator, ",")?;
+                self.comma("]")?;
                 if self.is(Kind::Bracket, "]") {
                     break;
                 }
@@ -429,13 +442,13 @@ impl<'p> Parser<'p> {
                     self.next();
                     optional = true;
                     if !self.is(Kind::Bracket, "[") {
-                        node = self.field(node, token.at)?;
+                        node = self.field(node, token.at, true)?;
                         continue;
                     }
                 }
                 (Kind::Operator, ".") => {
                     self.next();
-                    node = self.field(node, token.at)?;
+                    node = self.field(node, token.at, false)?;
                     continue;
                 }
                 _ => return Ok(node),
@@ -446,7 +459,7 @@ impl<'p> Parser<'p> {
     }
 
     /// `$env.name`; nothing else has fields.
-    fn field(&mut self, node: Node, dot: Place) -> Parsed {
+    fn field(&mut self, node: Node, dot: Place, optional: bool) -> Parsed {
         let is_env = matches!(&node.expr, Expr::Name(name) if &**name == "$env");
         let name = self.next();
         let is_word = name.kind == Kind::Identifier
@@ -460,7 +473,7 @@ impl<'p> Parser<'p> {
             return Err(FormulaError::unsupported(place, "a number or list has no fields"));
         }
         let property = self.node(Expr::Text(name.text.into()), name.at)?;
-        self.node(Expr::Item { of: Box::new([node, property]), optional: false }, place)
+        self.node(Expr::Item { of: Box::new([node, property]), optional }, place)
     }
 
     fn index(&mut self, node: Node, optional: bool) -> Parsed {
@@ -511,7 +524,7 @@ impl<'p> Parser<'p> {
         let given = arguments.len();
         while !self.is(Kind::Bracket, ")") {
             if arguments.len() > given {
-                self.expect(Kind::Operator, ",")?;
+                self.comma(")")?;
                 if self.is(Kind::Bracket, ")") {
                     break;
                 }

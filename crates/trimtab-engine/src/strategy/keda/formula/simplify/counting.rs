@@ -1,7 +1,6 @@
 //! Counts that stop early, sums that need no list, and predicates that are asked together.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use core::mem;
 
 use super::super::function::Function;
@@ -148,12 +147,13 @@ fn adds_up(predicate: &Node) -> bool {
 pub(super) fn count_as_any(node: &mut Node) {
     let Expr::Binary(operator, operands) = &mut node.expr else { return };
     let [left, right] = &mut **operands;
-    let least = match (*operator, as_int(right)) {
-        (BinaryOperator::More, Some(0)) | (BinaryOperator::MoreOrEqual, Some(1)) => true,
-        _ => false,
-    };
-    let Some(count) = as_call(left, Function::Count, 2).filter(|_| least) else { return };
-    let arguments = mem::replace(&mut count.arguments, vec![]);
+    let one_is_enough = matches!(
+        (*operator, as_int(right)),
+        (BinaryOperator::More, Some(0)) | (BinaryOperator::MoreOrEqual, Some(1))
+    );
+    let count = as_call(left, Function::Count, 2).filter(|_| one_is_enough);
+    let Some(count) = count else { return };
+    let arguments = mem::take(&mut count.arguments);
     node.expr = Expr::Call(Box::new(Call::new(Function::Any, arguments)));
 }
 
