@@ -9,10 +9,12 @@ use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::limit::limit;
 use crate::observation::{Observation, Scale};
-use crate::policy::{ApaSettings, Bounds, KnativeSettings, Policy, Strategy, WvaSettings};
+use crate::policy::{
+    ApaSettings, Bounds, KnativeSettings, Policy, RayServeSettings, Strategy, WvaSettings,
+};
 use crate::stabilize::stabilize;
 use crate::state::State;
-use crate::strategy::{Sized, apa, hpa, knative, wva};
+use crate::strategy::{Sized, apa, hpa, knative, ray_serve, wva};
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 
 /// Decides how many replicas there should be.
@@ -73,9 +75,10 @@ fn run<R: Recorder>(
         Strategy::Knative(settings) => {
             by_knative(policy, settings, &mut state, observation, scale, trace)
         }
-        Strategy::Keda(_) | Strategy::RayServe(_) => {
-            by_hpa(policy, &mut state, observation, scale, trace)
+        Strategy::RayServe(settings) => {
+            by_ray_serve(policy, settings, &mut state, observation, scale, trace)
         }
+        Strategy::Keda(_) => by_hpa(policy, &mut state, observation, scale, trace),
         Strategy::Wva(settings) => by_wva(policy, settings, &mut state, observation, scale, trace),
         Strategy::Apa(settings) => by_apa(policy, settings, &mut state, observation, scale, trace),
     };
@@ -126,6 +129,23 @@ fn by_knative<R: Recorder>(
 ) -> Verdict {
     let sized = knative::size(policy, settings, state, observation, scale, trace);
     by_peer(policy, state, observation.now, scale.spec_replicas, sized, trace)
+}
+
+/// Ray Serve: a new deployment begins with its initial count; then its sizing, which keeps to the bounds.
+fn by_ray_serve<R: Recorder>(
+    policy: &Policy,
+    settings: &RayServeSettings,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Verdict {
+    let current = scale.spec_replicas;
+    if let Some((replicas, reason)) = ray_serve::register(settings, state, current, trace) {
+        return Verdict::enforced(replicas, reason);
+    }
+    let sized = ray_serve::size(policy, settings, state, observation, scale, trace);
+    by_peer(policy, state, observation.now, current, sized, trace)
 }
 
 /// WVA and the HPA that follows what it publishes. A workload at 0 is woken past the HPA.

@@ -58,4 +58,5 @@ pub use state::{Recommendation, ScaleEvent, State, StateVersion, Status};
 pub use strategy::StrategyState;
 pub use strategy::hpa::{Calculation, MetricError, MetricStatus};
 pub use strategy::knative::{KnativeState, KnativeStep};
+pub use strategy::ray_serve::{RayServeState, RayServeStep};
 pub use trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};

@@ -14,6 +14,7 @@ use crate::state::Recommendation;
 use crate::strategy::apa::ApaStep;
 use crate::strategy::hpa::{Calculation, MetricError, MetricStatus, Proposal};
 use crate::strategy::knative::KnativeStep;
+use crate::strategy::ray_serve::RayServeStep;
 use crate::strategy::wva::WvaStep;
 
 /// One step of a decision.
@@ -124,6 +125,8 @@ pub enum Rule {
     WithinBounds,
     /// A step of `strategy: knative`.
     Knative(KnativeStep),
+    /// A step of `strategy: rayServe`.
+    RayServe(RayServeStep),
     /// A step of `strategy: wva`.
     Wva(WvaStep),
     /// A step of `strategy: apa`.

@@ -3,6 +3,7 @@
 pub mod apa;
 pub mod hpa;
 pub mod knative;
+mod one_total;
 pub mod ray_serve;
 pub mod wva;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::apa::ApaState;
 use self::knative::KnativeState;
+use self::ray_serve::RayServeState;
 use self::wva::WvaState;
 use crate::decision::Outcome;
 
@@ -38,6 +40,8 @@ pub(crate) enum Sized {
 pub enum StrategyState {
     /// Of `knative`.
     Knative(Box<KnativeState>),
+    /// Of `rayServe`.
+    RayServe(Box<RayServeState>),
     /// Of `wva`.
     Wva(Box<WvaState>),
     /// Of `apa`.
@@ -49,6 +53,7 @@ impl StrategyState {
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Self::Knative(own) => size_of::<KnativeState>() + own.list_bytes(),
+            Self::RayServe(_) => size_of::<RayServeState>(),
             Self::Wva(own) => size_of::<WvaState>() + own.list_bytes(),
             Self::Apa(own) => size_of::<ApaState>() + own.list_bytes(),
         }
