@@ -40,6 +40,7 @@ pub(crate) fn words(step: &RayServeStep) -> (String, String, String) {
                 }
             }
         }
+        RayServeStep::LastReplica => "the last one has a delay of its own".to_string(),
         RayServeStep::Gangs { size } => format!("whole gangs of {size}"),
         RayServeStep::Capacity { least, most } => {
             format!("{least} to {most} at the target capacity")

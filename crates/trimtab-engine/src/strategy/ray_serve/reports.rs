@@ -26,7 +26,7 @@ use crate::policy::RayServeAggregation;
 /// let total = |reports: &mut Reports, now| {
 ///     reports.total(now, &BTreeSet::from(["a"]), RayServeAggregation::Mean)
 /// };
-/// assert_eq!(total(&mut reports, 10.1), 7.0);
+/// assert_eq!(total(&mut reports, 10.5), 7.0);
 /// reports.record_replica("a", 12.0, steady(5.0)); // replicas know better than handles
 /// assert_eq!(total(&mut reports, 12.0), 9.0);
 /// assert_eq!(total(&mut reports, 30.0), 5.0); // nothing of the handle for 20 s

@@ -113,7 +113,11 @@ fn record_course<R: Recorder>(
             let rule = RayServeStep::Desired { running, desired, factor };
             step(Stage::Size, target, scaled, rule);
             if let Some(wait) = wait {
-                step(Stage::Stabilize, scaled, before_gangs, delay(wait));
+                let held = if wait.over { scaled } else { before_gangs };
+                step(Stage::Stabilize, scaled, held, delay(wait));
+                if held != before_gangs {
+                    step(Stage::Stabilize, held, before_gangs, RayServeStep::LastReplica);
+                }
             }
         }
     }

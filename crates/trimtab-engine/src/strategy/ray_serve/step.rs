@@ -46,6 +46,8 @@ pub enum RayServeStep {
         /// Whether it is over.
         over: bool,
     },
+    /// The way to 0 leads over 1, which then has a delay of its own.
+    LastReplica,
     /// Replicas come in whole gangs.
     Gangs {
         /// Replicas per gang.
