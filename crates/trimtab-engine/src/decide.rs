@@ -21,7 +21,7 @@ use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 ///
 /// Pure: the same policy, state and observation give the same decision and state, bit for bit, on
 /// every platform. It reads no clock and does no I/O, and once the windows of `state` have filled it
-/// allocates nothing.
+/// allocates nothing, unless it adds up series for `rayServe`.
 ///
 /// Carry out [`Decision::scale_to`], then tell [`settle`](crate::settle) what became of it: the rate
 /// limits count changes that were carried out, not wishes.

@@ -322,7 +322,11 @@ fn policies() -> impl Strategy<Value = Policy> {
     (moves, capacity, any::<bool>(), function, counts).prop_map(
         |((up, down, to_zero, faster, slower), capacity, rises, function, counts)| {
             let (gang, min, max, initial) = counts;
-            let mut ray = json!({
+            let rises = capacity.map(|_| if rises { "up" } else { "down" });
+            let ray = json!({
+                "initialReplicas": (initial > 0).then(|| (min + initial).min(max) * gang),
+                "targetCapacityPercentage": capacity,
+                "targetCapacityDirection": rises,
                 "upscaleDelaySeconds": up,
                 "downscaleDelaySeconds": down,
                 "downscaleToZeroDelaySeconds": to_zero,
@@ -331,13 +335,6 @@ fn policies() -> impl Strategy<Value = Policy> {
                 "aggregationFunction": function,
                 "gangSize": gang,
             });
-            if initial > 0 {
-                ray["initialReplicas"] = json!((min + initial).min(max) * gang);
-            }
-            if let Some(percentage) = capacity {
-                ray["targetCapacityPercentage"] = json!(percentage);
-                ray["targetCapacityDirection"] = json!(if rises { "up" } else { "down" });
-            }
             policy(min * gang, max * gang, &ray)
         },
     )
