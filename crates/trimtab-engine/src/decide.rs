@@ -10,20 +10,21 @@ use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::limit::limit;
 use crate::observation::{Observation, Scale};
 use crate::policy::{
-    ApaSettings, Bounds, KedaSettings, KnativeSettings, Policy, SloSettings, Strategy, WvaSettings,
+    ApaSettings, Bounds, KedaSettings, KnativeSettings, Policy, RayServeSettings, SloSettings,
+    Strategy, WvaSettings,
 };
 use crate::stabilize::stabilize;
 use crate::state::State;
 use crate::strategy::hpa::{Generated, Sight};
 use crate::strategy::keda::Execution;
-use crate::strategy::{Sized, apa, hpa, keda, knative, slo, wva};
+use crate::strategy::{Sized, apa, hpa, keda, knative, ray_serve, slo, wva};
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 
 /// Decides how many replicas there should be.
 ///
 /// Pure: the same policy, state and observation give the same decision and state, bit for bit, on
 /// every platform. It reads no clock and does no I/O, and once the windows of `state` have filled it
-/// allocates nothing.
+/// allocates nothing, unless it adds up series for `rayServe`.
 ///
 /// Carry out [`Decision::scale_to`], then tell [`settle`](crate::settle) what became of it: the rate
 /// limits count changes that were carried out, not wishes.
@@ -80,7 +81,9 @@ fn run<R: Recorder>(
         Strategy::Knative(settings) => {
             by_knative(policy, settings, &mut state, observation, scale, trace)
         }
-        Strategy::RayServe(_) => by_hpa(policy, &mut state, Sight::new(observation), scale, trace),
+        Strategy::RayServe(settings) => {
+            by_ray_serve(policy, settings, &mut state, observation, scale, trace)
+        }
         Strategy::Slo(settings) => by_slo(policy, settings, &mut state, observation, scale, trace),
         Strategy::Wva(settings) => by_wva(policy, settings, &mut state, observation, scale, trace),
         Strategy::Apa(settings) => by_apa(policy, settings, &mut state, observation, scale, trace),
@@ -172,6 +175,23 @@ fn by_knative<R: Recorder>(
 ) -> Verdict {
     let sized = knative::size(policy, settings, state, observation, scale, trace);
     by_peer(policy, state, observation.now, scale.spec_replicas, sized, trace)
+}
+
+/// Ray Serve: a new deployment begins with its initial count; then its sizing, which keeps to the bounds.
+fn by_ray_serve<R: Recorder>(
+    policy: &Policy,
+    settings: &RayServeSettings,
+    state: &mut State,
+    observation: &Observation,
+    scale: Scale,
+    trace: &mut R,
+) -> Verdict {
+    let current = scale.spec_replicas;
+    if let Some((replicas, reason)) = ray_serve::register(settings, state, current, trace) {
+        return Verdict::enforced(replicas, reason);
+    }
+    let sized = ray_serve::size(policy, settings, state, observation, scale, trace);
+    by_peer(policy, state, observation.now, current, sized, trace)
 }
 
 /// trimtab's own strategy: the bounds first, then its sizing and the stages behind it.

@@ -79,6 +79,8 @@ pub enum ScaleReason {
     AllMetricsBelow,
     /// The metrics want no change.
     None,
+    /// The count to begin with: `initialReplicas` of `rayServe`.
+    Initial,
 }
 
 impl Decision {

@@ -9,7 +9,7 @@ use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::observation::Selector;
 use crate::policy::Target;
 use crate::strategy::hpa::{Calculation, MetricStatus};
-use crate::strategy::{apa, keda, knative, slo, wva};
+use crate::strategy::{apa, keda, knative, ray_serve, slo, wva};
 use crate::trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
 
 /// The text of [`Decision::explain`].
@@ -86,6 +86,7 @@ fn reason(decision: &Decision, wanted: i32) -> String {
         ScaleReason::AllMetricsBelow | ScaleReason::None if wanted > decision.current_replicas => {
             "a recommendation of before still counts".to_string()
         }
+        ScaleReason::Initial => "it begins with `initialReplicas`".to_string(),
         ScaleReason::AboveMax => "there are more than `maxReplicas`".to_string(),
         ScaleReason::BelowMin => "there are fewer than `minReplicas`".to_string(),
         ScaleReason::MetricAbove => match name_of_winner(decision) {
@@ -189,6 +190,7 @@ fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
         Rule::Metric(metric) => return metric_words(metric),
         Rule::Keda(step) => return keda::words(step),
         Rule::Knative(step) => return knative::words(step),
+        Rule::RayServe(step) => return ray_serve::words(step),
         Rule::Slo(step) => return slo::words(step, steps),
         Rule::Wva(step) => return wva::words(step),
         Rule::Apa(step) => return apa::words(step),

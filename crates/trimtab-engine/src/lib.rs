@@ -60,4 +60,5 @@ pub use strategy::StrategyState;
 pub use strategy::hpa::{Calculation, MetricError, MetricStatus};
 pub use strategy::keda::{KedaState, KedaStep};
 pub use strategy::knative::{KnativeState, KnativeStep};
+pub use strategy::ray_serve::{RayServeState, RayServeStep};
 pub use trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};

@@ -15,6 +15,7 @@ use crate::strategy::apa::ApaStep;
 use crate::strategy::hpa::{Calculation, MetricError, MetricStatus, Proposal};
 use crate::strategy::keda::KedaStep;
 use crate::strategy::knative::KnativeStep;
+use crate::strategy::ray_serve::RayServeStep;
 use crate::strategy::slo::SloStep;
 use crate::strategy::wva::WvaStep;
 
@@ -128,6 +129,8 @@ pub enum Rule {
     Keda(KedaStep),
     /// A step of `strategy: knative`.
     Knative(KnativeStep),
+    /// A step of `strategy: rayServe`.
+    RayServe(RayServeStep),
     /// A step of `strategy: slo`.
     Slo(SloStep),
     /// A step of `strategy: wva`.

@@ -92,17 +92,26 @@ fn policies() -> impl Strategy<Value = Policy> {
             ), 0)
         },
     );
-    let ray = (0_u32..40, 0_u32..90, 1_u32..20).prop_map(|(up, down, factor)| {
-        let factor = f64::from(factor) / 10.0;
-        (
-            "rayServe",
-            format!(
-                r#""rayServe": {{"upscaleDelaySeconds": {up}, "downscaleDelaySeconds": {down},
-                "upscalingFactor": {factor}, "controlLoopIntervalSeconds": 1}},"#
-            ),
-            0,
-        )
-    });
+    let more = prop_oneof![
+        2 => Just(String::new()),
+        1 => (3_i32..=4).prop_map(|initial| format!(r#""initialReplicas": {initial},"#)),
+        1 => (10_u32..=100).prop_map(|share| format!(r#""targetCapacityPercentage": {share},"#)),
+    ];
+    let function = prop::sample::select(vec!["mean", "max", "min"]);
+    let ray = (0_u32..40, 0_u32..90, 1_u32..20, function, more).prop_map(
+        |(up, down, factor, function, more)| {
+            let factor = f64::from(factor) / 10.0;
+            (
+                "rayServe",
+                format!(
+                    r#""rayServe": {{"upscaleDelaySeconds": {up}, "downscaleDelaySeconds": {down},
+                    "upscalingFactor": {factor}, "aggregationFunction": "{function}", {more}
+                    "controlLoopIntervalSeconds": 1}},"#
+                ),
+                0,
+            )
+        },
+    );
     let slo = (1_u32..400, 0_u32..=10, 1_u32..120).prop_map(|(lead, tenths, idle)| {
         let quantile = f64::from(tenths) / 10.0;
         (

@@ -155,3 +155,29 @@ fn the_decision_log_replays() {
     }
     assert!(changes > 10, "{changes}");
 }
+
+/// Ray Serve is asked ten times a second, of samples that are reported every ten.
+#[test]
+fn so_does_that_of_a_strategy_with_samples_of_its_own() {
+    let ray = "strategy: rayServe
+minReplicas: 1
+maxReplicas: 10
+metrics:
+- {type: External, external: {metric: {name: ongoing_requests}, target: {type: AverageValue, averageValue: 8}}}
+rayServe: {initialReplicas: 2, upscaleDelaySeconds: 5, downscaleDelaySeconds: 120}";
+    let plan = plan(7, &[ray]);
+    let candidate = plan.candidates.first().unwrap();
+    let (mut ticks, mut ups, mut downs) = (0, 0, 0);
+    let mut again = |record: &DecisionRecord| {
+        let text = serde_json::to_string(record)?;
+        let read: DecisionRecord = serde_json::from_str(&text)?;
+        assert_eq!(read.again(&candidate.policy).unwrap(), *record);
+        let decision = &record.decision;
+        ticks += 1;
+        ups += u32::from(decision.scale_to > Some(decision.current_replicas));
+        downs += u32::from(decision.scale_to.is_some_and(|to| to < decision.current_replicas));
+        Ok(())
+    };
+    plan.record(candidate, &mut again).unwrap();
+    assert!(ticks > 18_000 && ups > 2 && downs > 2, "{ticks} ticks, {ups} up, {downs} down");
+}

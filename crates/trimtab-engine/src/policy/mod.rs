@@ -65,7 +65,7 @@ pub struct Policy {
     strategy: Strategy,
 }
 
-/// The least and the most replicas.
+/// The least and the most replicas; under `rayServe` at its target capacity.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Bounds {
     /// `minReplicas`
@@ -149,12 +149,13 @@ impl Policy {
 
     fn compile(spec: PolicySpec) -> Self {
         let hpa = HpaSettings::from_spec(spec.hpa.as_ref());
-        let max = match (spec.strategy, spec.max_replicas) {
-            (StrategyName::Knative, 0) => i32::MAX,
-            (_, max) => max,
-        };
-        let bounds = Bounds { min: spec.min_replicas.unwrap_or(1), max };
         let strategy = Strategy::from_spec(&spec);
+        let (min, max) = match (&strategy, spec.max_replicas) {
+            (Strategy::RayServe(ray), _) => (ray.limits.lower, ray.limits.upper),
+            (Strategy::Knative(_), 0) => (spec.min_replicas.unwrap_or(1), i32::MAX),
+            (_, max) => (spec.min_replicas.unwrap_or(1), max),
+        };
+        let bounds = Bounds { min, max };
         let metrics = spec.metrics.iter().flatten().map(Metric::from_spec).collect();
         let behavior = spec
             .behavior

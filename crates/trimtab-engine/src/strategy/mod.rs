@@ -4,6 +4,7 @@ pub mod apa;
 pub mod hpa;
 pub mod keda;
 pub mod knative;
+mod one_total;
 pub mod ray_serve;
 pub mod slo;
 pub mod wva;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::apa::ApaState;
 use self::keda::KedaState;
 use self::knative::KnativeState;
+use self::ray_serve::RayServeState;
 use self::slo::SloState;
 use self::wva::WvaState;
 use crate::decision::Outcome;
@@ -44,6 +46,8 @@ pub enum StrategyState {
     Keda(Box<KedaState>),
     /// Of `knative`.
     Knative(Box<KnativeState>),
+    /// Of `rayServe`.
+    RayServe(Box<RayServeState>),
     /// Of `slo`.
     Slo(Box<SloState>),
     /// Of `wva`.
@@ -58,6 +62,7 @@ impl StrategyState {
         match self {
             Self::Keda(own) => size_of::<KedaState>() + own.list_bytes(),
             Self::Knative(own) => size_of::<KnativeState>() + own.list_bytes(),
+            Self::RayServe(_) => size_of::<RayServeState>(),
             Self::Slo(own) => size_of::<SloState>() + own.list_bytes(),
             Self::Wva(own) => size_of::<WvaState>() + own.list_bytes(),
             Self::Apa(own) => size_of::<ApaState>() + own.list_bytes(),

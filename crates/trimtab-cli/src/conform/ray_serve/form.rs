@@ -43,6 +43,8 @@ pub(super) struct Config {
     pub(super) downscale_to_zero_delay_s: Option<f64>,
     pub(super) upscaling_factor: Option<f64>,
     pub(super) downscaling_factor: Option<f64>,
+    #[serde(default)]
+    pub(super) look_back_period_s: Option<f64>,
     pub(super) aggregation_function: RayServeAggregation,
 }
 

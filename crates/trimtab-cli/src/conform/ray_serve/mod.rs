@@ -1,6 +1,7 @@
 //! Family `ray_serve`: a deployment's autoscaling over many ticks, from what its handles and
 //! replicas report to the decision.
 
+mod deciding;
 mod form;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use trimtab_engine::strategy::ray_serve::{
 };
 
 use super::case::Checks;
+use deciding::Deployment;
 pub(super) use form::Case;
 use form::{Config, Input, Mode, Report};
 
@@ -29,6 +31,10 @@ pub(super) fn check(case: &Case, checks: &mut Checks) -> Result<(), String> {
     let registered = limits.register(case.target_before_register);
     checks.equal("target_after_register", &case.target_after_register, &registered);
 
+    let mut deployment = match case.mode {
+        Mode::Direct | Mode::Reports => Some(Deployment::new(case, checks)?),
+        Mode::Custom => None,
+    };
     let mut reports = Reports::new(METRICS_INTERVAL);
     let mut streak = Streak::default();
     for (index, step) in case.steps.iter().enumerate() {
@@ -56,6 +62,10 @@ pub(super) fn check(case: &Case, checks: &mut Checks) -> Result<(), String> {
         checks.equal(field("decision"), &expected.decision, &limits.bound(proposal.replicas));
         checks.equal(field("counter"), &expected.counter, &streak.counter);
         checks.equal(field("since"), &expected.since, &since);
+        if let Some(deployment) = &mut deployment {
+            let reports = Some(&mut reports).filter(|_| matches!(case.mode, Mode::Reports));
+            deployment.tick(input, expected, reports, field, checks)?;
+        }
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Span;
 
-use super::Sampling;
+use super::{Sampling, load_per_replica};
 use crate::policy::{Finite, PolicySpec};
+use crate::strategy::ray_serve::{Capacity, Limits, Parameters};
 
 /// What `strategy: rayServe` needs to know, field for field as `autoscaling_config` of Ray 2.60.
 ///
@@ -79,7 +80,17 @@ pub enum TargetCapacityDirection {
     Down,
 }
 
-/// [`RayServeSpec`] with the defaults filled in.
+/// [`RayServeSpec`] with the defaults filled in, and what it takes of the policy around it.
+///
+/// ```
+/// use trimtab_engine::{Policy, PolicySpec, Strategy, StrategyName};
+///
+/// let spec = PolicySpec { strategy: StrategyName::RayServe, ..PolicySpec::default() };
+/// let policy = Policy::from_stored(spec);
+/// let Strategy::RayServe(settings) = policy.strategy() else { return };
+/// assert_eq!(settings.parameters.target_ongoing_requests, 2.0); // Ray's default
+/// assert_eq!((settings.limits.lower, settings.limits.upper), (1, 1));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RayServeSettings {
     /// Time between two decisions.
@@ -88,29 +99,65 @@ pub struct RayServeSettings {
     pub metrics_interval: Span,
     /// Over how long requests are averaged.
     pub look_back_period: Span,
+    /// How they are averaged.
+    pub aggregation: RayServeAggregation,
+    /// How much of the deployment the cluster takes.
+    pub capacity: Capacity,
+    /// The bounds at that capacity.
+    pub limits: Limits,
+    /// What the policy looks at.
+    pub parameters: Parameters,
 }
 
 impl RayServeSettings {
-    pub(super) fn from_spec(spec: &PolicySpec) -> Self {
+    pub(super) fn from_spec(policy: &PolicySpec) -> Self {
         let absent = RayServeSpec::default();
-        let spec = spec.ray_serve.as_deref().unwrap_or(&absent);
+        let spec = policy.ray_serve.as_deref().unwrap_or(&absent);
+        let number = |value: Option<Finite>, default: f64| value.map_or(default, Finite::get);
+        let count = |value: i32| value.max(0);
+        let min_replicas = count(policy.min_replicas.unwrap_or(1));
+        let capacity = Capacity {
+            percentage: spec.target_capacity_percentage.map(Finite::get),
+            direction: spec.target_capacity_direction,
+        };
+        let initial = spec.initial_replicas.map(count);
+        let downscale_delay = number(spec.downscale_delay_seconds, 600.0);
+        let to_zero = spec.downscale_to_zero_delay_seconds;
+        let parameters = Parameters {
+            target_ongoing_requests: load_per_replica(policy).unwrap_or(DEFAULT_TARGET),
+            upscaling_factor: number(spec.upscaling_factor, 1.0),
+            downscaling_factor: number(spec.downscaling_factor, 1.0),
+            upscale_delay: number(spec.upscale_delay_seconds, 30.0),
+            downscale_delay,
+            downscale_to_zero_delay: number(to_zero, downscale_delay),
+            gang_size: spec.gang_size.unwrap_or(1),
+            min_replicas,
+        };
         Self {
+            aggregation: spec.aggregation_function.unwrap_or_default(),
+            capacity,
+            limits: Limits::new(min_replicas, count(policy.max_replicas), initial, capacity),
+            parameters,
             control_loop_interval: seconds(spec.control_loop_interval_seconds, 0.1),
             metrics_interval: seconds(spec.metrics_interval_seconds, 10.0),
             look_back_period: seconds(spec.look_back_period_seconds, 30.0),
         }
     }
 
-    /// Handles and replicas count twice a second, keep the look-back period, and report now and then.
+    /// Handles and replicas count five times in a look-back period, or each time that they report if
+    /// that is more often.
     pub(super) fn sampling(&self) -> Sampling {
-        const HALF_A_SECOND: Span = Span::from_millis(500);
+        let fifth = Span::from_millis((self.look_back_period.as_millis() / 5).max(1));
         Sampling {
-            interval: HALF_A_SECOND,
-            report_interval: self.metrics_interval.max(HALF_A_SECOND),
+            interval: fifth.min(self.metrics_interval),
+            report_interval: self.metrics_interval,
             look_back: self.look_back_period,
         }
     }
 }
+
+/// `target_ongoing_requests`
+const DEFAULT_TARGET: f64 = 2.0;
 
 /// To the nearest millisecond, at least one.
 #[expect(clippy::cast_possible_truncation, reason = "saturates, as it should")]

@@ -159,8 +159,14 @@ fn ray_serve(ray: &RayServeSpec, spec: &PolicySpec, errors: &mut Errors) {
         errors.invalid(String::from("spec.rayServe.targetCapacityDirection"), detail);
     }
     let gang = ray.gang_size.unwrap_or(1).max(1);
-    let bounds = [("spec.minReplicas", min), ("spec.maxReplicas", max)];
-    for (field, count) in bounds.into_iter().filter(|(_, count)| count % gang != 0) {
+    let counts = [
+        ("spec.minReplicas", Some(min).filter(|min| *min != 1)),
+        ("spec.maxReplicas", Some(max).filter(|max| ![1, 100].contains(max))),
+        ("spec.rayServe.initialReplicas", ray.initial_replicas),
+    ];
+    // Ray looks at counts that were set, and so its defaults pass.
+    let set = counts.into_iter().filter_map(|(field, count)| Some((field, count?)));
+    for (field, count) in set.filter(|(_, count)| count % gang != 0) {
         let detail = format!("is {count} and has to be a multiple of `rayServe.gangSize`, {gang}");
         errors.invalid(String::from(field), detail);
     }

@@ -9,15 +9,13 @@ use super::autoscaler::{Proposal, Tick};
 use super::scale_to_zero::{Fate, ScaleToZeroSettings, Verdict};
 use super::state::{Averages, KnativeState};
 use super::step::KnativeStep;
-use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::Outcome;
-use crate::observation::{Observation, Scale, Unavailable};
-use crate::policy::{Finite, KnativeSettings, Metric, Policy, Target};
-use crate::sense::PodCounts;
+use crate::observation::{Observation, Scale};
+use crate::policy::{Finite, KnativeSettings, Policy};
 use crate::state::State;
-use crate::strategy::hpa::{Calculation, MetricError, MetricStatus};
+use crate::strategy::one_total::{Measure, note_valid, unreadable};
 use crate::strategy::{Sized, StrategyState};
-use crate::trace::{Measured, MetricResult, MetricStep, Recorder, Rule, Stage, Step};
+use crate::trace::{Recorder, Rule, Stage, Step};
 
 /// Takes the load in, and says how many replicas there should be, bounds and scale to zero included.
 ///
@@ -38,17 +36,10 @@ pub(crate) fn size<R: Recorder>(
         _ => Box::new(KnativeState::new(settings, now, ready)),
     };
     let averages = memory.averages(settings, observation.reading(0), now);
-    let conditions = &mut state.status.conditions;
     let sized = match averages {
-        Err(why) => {
-            let reason = ConditionReason::FailedGetExternalMetric;
-            conditions.set(ConditionType::ScalingActive, false, reason, now);
-            record_failure(policy, current, why, trace);
-            Sized::Nothing(Outcome::MetricsUnknown)
-        }
+        Err(why) => unreadable(policy, state, now, current, why, trace),
         Ok(averages) => {
-            let reason = ConditionReason::ValidMetricFound;
-            conditions.set(ConditionType::ScalingActive, true, reason, now);
+            note_valid(state, now);
             let seen = Seen { now, ready, current, averages };
             let replicas = decide(policy, settings, &mut memory, &seen, trace);
             Sized::Wanted { replicas, winner: 0, outcome: Outcome::Decided }
@@ -111,7 +102,9 @@ fn record_proposal<R: Recorder>(
 ) {
     let Averages { stable, panic } = seen.averages;
     let asked = proposal.asked;
-    trace.record(|| metric_step(policy, settings, seen, proposal));
+    let Seen { current, ready, .. } = *seen;
+    let measure = Measure { load: stable, target: settings.autoscaler.target, ready };
+    trace.record(|| measure.step(policy, current, proposal.by_stable));
     trace.record(|| Step {
         stage: Stage::Size,
         from: seen.current,
@@ -178,50 +171,4 @@ fn record_verdict<R: Recorder>(
     let again = verdict.again_after.map(|span| now.saturating_add(span));
     let rule = Rule::Knative(KnativeStep::ScaleToZero { fate: verdict.fate, again });
     trace.record(|| Step { stage: Stage::Bound, from: bounded, to: replicas, rule });
-}
-
-/// The stable average as any metric of a policy is told.
-fn metric_step(
-    policy: &Policy,
-    settings: &KnativeSettings,
-    seen: &Seen,
-    proposal: &Proposal,
-) -> Step {
-    let quotient = Finite::new(seen.averages.stable / settings.autoscaler.target);
-    let measured = Measured {
-        status: MetricStatus::Value { milli: milli(seen.averages.stable) },
-        ratio: Finite::new(
-            seen.averages.stable / (settings.autoscaler.target * f64::from(seen.ready.max(1))),
-        ),
-        calculation: Calculation::Quotient { quotient },
-        pods: PodCounts::default(),
-    };
-    let rule = Rule::Metric(MetricStep {
-        index: 0,
-        name: policy.metrics().first().map(Metric::name).unwrap_or_default().into(),
-        target: Target::AverageValue { milli: milli(settings.autoscaler.target) },
-        result: MetricResult::Measured(measured),
-    });
-    Step { stage: Stage::Size, from: seen.current, to: proposal.by_stable, rule }
-}
-
-fn record_failure<R: Recorder>(policy: &Policy, current: i32, why: Unavailable, trace: &mut R) {
-    trace.record(|| {
-        let metric = policy.metrics().first();
-        let reason = ConditionReason::FailedGetExternalMetric;
-        let rule = Rule::Metric(MetricStep {
-            index: 0,
-            name: metric.map(Metric::name).unwrap_or_default().into(),
-            target: metric.map_or(Target::Unusable, Metric::target),
-            result: MetricResult::Failed { error: MetricError::Unavailable { why }, reason },
-        });
-        Step::unchanged(Stage::Size, current, rule)
-    });
-    trace.record(|| Step::unchanged(Stage::Size, current, Rule::TooLittleKnown));
-}
-
-/// To the nearest thousandth, for people.
-#[expect(clippy::cast_possible_truncation, reason = "saturates, as it should")]
-fn milli(value: f64) -> i64 {
-    libm::round(value * 1000.0) as i64
 }

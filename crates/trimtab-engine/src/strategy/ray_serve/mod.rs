@@ -6,10 +6,19 @@
 
 mod aggregate;
 mod capacity;
+mod explain;
 mod policy;
 mod reports;
+mod size;
+mod state;
+mod step;
 
 pub use aggregate::{Sample, TimeUnit, aggregate};
 pub use capacity::{Capacity, Limits};
 pub use policy::{Course, Load, Parameters, Proposal, Replicas, Streak, Wait, propose};
 pub use reports::{HandleReport, Reports};
+pub use state::RayServeState;
+pub use step::RayServeStep;
+
+pub(crate) use explain::words;
+pub(crate) use size::{register, size};

@@ -26,7 +26,7 @@ use crate::policy::RayServeAggregation;
 /// let total = |reports: &mut Reports, now| {
 ///     reports.total(now, &BTreeSet::from(["a"]), RayServeAggregation::Mean)
 /// };
-/// assert_eq!(total(&mut reports, 10.1), 7.0);
+/// assert_eq!(total(&mut reports, 10.5), 7.0);
 /// reports.record_replica("a", 12.0, steady(5.0)); // replicas know better than handles
 /// assert_eq!(total(&mut reports, 12.0), 9.0);
 /// assert_eq!(total(&mut reports, 30.0), 5.0); // nothing of the handle for 20 s
@@ -99,6 +99,13 @@ impl Reports {
         running: &BTreeSet<&str>,
         aggregation: RayServeAggregation,
     ) -> f64 {
+        let sources = self.sources(now, running);
+        aggregate(&sources, now, TimeUnit::Seconds, aggregation).unwrap_or(0.0)
+    }
+
+    /// The series whose sum are the ongoing requests at `now`: what an observation has to bring, source
+    /// by source.
+    pub fn sources(&mut self, now: f64, running: &BTreeSet<&str>) -> Vec<&[Sample]> {
         let timeout = self.handle_timeout;
         self.handles.retain(|_, handle| now - handle.at < timeout);
         let runs = |id: &String| running.contains(id.as_str());
@@ -112,6 +119,6 @@ impl Reports {
             sources.extend(by_handles.filter(|(id, _)| runs(id)).map(|(_, of)| of.as_slice()));
         }
         sources.extend(handles().map(|report| report.queued.as_slice()));
-        aggregate(&sources, now, TimeUnit::Seconds, aggregation).unwrap_or(0.0)
+        sources
     }
 }
