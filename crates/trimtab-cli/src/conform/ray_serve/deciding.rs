@@ -101,7 +101,7 @@ fn policy(case: &Case) -> Result<Policy, String> {
             external: Some(ExternalMetricSource { metric, target }),
             ..MetricSpec::default()
         }]),
-        ray_serve: Some(RayServeSpec {
+        ray_serve: Some(Box::new(RayServeSpec {
             initial_replicas: config.initial_replicas,
             upscale_delay_seconds: Some(number("upscale_delay_s", config.upscale_delay_s)?),
             downscale_delay_seconds: Some(number("downscale_delay_s", config.downscale_delay_s)?),
@@ -114,7 +114,7 @@ fn policy(case: &Case) -> Result<Policy, String> {
             target_capacity_percentage: optional("target_capacity", case.target_capacity)?,
             target_capacity_direction: case.target_capacity_direction(),
             ..RayServeSpec::default()
-        }),
+        })),
         ..PolicySpec::default()
     }))
 }
