@@ -301,6 +301,16 @@ fn a_trigger_that_fails_too_often_is_nil_or_replaces_the_formula() {
     assert_eq!(run.replicas, 6);
 }
 
+/// It is not in the formula, but it has to be readable.
+#[test]
+fn a_trigger_without_a_name_can_only_fail() {
+    let unnamed = json!({"triggers": [{"name": "queue"}]});
+    let mut run = Run::new(formula("queue", unnamed), 1);
+    both(&mut run, 0, Some(12.0), Some(1000.0));
+    assert_eq!(run.replicas, 3);
+    assert_eq!(both(&mut run, 30, Some(12.0), None).outcome, Outcome::MetricsUnknown);
+}
+
 /// A target that is no whole number disables the fallback without a word.
 #[test]
 fn a_fractional_target_disables_the_fallback() {
@@ -345,7 +355,6 @@ fn what_keda_refuses_is_refused() {
                 {"failureThreshold": -1, "replicas": 6, "behavior": "scalingModifiers"}}),
             json!({}),
         ),
-        formula("queue", json!({"triggers": [{"name": "queue"}]})),
         formula("queue", json!({"triggers": [{"name": "queue"}, {"name": "queue"}]})),
         formula("queue + bussy", json!({})),
         queue(

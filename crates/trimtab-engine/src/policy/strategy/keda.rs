@@ -301,7 +301,7 @@ fn triggers(spec: &KedaSpec, metrics: &[MetricSpec]) -> Vec<KedaTrigger> {
     metrics.iter().enumerate().map(trigger).collect()
 }
 
-/// What the formula calls the external triggers, in their order.
+/// What the formula calls the external triggers, in their order; nothing where one has no name.
 pub(in crate::policy) fn formula_names<'a>(
     spec: &'a KedaSpec,
     metrics: &[MetricSpec],

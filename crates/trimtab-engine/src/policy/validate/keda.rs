@@ -113,26 +113,18 @@ fn unusable(error: &FormulaError, formula: &str) -> String {
     format!("can't be used: at character {character}, {error}{help}")
 }
 
-/// With a formula every external trigger has a name of its own.
+/// A trigger without a name is not in the formula; of two with one name KEDA takes either.
 fn names_are_usable(keda: &KedaSpec, metrics: &[MetricSpec], errors: &mut Errors) -> bool {
-    let mut usable = true;
-    let external = metrics.iter().enumerate().filter(|(_, metric)| metric.external.is_some());
-    let mut seen: Vec<&str> = Vec::new();
-    for (index, _) in external {
-        let field = format!("spec.keda.triggers[{index}].name");
-        match keda.triggers.get(index).and_then(|trigger| trigger.name.as_deref()) {
-            None | Some("") => {
-                errors.required(field, "is missing: the formula has to call the trigger something");
-                usable = false;
-            }
-            Some(name) if seen.contains(&name) => {
-                errors.invalid(field, format!("is `{name}`, as another trigger's is"));
-                usable = false;
-            }
-            Some(name) => seen.push(name),
-        }
+    let names = strategy::formula_names(keda, metrics);
+    let twice = |(index, name): &(usize, &&str)| {
+        !name.is_empty() && names.iter().take(*index).any(|other| other == *name)
+    };
+    let found: Vec<&str> = names.iter().enumerate().filter(twice).map(|(_, name)| *name).collect();
+    for name in &found {
+        let detail = format!("has two triggers named `{name}`: the formula could mean either");
+        errors.invalid(String::from("spec.keda.triggers"), detail);
     }
-    usable
+    found.is_empty()
 }
 
 fn without_formula(keda: &KedaSpec, errors: &mut Errors) {
