@@ -191,7 +191,20 @@ fn old_metrics<'n>(draft: &mut Draft<'n>, list: &Field<'n>) {
     for item in list.items(&mut draft.problems) {
         if let Some(old) = item.decode::<OldMetric>(&mut draft.problems) {
             let path = draft.metric(old.into());
+            old_targets(draft, &item, &path);
             draft.origin(&path, item);
+        }
+    }
+}
+
+/// Where the old versions have targets: beside the metric's name.
+fn old_targets<'n>(draft: &mut Draft<'n>, item: &Field<'n>, path: &str) {
+    const VALUE: [&str; 4] =
+        ["targetAverageValue", "targetValue", "averageValue", "targetAverageUtilization"];
+    for source in item.node.entries().unwrap_or_default() {
+        let field = item.child(source);
+        if let Some(target) = VALUE.iter().find_map(|key| field.node.entry(key)) {
+            draft.origin(&format!("{path}.{}.target", source.key), field.child(target));
         }
     }
 }
