@@ -154,6 +154,16 @@ const KINDS: [&str; 8] = [
     "ConfigMap",
 ];
 
+/// Kinds that do say something about scaling, and are not imported.
+const SCALES: [(&str, &str); 6] = [
+    ("autoscaling.internal.knative.dev", "PodAutoscaler"),
+    ("autoscaling.aibrix.ai", "PodAutoscaler"),
+    ("autoscaling.k8s.io", "VerticalPodAutoscaler"),
+    ("llmd.ai", "VariantAutoscaling"),
+    ("serving.kserve.io", "InferenceGraph"),
+    ("serving.kserve.io", "LLMInferenceService"),
+];
+
 impl Import<'_> {
     fn document<'n>(&mut self, root: &'n Node, defaults: &knative::Defaults<'n>) {
         let field = Field::root(root);
@@ -203,6 +213,11 @@ impl Import<'_> {
     fn other(&mut self, version: &str, kind: &str, field: &Field<'_>) {
         let groups = ["autoscaling", "keda.sh", "serving.knative.dev", "serving.kserve.io"];
         let group = version.split_once('/').map_or("", |(group, _)| group);
+        if SCALES.contains(&(group, kind)) {
+            let message = format!("`{}` scales by rules that are not imported", shortened(kind));
+            let help = "write its policy by hand; `strategy: wva` and `strategy: apa` are there too";
+            return self.problems.push(unsupported(field, message, help));
+        }
         if groups.contains(&group)
             && let Some(known) = nearest(kind, &KINDS)
         {
