@@ -215,7 +215,8 @@ impl Import<'_> {
         let group = version.split_once('/').map_or("", |(group, _)| group);
         if SCALES.contains(&(group, kind)) {
             let message = format!("`{}` scales by rules that are not imported", shortened(kind));
-            let help = "write its policy by hand; `strategy: wva` and `strategy: apa` are there too";
+            let help =
+                "write its policy by hand; `strategy: wva` and `strategy: apa` are there too";
             return self.problems.push(unsupported(field, message, help));
         }
         if groups.contains(&group)

@@ -107,9 +107,7 @@ fn no_ready_pod(draft: &mut Draft<'_>) {
         let external = metric.external.as_ref().filter(|external| is_value(&external.target));
         let object = metric.object.as_ref().filter(|object| is_value(&object.target));
         let object = object.filter(|object| object.target.type_ == "Value");
-        external
-            .map(|_| "external.target.value")
-            .or_else(|| object.map(|_| "object.target.value"))
+        external.map(|_| "external.target.value").or_else(|| object.map(|_| "object.target.value"))
     };
     each_metric(
         draft,

@@ -114,7 +114,8 @@ impl<'n> Knobs<'n> {
 
     /// Takes the one default of a `config-deployment` that is about scaling.
     pub(super) fn take_progress_deadline(&mut self, data: &Block<'n>) {
-        let given = data.all().find(|(key, _)| ["progress-deadline", "progressDeadline"].contains(key));
+        let given =
+            data.all().find(|(key, _)| ["progress-deadline", "progressDeadline"].contains(key));
         self.0.extend(given.map(|(_, field)| ("progress-deadline", field)));
     }
 

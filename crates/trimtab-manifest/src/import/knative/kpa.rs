@@ -9,7 +9,11 @@ use crate::import::draft::{Draft, target_of};
 use crate::import::text;
 
 /// The class `kpa.autoscaling.knative.dev`, to `strategy: knative`.
-pub(super) fn kpa<'n>(knobs: &Knobs<'n>, concurrency: Option<(i64, Field<'n>)>, draft: &mut Draft<'n>) {
+pub(super) fn kpa<'n>(
+    knobs: &Knobs<'n>,
+    concurrency: Option<(i64, Field<'n>)>,
+    draft: &mut Draft<'n>,
+) {
     draft.spec.strategy = StrategyName::Knative;
     draft.spec.min_replicas = knobs.whole("min-scale", "spec.minReplicas", draft);
     draft.spec.max_replicas =
@@ -107,7 +111,8 @@ fn retention<'n>(knobs: &Knobs<'n>, draft: &mut Draft<'n>) -> Option<i32> {
         knobs.seconds(name, "spec.knative.scaleToZeroPodRetentionPeriodSeconds", draft)?;
     let annotated = knobs.field(name).filter(|field| field.path.contains("annotations"));
     if let Some(field) = annotated.filter(|_| seconds > HOUR) {
-        let problem = field.invalid(&format!("is {seconds} s"), "as an annotation it is at most 1h");
+        let problem =
+            field.invalid(&format!("is {seconds} s"), "as an annotation it is at most 1h");
         draft.problems.push(problem);
     }
     Some(seconds)

@@ -6,8 +6,8 @@ mod kpa;
 
 use self::class_hpa::class_hpa;
 use self::knobs::config_keys;
-use self::kpa::kpa;
 pub(super) use self::knobs::{Knobs, PREFIX, PROGRESS_DEADLINE, annotations_of};
+use self::kpa::kpa;
 use super::block::{Block, Field};
 use super::draft::Draft;
 use super::{Import, Note, NoteKind, PeerKind, kept};

@@ -109,4 +109,3 @@ fn hpa_metric<'n>(draft: &mut Draft<'n>, field: Field<'n>) {
     note_unread(draft, &field, "resource", read_of(read), &path);
     draft.origin(&path, field);
 }
-

@@ -2,7 +2,9 @@
 
 use trimtab_engine::{BehaviorSpec, KedaSpec, ScalingRulesSpec, StrategyName};
 
-use super::metrics::{DEFAULT_UTILIZATION, Metric, Query, Resource, Target, note_unread, read_of, resource};
+use super::metrics::{
+    DEFAULT_UTILIZATION, Metric, Query, Resource, Target, note_unread, read_of, resource,
+};
 use super::{Extension, bounds};
 use crate::import::block::{Block, Field};
 use crate::import::draft::{Draft, target_of};
@@ -173,13 +175,7 @@ fn notes<'n>(draft: &mut Draft<'n>, source: &mut Block<'n>, path: &str) {
 }
 
 /// What KEDA's scaler of that backend is known for.
-fn backend<'n>(
-    draft: &mut Draft<'n>,
-    field: &Field<'n>,
-    key: &str,
-    query: &Query,
-    path: &str,
-) {
+fn backend<'n>(draft: &mut Draft<'n>, field: &Field<'n>, key: &str, query: &Query, path: &str) {
     match (key, query.backend.as_str()) {
         ("external", "prometheus") => keda::null_is_zero(draft, field, path),
         ("external", "graphite") | ("podmetric", "opentelemetry") => {}

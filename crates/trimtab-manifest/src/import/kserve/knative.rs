@@ -43,4 +43,3 @@ pub(super) fn by_knative<'n>(
         draft.spec.min_replicas = draft.spec.min_replicas.filter(|least| *least > 0);
     }
 }
-

@@ -103,4 +103,3 @@ pub(super) fn resource(name: &str, target: MetricTarget) -> MetricSpec {
         ..MetricSpec::default()
     }
 }
-

@@ -122,7 +122,11 @@ impl<'n> Extension<'n> {
             concurrency: container_concurrency(block, draft),
         };
         if let Some(field) = block.field("canaryTrafficPercent") {
-            draft.no_counterpart(&field, "spec", "how much of the load reaches the newest revision");
+            draft.no_counterpart(
+                &field,
+                "spec",
+                "how much of the load reaches the newest revision",
+            );
         }
         // The rest is how pods are made. Only what looks like a setting of scaling is a mistake.
         for (key, field) in block.rest() {
@@ -158,12 +162,13 @@ fn bounds<'n>(draft: &mut Draft<'n>, extension: &Extension<'n>, least_of_all: i3
         draft.origin("spec.maxReplicas", field.clone());
     }
     draft.spec.max_replicas = most.max(least).max(1);
-    if let Some((_, field)) = extension.max_replicas.as_ref().filter(|_| most != 0 && most < least) {
+    if let Some((_, field)) = extension.max_replicas.as_ref().filter(|_| most != 0 && most < least)
+    {
         let right = format!("it has to be at least minReplicas, {least}");
         draft.problems.push(field.invalid(&format!("is {most}"), &right));
     } else if most < least {
-        let message = "without a maxReplicas KServe takes minReplicas, and nothing is ever scaled up";
+        let message =
+            "without a maxReplicas KServe takes minReplicas, and nothing is ever scaled up";
         draft.defect("spec.maxReplicas", message);
     }
 }
-
