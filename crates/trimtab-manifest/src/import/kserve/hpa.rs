@@ -23,6 +23,7 @@ pub(super) fn by_hpa<'n>(draft: &mut Draft<'n>, mut extension: Extension<'n>, na
                 let message =
                     "KServe does not hand `autoScaling.behavior` to its HPA: the defaults count";
                 draft.defect_of(&field, "spec.behavior", message);
+                draft.no_counterpart(&field, "spec.behavior", "not handed on");
             }
             block.refuse_rest(&mut draft.problems);
             let target = extension.scale_target.iter().map(|(_, field)| field);

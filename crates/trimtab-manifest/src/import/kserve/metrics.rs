@@ -1,6 +1,6 @@
 //! The metrics of `autoScaling`, as KServe writes them for an HPA and for KEDA.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use trimtab_engine::{MetricSpec, MetricTarget, ResourceMetricSource};
 use trimtab_metric::Quantity;
 
@@ -63,12 +63,21 @@ pub(super) struct Query {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Target {
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "target_type")]
     pub(super) type_: String,
     #[expect(dead_code, reason = "KEDA is handed its text; here it only has to be an amount")]
     pub(super) value: Option<Quantity>,
     pub(super) average_value: Option<Quantity>,
     pub(super) average_utilization: Option<i32>,
+}
+
+fn target_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    const TYPES: &[&str] = &["Utilization", "Value", "AverageValue"];
+    let type_ = String::deserialize(deserializer)?;
+    if TYPES.contains(&type_.as_str()) {
+        return Ok(type_);
+    }
+    Err(serde::de::Error::unknown_variant(&type_, TYPES))
 }
 
 /// The fields of a target of this type that KServe looks at.
