@@ -301,6 +301,21 @@ fn manifests_that_repeat_a_thing_as_often_as_they_may() {
 }
 
 #[test]
+fn much_metadata_on_many_policies() {
+    let long = "x".repeat(400_000);
+    let deployments = "{name: D, num_replicas: auto},".repeat(1_000);
+    let service = format!(
+        "apiVersion: ray.io/v1\nkind: RayService\nmetadata: {{name: a, annotations: {{b: {long}}}}}\n\
+         spec:\n  serveConfigV2: \"applications: [{{name: a, import_path: b, deployments: \
+         [{deployments}]}}]\"\n"
+    );
+    assert_eq!(import_first(&service), Some(ProblemKind::TooLarge));
+    let config =
+        format!("applications: [{{name: {long}, import_path: b, deployments: [{deployments}]}}]");
+    assert_eq!(import_first(&config), Some(ProblemKind::TooLarge));
+}
+
+#[test]
 fn manifests_inside_manifests() {
     let service = |config: &str| {
         let config: String = config.lines().map(|line| format!("    {line}\n")).collect();

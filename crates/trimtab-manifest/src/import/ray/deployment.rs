@@ -1,6 +1,6 @@
 //! A deployment of an application, as a policy.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use trimtab_engine::{Finite, RayServeSpec, StrategyName};
 use trimtab_metric::Quantity;
@@ -20,7 +20,7 @@ pub(super) struct Application<'a, 's, 'n> {
     pub(super) config: &'a Config,
     pub(super) name: &'a str,
     pub(super) capacity: Option<&'a (Finite, Field<'n>)>,
-    pub(super) names: &'a mut BTreeSet<String>,
+    pub(super) names: &'a mut BTreeMap<String, u32>,
 }
 
 impl<'n> Application<'_, '_, 'n> {
@@ -115,7 +115,8 @@ impl<'n> Application<'_, '_, 'n> {
     fn target(&self, draft: &mut Draft<'n>, deployment: &str) {
         let name = self.config.service.as_deref().unwrap_or(self.name);
         draft.scales("ray.io/v1", "RayService", &name.replace(['/', '%'], "-"));
-        let of = format!("deployment {deployment} of application {}", self.name);
+        let (deployment, application) = (shortened(deployment), shortened(self.name));
+        let of = format!("deployment {deployment} of application {application}");
         draft.explain("spec.scaleTargetRef", of);
     }
 
@@ -139,14 +140,20 @@ impl<'n> Application<'_, '_, 'n> {
         let parts: Vec<&str> =
             parts.into_iter().flatten().filter(|part| *part != "default").collect();
         let name = object_name(&parts.join("-"));
-        let mut unique = name.clone();
-        let mut number = 2_u32;
-        while !self.names.insert(unique.clone()) {
-            unique = format!("{name}-{number}");
-            number = number.saturating_add(1);
-        }
-        metadata.name = unique;
+        metadata.name = self.unique(name);
         metadata
+    }
+
+    /// A name that no other has: with a number behind it where one has it.
+    fn unique(&mut self, name: String) -> String {
+        let mut unique = name.clone();
+        while self.names.contains_key(&unique) {
+            let number = self.names.get(&name).map_or(2, |number| number.saturating_add(1));
+            self.names.insert(name.clone(), number);
+            unique = format!("{name}-{number}");
+        }
+        self.names.insert(unique.clone(), 1);
+        unique
     }
 }
 

@@ -4,7 +4,7 @@ mod config;
 mod defects;
 mod deployment;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use trimtab_engine::Finite;
 
@@ -89,7 +89,7 @@ fn applications(import: &mut Import<'_>, top: Field<'_>, config: &Config) {
         let message = format!("{key}: {}", field.written());
         note(import, &field, &message);
     }
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     for item in list {
         application(import, item, config, capacity.as_ref(), &mut names);
     }
@@ -100,7 +100,7 @@ fn application<'n>(
     item: Field<'n>,
     config: &Config,
     capacity: Option<&(Finite, Field<'n>)>,
-    names: &mut BTreeSet<String>,
+    names: &mut BTreeMap<String, u32>,
 ) {
     let Some(mut block) = Block::new(item, &mut import.problems) else { return };
     let name = block.get::<String>("name", &mut import.problems).map(|(name, _)| name);
@@ -135,6 +135,9 @@ fn application<'n>(
         note(import, &field, &message);
     }
     for (field, is_llm) in deployments {
+        if import.is_full() {
+            break;
+        }
         let mut of =
             Application { import: &mut *import, config, name: &name, capacity, names: &mut *names };
         if is_llm {
