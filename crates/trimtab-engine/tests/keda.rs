@@ -124,6 +124,20 @@ fn from_zero_to_many_and_back() {
     assert_snapshot!("asleep", run.at(450, Some(0.0)).explain());
 }
 
+/// The metrics of the pods are gone with the last pod: with nothing else the executor never goes there.
+#[test]
+fn by_the_pods_alone_it_never_goes_to_zero() {
+    let cpu = json!({"type": "Resource", "resource": {"name": "cpu",
+        "target": {"type": "AverageValue", "averageValue": "4"}}});
+    let cooldown = json!({"cooldownPeriodSeconds": 0});
+    let mut run = Run::new(queue(cooldown, json!({"metrics": [cpu]})), 3);
+    for seconds in (0..900).step_by(15) {
+        run.now = START.saturating_add(Span::from_secs(seconds));
+        run.decide(&[]);
+    }
+    assert_eq!(run.replicas, 3);
+}
+
 /// Only what is written counts as activity.
 #[test]
 fn a_write_that_fails_is_no_activity() {
@@ -339,17 +353,11 @@ fn a_formula_that_fails_lets_the_executor_go_to_zero() {
 fn what_keda_refuses_is_refused() {
     let pods = json!({"type": "Pods", "pods": {"metric": {"name": "busy"},
         "target": {"type": "AverageValue", "averageValue": "3"}}});
-    let cpu = json!({"type": "Resource", "resource": {"name": "cpu",
-        "target": {"type": "Utilization", "averageUtilization": 60}}});
     let specs = [
         queue(json!({"pollingIntervalSeconds": 0, "pausedReplicas": -1}), json!({})),
         queue(json!({"idleReplicaCount": 2}), json!({"minReplicas": 2})),
         queue(json!({"triggers": [{}, {}]}), json!({})),
         queue(json!({}), json!({"metrics": [pods]})),
-        queue(
-            json!({"fallback": {"failureThreshold": 3, "replicas": 6}}),
-            json!({"metrics": [cpu]}),
-        ),
         queue(
             json!({"fallback":
                 {"failureThreshold": -1, "replicas": 6, "behavior": "scalingModifiers"}}),

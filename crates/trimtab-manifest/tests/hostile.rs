@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use trimtab_manifest::{
-    Limits, ManifestError, ProblemKind, Source, from_str, read_policies, read_policies_within,
+    Colour, Limits, ManifestError, ProblemKind, Source, from_str, import, read_policies,
+    read_policies_within,
 };
 
 fn first(text: &str) -> ProblemKind {
@@ -199,11 +200,22 @@ fn survives(bytes: &[u8]) {
                 assert!(!error.problems().is_empty());
                 assert!(!error.to_string().is_empty());
             }
+            can_be_shown(import(&source).map(|imported| {
+                let text = imported.to_yaml();
+                let again = read_policies(&Source::new("x", text)).unwrap();
+                assert_eq!(again.policies.len(), imported.policies.len());
+                let notes = imported.render_notes(Colour::Never);
+                assert!(!notes.chars().any(|c| c.is_control() && c != '\n'), "{notes:?}");
+            }));
             read_policies(&source).map(drop)
         }
         Err(error) => Err(error),
     };
-    if let Err(error) = shown {
+    can_be_shown(shown);
+}
+
+fn can_be_shown(result: Result<(), ManifestError>) {
+    if let Err(error) = result {
         assert!(!error.problems().is_empty());
         let text = error.to_string();
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
@@ -231,10 +243,108 @@ proptest! {
                 "*x", "!", "!!str ", "|\n", ">-\n", "? ", "<<: ", "---\n", "...\n", "%YAML 1.2\n", "é", "\u{feff}",
                 "\r\n", "\0", "1", "1e999", "0x1", "~", "kind: HorizontalPodAutoscaler\n", "apiVersion: autoscaling/v2\n",
                 "spec:\n", "metadata: {name: a}\n", "  metrics:\n", "  maxReplicas: 1\n",
+                "kind: ScaledObject\n", "apiVersion: keda.sh/v1alpha1\n", "  triggers:\n", "  - type: redis\n",
+                "kind: RayService\n", "apiVersion: ray.io/v1\n", "  serveConfigV2: |\n", "applications:\n",
+                "kind: Service\n", "apiVersion: serving.knative.dev/v1\n", "  template: {}\n",
+                "kind: InferenceService\n", "apiVersion: serving.kserve.io/v1beta1\n", "  predictor: {}\n",
             ]),
             0..40,
         )
     ) {
         survives(parts.concat().as_bytes());
+    }
+}
+
+/// As `first`, for an import.
+fn import_first(text: &str) -> Option<ProblemKind> {
+    let started = Instant::now();
+    let kind = match import(&Source::new("x", text)) {
+        Ok(imported) => {
+            let shown = imported.to_yaml().len() + imported.render_notes(Colour::Never).len();
+            assert!(shown < 20_000_000, "{shown} bytes shown");
+            None
+        }
+        Err(error) => {
+            assert!(error.to_string().len() < 200_000);
+            Some(error.problems()[0].kind())
+        }
+    };
+    assert!(started.elapsed() < Duration::from_secs(10), "took {:?}", started.elapsed());
+    kind
+}
+
+#[test]
+fn manifests_that_repeat_a_thing_as_often_as_they_may() {
+    let keda = |rest: &str| {
+        format!(
+            "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: a}}\nspec:\n  \
+             scaleTargetRef: {{name: a}}\n{rest}"
+        )
+    };
+    let triggers = "{type: redis, metadata: {listName: a}},".repeat(1_900);
+    import_first(&keda(&format!("  triggers: [{triggers}]\n")));
+    let metadata: String = (0..9_000).map(|n| format!("f{n}: x, ")).collect();
+    import_first(&keda(&format!("  triggers: [{{type: redis, metadata: {{{metadata}}}}}]\n")));
+    let query = "sum(".repeat(100_000);
+    import_first(&keda(&format!(
+        "  triggers: [{{type: prometheus, metadata: {{threshold: \"1\", query: \"{query}\"}}}}]\n"
+    )));
+    let formula = "float(".repeat(100_000);
+    import_first(&keda(&format!(
+        "  advanced: {{scalingModifiers: {{formula: \"{formula}\", target: \"1\"}}}}\n  triggers: \
+         [{{type: redis, metadata: {{listName: a}}}}]\n"
+    )));
+    let deployments = "{name: D, num_replicas: auto},".repeat(3_000);
+    import_first(&format!(
+        "applications: [{{name: a, import_path: b, deployments: [{deployments}]}}]\n"
+    ));
+}
+
+#[test]
+fn much_metadata_on_many_policies() {
+    let long = "x".repeat(400_000);
+    let deployments = "{name: D, num_replicas: auto},".repeat(1_000);
+    let service = format!(
+        "apiVersion: ray.io/v1\nkind: RayService\nmetadata: {{name: a, annotations: {{b: {long}}}}}\n\
+         spec:\n  serveConfigV2: \"applications: [{{name: a, import_path: b, deployments: \
+         [{deployments}]}}]\"\n"
+    );
+    assert_eq!(import_first(&service), Some(ProblemKind::TooLarge));
+    let config =
+        format!("applications: [{{name: {long}, import_path: b, deployments: [{deployments}]}}]");
+    assert_eq!(import_first(&config), Some(ProblemKind::TooLarge));
+}
+
+#[test]
+fn manifests_inside_manifests() {
+    let service = |config: &str| {
+        let config: String = config.lines().map(|line| format!("    {line}\n")).collect();
+        format!(
+            "apiVersion: ray.io/v1\nkind: RayService\nmetadata: {{name: a}}\nspec:\n  serveConfigV2: \
+             |\n{config}"
+        )
+    };
+    let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+    for level in 1..12 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        laughs.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    assert_eq!(import_first(&service(&laughs)), Some(ProblemKind::TooManyNodes));
+    assert_eq!(import_first(&service(&"[".repeat(10_000))), Some(ProblemKind::TooDeep));
+    // All inner documents together may hold no more than one.
+    let inner = format!("applications: []\nx: [{}]\n", "1,".repeat(4_000));
+    let several = vec![service(&inner); 4].join("---\n");
+    assert_eq!(import_first(&several), Some(ProblemKind::TooManyNodes));
+}
+
+#[test]
+fn strings_that_are_no_metrics() {
+    for annotation in ["", "[", "{}", "[{}]", "[[[[", "null", "\"", "a: b"] {
+        let text = format!(
+            "apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: a\n  \
+             annotations: {{autoscaling.alpha.kubernetes.io/metrics: '{annotation}'}}\nspec: \
+             {{maxReplicas: 1, scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: a}}}}\n"
+        );
+        import_first(&text);
     }
 }

@@ -51,16 +51,21 @@ macro_rules! examples {
 
 examples! {
     hpa: "hpa.yaml";
+    hpa_cpu: "hpa-cpu.yaml";
     hpa_v1: "hpa-v1.yaml";
     hpa_v2beta1: "hpa-v2beta1.yaml";
     hpa_v2beta2: "hpa-v2beta2.yaml";
     knative: "knative.yaml";
+    knative_autoscale_go: "knative-autoscale-go.yaml";
     knative_hpa: "knative-hpa.yaml";
+    kserve_concurrency: "kserve-concurrency.yaml";
     kserve_hpa: "kserve-hpa.yaml";
     kserve_keda: "kserve-keda.yaml";
     kserve_knative: "kserve-knative.yaml";
     ray_serve: "ray-serve.yaml";
+    ray_serve_composition: "ray-serve-composition.yaml";
     ray_service: "ray-service.yaml";
     scaledobject: "scaledobject.yaml";
     scaledobject_composite: "scaledobject-composite.yaml";
+    scaledobject_modifiers: "scaledobject-modifiers.yaml";
 }

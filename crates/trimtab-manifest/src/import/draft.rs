@@ -158,6 +158,9 @@ impl<'n> Draft<'n> {
         metadata: Metadata,
         root: &Field<'n>,
     ) {
+        if self.problems.is_empty() && !import.has_room(self.bytes(&metadata), root) {
+            return;
+        }
         let checked = if self.problems.is_empty() {
             Policy::new(self.spec.clone()).map_err(|invalid| self.broken_rules(&invalid, root))
         } else {
@@ -181,6 +184,15 @@ impl<'n> Draft<'n> {
             }
             Err(problems) => import.problems.extend(problems),
         }
+    }
+
+    /// About how much text it is that a source can make long.
+    fn bytes(&self, metadata: &Metadata) -> usize {
+        let texts = metadata.labels.iter().chain(&metadata.annotations);
+        let metadata: usize = texts.map(|(key, value)| key.len().saturating_add(value.len())).sum();
+        let notes: usize = self.notes.iter().map(|note| note.message.len()).sum();
+        let name = self.spec.scale_target_ref.name.len();
+        metadata.saturating_add(notes).saturating_add(name)
     }
 
     /// The rules that the policy breaks, at the places of the source; one for each field.

@@ -86,6 +86,7 @@ pub fn import_within(source: &Source, limits: &Limits) -> Result<Imported, Manif
         policies: Vec::new(),
         skipped: Vec::new(),
         notes: Vec::new(),
+        bytes: 0,
     };
     let documents = singles(&documents);
     let defaults = import.knative_defaults(&documents);
@@ -124,6 +125,8 @@ struct Import<'s> {
     skipped: Vec<Skipped>,
     /// What concerns no single policy.
     notes: Vec<Note>,
+    /// About how much text the policies hold.
+    bytes: usize,
 }
 
 /// The documents, and those in lists of them.
@@ -152,6 +155,16 @@ const KINDS: [&str; 8] = [
     "RayService",
     "InferenceService",
     "ConfigMap",
+];
+
+/// Kinds that do say something about scaling, and are not imported.
+const SCALES: [(&str, &str); 6] = [
+    ("autoscaling.internal.knative.dev", "PodAutoscaler"),
+    ("autoscaling.aibrix.ai", "PodAutoscaler"),
+    ("autoscaling.k8s.io", "VerticalPodAutoscaler"),
+    ("llmd.ai", "VariantAutoscaling"),
+    ("serving.kserve.io", "InferenceGraph"),
+    ("serving.kserve.io", "LLMInferenceService"),
 ];
 
 impl Import<'_> {
@@ -203,6 +216,12 @@ impl Import<'_> {
     fn other(&mut self, version: &str, kind: &str, field: &Field<'_>) {
         let groups = ["autoscaling", "keda.sh", "serving.knative.dev", "serving.kserve.io"];
         let group = version.split_once('/').map_or("", |(group, _)| group);
+        if SCALES.contains(&(group, kind)) {
+            let message = format!("`{}` scales by rules that are not imported", shortened(kind));
+            let help =
+                "write its policy by hand; `strategy: wva` and `strategy: apa` are there too";
+            return self.problems.push(unsupported(field, message, help));
+        }
         if groups.contains(&group)
             && let Some(known) = nearest(kind, &KINDS)
         {
@@ -227,6 +246,27 @@ impl Import<'_> {
             let problem = Problem::new(ProblemKind::UnsupportedKind, skipped.span, message);
             self.problems.push(problem.with_help(help));
         }
+    }
+
+    /// Whether so much more text may come of the source: several policies can be made of one
+    /// manifest, and each has its metadata.
+    fn has_room(&mut self, bytes: usize, at: &Field<'_>) -> bool {
+        let had_room = !self.is_full();
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.is_full() && had_room {
+            let message = format!("what is imported would be more than {} bytes", self.most());
+            self.problems.push(Problem::new(ProblemKind::TooLarge, at.span, message));
+        }
+        !self.is_full()
+    }
+
+    /// Whether there was no room, so that the rest need not be looked at.
+    fn is_full(&self) -> bool {
+        self.bytes > self.most()
+    }
+
+    fn most(&self) -> usize {
+        self.limits.max_bytes.saturating_mul(8)
     }
 
     /// The head that every document of Kubernetes has, and the mapping below `spec`.

@@ -31,7 +31,6 @@ pub(super) fn keda(keda: &KedaSpec, spec: &PolicySpec, errors: &mut Errors) {
     }
     let metrics = spec.metrics.as_deref().unwrap_or_default();
     triggers(keda, metrics, errors);
-    only_pods(keda, metrics, min, errors);
     match &keda.scaling_modifiers {
         Some(modifiers) => scaling_modifiers(modifiers, keda, metrics, errors),
         None => without_formula(keda, errors),
@@ -56,23 +55,6 @@ fn triggers(keda: &KedaSpec, metrics: &[MetricSpec], errors: &mut Errors) {
             "has {given} entries for {known} metrics: each is what a trigger has beside its metric"
         );
         errors.invalid(String::from("spec.keda.triggers"), detail);
-    }
-}
-
-/// The metrics of the pods are gone with the last pod, so KEDA admits no way to 0 by them alone, and
-/// no fallback for them.
-fn only_pods(keda: &KedaSpec, metrics: &[MetricSpec], min: i32, errors: &mut Errors) {
-    if metrics.iter().any(|metric| metric.external.is_some()) {
-        return;
-    }
-    if min == 0 {
-        let detail = "is 0 with nothing but metrics of the pods, which could not wake it: set it to 1 \
-                      or more, or add an `External` metric";
-        errors.invalid(String::from("spec.minReplicas"), detail);
-    }
-    if keda.fallback.is_some() {
-        let detail = "stands in for an `External` metric, and there is none: leave it out";
-        errors.invalid(String::from("spec.keda.fallback"), detail);
     }
 }
 

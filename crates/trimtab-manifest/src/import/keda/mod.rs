@@ -1,5 +1,6 @@
 //! KEDA's ScaledObject, to `strategy: keda`.
 
+mod defects;
 mod scalers;
 mod trigger;
 
@@ -8,10 +9,12 @@ use trimtab_engine::{
     ScalingModifiersSpec, StrategyName,
 };
 
+pub(super) use self::defects::{Known, defects};
 use self::trigger::Trigger;
+pub(super) use self::trigger::{as_keda_keeps_it, null_is_zero};
 use super::block::{Block, Field};
 use super::draft::Draft;
-use super::{Import, PeerKind, hpa, kept, text};
+use super::{Import, PeerKind, kept, text};
 use crate::node::{Node, shortened};
 
 const PREFIX: &str = "autoscaling.keda.sh/";
@@ -50,7 +53,11 @@ pub(super) fn import(import: &mut Import<'_>, root: &Node) {
     }
     spec.refuse_rest(&mut draft.problems);
     annotations(&mut draft, &mut keda, &root);
-    defects(&mut draft, &keda, &triggers);
+    let known = Known {
+        all_resources: !triggers.is_empty() && triggers.iter().all(|trigger| trigger.is_resource),
+        any_cached: triggers.iter().any(|trigger| trigger.is_cached),
+    };
+    defects(&mut draft, &keda, &known);
     keda.triggers = written(triggers);
     draft.spec.keda = Some(keda).filter(|keda| *keda != KedaSpec::default()).map(Box::new);
     let metadata = kept(metadata, &[PREFIX]);
@@ -195,63 +202,4 @@ fn annotations<'n>(draft: &mut Draft<'n>, keda: &mut KedaSpec, root: &Field<'n>)
     for (_, field) in block.rest().filter(|(key, _)| key.contains("keda.sh/")) {
         draft.no_counterpart(&field, "spec.keda", "");
     }
-}
-
-/// What is known to go wrong with such a ScaledObject.
-fn defects(draft: &mut Draft<'_>, keda: &KedaSpec, triggers: &[Trigger]) {
-    hpa::defects(draft);
-    let least = draft.spec.min_replicas.unwrap_or(0);
-    let goes_below = least == 0 || keda.idle_replica_count.is_some();
-    let scale_down = draft.spec.behavior.as_ref().and_then(|behavior| behavior.scale_down.as_ref());
-    if goes_below && scale_down.is_some() {
-        let message = "KEDA goes to 0 (or idle) from any count at once when no trigger is active: \
-                       neither windows nor rate limits hold it (keda#7770)";
-        draft.defect("spec.behavior.scaleDown", message);
-    }
-    if !goes_below && keda.cooldown_period_seconds.is_some() {
-        let message = "`cooldownPeriod` has no effect: it is for the step to 0 or idle, and there is none with this \
-                       minReplicaCount; scaling down is slowed by `behavior.scaleDown`";
-        draft.defect("spec.keda.cooldownPeriodSeconds", message);
-    }
-    if keda.idle_replica_count.is_some_and(|idle| idle > 0) {
-        let message = "with an idle count above 0, KEDA and its HPA can pull the count to and fro \
-                       between idle and minReplicaCount (keda#8172)";
-        draft.defect("spec.keda.idleReplicaCount", message);
-    }
-    let all_resources = triggers.iter().all(|trigger| trigger.is_resource);
-    if all_resources && least == 0 && !triggers.is_empty() {
-        let message =
-            "with triggers of CPU and memory alone KEDA is always active and never goes to 0";
-        draft.defect("spec.metrics", message);
-    }
-    if keda.fallback.is_some() {
-        fallback_defects(draft, keda, all_resources);
-    }
-    let formula = keda.scaling_modifiers.as_ref().map(|modifiers| modifiers.formula.trim());
-    if formula.is_some_and(|formula| formula.starts_with("float(")) {
-        let message = "KEDA makes the result of a formula a float unless it starts with `float(`; \
-                       if only its first part is in these parentheses, it fails at run time";
-        draft.defect("spec.keda.scalingModifiers.formula", message);
-    }
-}
-
-fn fallback_defects(draft: &mut Draft<'_>, keda: &KedaSpec, all_resources: bool) {
-    let path = "spec.keda.fallback";
-    if all_resources {
-        draft.defect(path, "the fallback has no effect: it is not for triggers of CPU and memory");
-    }
-    let target = keda.scaling_modifiers.as_ref().map(|modifiers| modifiers.target.as_str());
-    if let Some(target) = target
-        && !target.parse::<i64>().is_ok_and(|target| target > 0)
-    {
-        let message = format!(
-            "`{}` is no whole number above 0, and with such a target of scalingModifiers KEDA's \
-             fallback never begins",
-            shortened(target)
-        );
-        draft.defect("spec.keda.scalingModifiers.target", message);
-    }
-    let message = "failed reads of KEDA and of its HPA are counted together, so the fallback begins \
-                   sooner than failureThreshold × pollingInterval";
-    draft.defect("spec.keda.fallback.failureThreshold", message);
 }

@@ -34,6 +34,12 @@ pub(super) fn take<'n>(draft: &mut Draft<'n>, index: usize, field: Field<'n>) ->
     for (_, field) in metadata.all() {
         field.decode::<String>(&mut draft.problems)?;
     }
+    let is_resource = matches!(type_.as_str(), "cpu" | "memory");
+    let is_cached = cached.as_ref().is_some_and(|(cached, _)| *cached);
+    if let Some((_, field)) = cached.as_ref().filter(|_| is_cached && is_resource) {
+        let right = "KEDA refuses it there, since it does not read CPU and memory itself";
+        draft.problems.push(field.invalid("is not for a trigger of CPU or memory", right));
+    }
     let reading = Reading { index, metric_type, draft };
     let metric = match type_.as_str() {
         "cpu" | "memory" => reading.resource(&type_, &mut metadata),
@@ -54,7 +60,6 @@ pub(super) fn take<'n>(draft: &mut Draft<'n>, index: usize, field: Field<'n>) ->
     if let Some(field) = authentication {
         draft.no_counterpart(&field, &path, "how KEDA signs in there");
     }
-    let is_resource = matches!(type_.as_str(), "cpu" | "memory");
     let name = name.map(|(name, field)| {
         draft.origin(&format!("spec.keda.triggers[{index}].name"), field);
         name
@@ -64,7 +69,7 @@ pub(super) fn take<'n>(draft: &mut Draft<'n>, index: usize, field: Field<'n>) ->
         cached
     });
     let spec = KedaTriggerSpec { name, activation_threshold: activation, use_cached_metrics };
-    Some(Trigger { spec, is_resource })
+    Some(Trigger { spec, is_resource, is_cached })
 }
 
 /// What is known of a trigger that was taken.
@@ -72,6 +77,8 @@ pub(super) struct Trigger {
     pub(super) spec: KedaTriggerSpec,
     /// It reads CPU or memory, which KEDA leaves to the HPA.
     pub(super) is_resource: bool,
+    /// KEDA's HPA is told what KEDA read last.
+    pub(super) is_cached: bool,
 }
 
 struct Reading<'d, 'n> {
@@ -173,10 +180,13 @@ impl<'n> Reading<'_, 'n> {
         if type_.starts_with("external") {
             self.draft
                 .assumed(&target, "the external scaler itself says its target (GetMetricSpec)");
+            self.draft.defect(
+                &path,
+                "an external scaler may have several metrics: whether its trigger is active is then \
+                 the verdict on the last of them alone. The policy has one",
+            );
         }
-        if type_ == "prometheus" {
-            self.null_is_zero(metadata, &path);
-        }
+        self.nulls(type_, metadata, &path);
         let activation = self.activation(scaler, metadata)?;
         Some((path, activation))
     }
@@ -212,25 +222,42 @@ impl<'n> Reading<'_, 'n> {
             self.problems().push(problem);
             return None;
         };
-        let value = field.text().unwrap_or_default();
-        if scaler.is_whole && value.parse::<i64>().is_err() {
-            let right = "this scaler takes a whole number";
-            let problem = field.invalid(&format!("is `{}`", shortened(value)), right);
-            self.problems().push(problem);
-            return None;
+        if scaler.is_whole {
+            self.whole(&field)?;
+            return Some((field.text()?.parse().ok()?, Some(field)));
         }
-        Some((self.quantity(value, &field)?, Some(field)))
+        let value = field.text().unwrap_or_default();
+        let Some(kept) = as_keda_keeps_it(value) else {
+            self.problems().push(not_a_number(&field));
+            return None;
+        };
+        if kept.parse::<f64>().ok() != text::number(value) {
+            let beside = format!("spec.metrics[{}]", self.index);
+            self.draft.assumed(&beside, format!("KEDA keeps three decimals of a target: {kept}"));
+        }
+        Some((kept.parse().ok()?, Some(field)))
     }
 
-    /// A number as an amount. KEDA reads floats, whose notation amounts share but for a few.
+    /// What a scaler that counts takes.
+    fn whole(&mut self, field: &Field<'n>) -> Option<()> {
+        let value = field.text().unwrap_or_default();
+        if value.parse::<i64>().is_ok() {
+            return Some(());
+        }
+        let right = "this scaler takes a whole number";
+        self.problems().push(field.invalid(&format!("is `{}`", shortened(value)), right));
+        None
+    }
+
+    /// An amount as Kubernetes writes it.
     fn quantity(&mut self, value: &str, field: &Field<'n>) -> Option<Quantity> {
         let quantity = value.parse().ok();
-        quantity.or_else(|| text::number(value)?.to_string().parse().ok()).or_else(|| {
-            let right = "it has to be a number, such as `8` or `2.5`";
+        if quantity.is_none() {
+            let right = "it has to be an amount, such as `500m` or `2Gi`";
             let problem = field.invalid(&format!("is `{}`", shortened(value)), right);
             self.problems().push(problem);
-            None
-        })
+        }
+        quantity
     }
 
     fn external_type(&mut self) -> Option<String> {
@@ -289,38 +316,57 @@ impl<'n> Reading<'_, 'n> {
             }
             return Some(scaler.activation_default.map(Finite::from));
         };
+        if scaler.is_whole {
+            self.whole(&field)?;
+        }
         let value = field.text().unwrap_or_default();
         let number = text::number(value).and_then(Finite::new);
         if number.is_none() {
-            let what = format!("is `{}`", shortened(value));
-            let problem = field.invalid(&what, "it has to be a number, such as `8` or `2.5`");
-            self.problems().push(problem);
+            self.problems().push(not_a_number(&field));
             return None;
         }
         self.draft.origin(&path, field);
         Some(number)
     }
 
-    /// Without data Prometheus answers with nothing, which KEDA takes for 0 unless told otherwise.
-    fn null_is_zero(&mut self, metadata: &mut Block<'n>, path: &str) {
+    /// What the scaler makes of an answer without a value.
+    fn nulls(&mut self, type_: &str, metadata: &mut Block<'n>, path: &str) {
+        let default = matches!(type_, "prometheus" | "loki" | "aws-cloudwatch");
         let field = metadata.field("ignoreNullValues");
-        let ignores = field.as_ref().and_then(Field::text).and_then(text::truth).unwrap_or(true);
-        match field {
-            Some(field) => self.draft.no_counterpart(&field, path, ""),
-            None if ignores => self.draft.defect_of(
-                &metadata.field,
-                path,
-                "KEDA takes an empty answer of Prometheus for 0 and scales down when the metrics are \
-                 gone (keda#3065); `ignoreNullValues: \"false\"` makes it an error. A policy holds \
-                 the count when a reading is missing",
-            ),
-            None => {}
+        let given = field.as_ref().and_then(Field::text).and_then(text::truth);
+        if let Some(field) = &field {
+            self.draft.no_counterpart(field, path, "");
+        }
+        if given.unwrap_or(default) {
+            null_is_zero(self.draft, field.as_ref().unwrap_or(&metadata.field), path);
         }
     }
 
     fn problems(&mut self) -> &mut Vec<crate::Problem> {
         &mut self.draft.problems
     }
+}
+
+/// Told where an empty answer is a number for KEDA, and for a policy none.
+pub(in crate::import) fn null_is_zero<'n>(draft: &mut Draft<'n>, field: &Field<'n>, beside: &str) {
+    let message = "KEDA takes an empty answer for 0, or for what the scaler says instead, and scales \
+                   down when the metrics are gone (keda#3065); `ignoreNullValues: \"false\"` makes it \
+                   an error. A policy holds the count when a reading is missing";
+    draft.defect_of(field, beside, message);
+}
+
+/// A target as KEDA writes it into the HPA: a float to three decimals.
+pub(in crate::import) fn as_keda_keeps_it(value: &str) -> Option<String> {
+    // Beyond that no count comes of it.
+    const MOST: f64 = 9e15;
+    let number = text::number(value).filter(|number| number.abs() < MOST)?;
+    let kept = format!("{number:.3}");
+    Some(kept.trim_end_matches('0').trim_end_matches('.').to_owned())
+}
+
+fn not_a_number(field: &Field<'_>) -> crate::Problem {
+    let what = format!("is `{}`", shortened(field.text().unwrap_or_default()));
+    field.invalid(&what, "it has to be a number, such as `8` or `2.5`")
 }
 
 /// As KEDA makes names of what may hold anything: they stand in URL paths.

@@ -95,20 +95,28 @@ pub(super) fn config_keys() -> impl Iterator<Item = &'static str> {
     NAMES.iter().filter_map(|name| name.config)
 }
 
+/// In nanoseconds.
+const SECOND: i128 = 1_000_000_000;
+
 /// The settings that are given, by name.
 #[derive(Clone, Default)]
 pub(in crate::import) struct Knobs<'n>(BTreeMap<&'static str, Field<'n>>);
 
 impl<'n> Knobs<'n> {
-    /// The defaults of a `config-autoscaler`.
-    pub(super) fn defaults(data: &Block<'n>) -> Self {
-        let mut knobs = Self::default();
+    /// Takes the defaults of a `config-autoscaler`.
+    pub(super) fn take_config(&mut self, data: &Block<'n>) {
         for (key, field) in data.all() {
             if let Some(name) = NAMES.iter().find(|name| name.config == Some(key)) {
-                knobs.0.insert(name.name, field);
+                self.0.insert(name.name, field);
             }
         }
-        knobs
+    }
+
+    /// Takes the one default of a `config-deployment` that is about scaling.
+    pub(super) fn take_progress_deadline(&mut self, data: &Block<'n>) {
+        let given =
+            data.all().find(|(key, _)| ["progress-deadline", "progressDeadline"].contains(key));
+        self.0.extend(given.map(|(_, field)| ("progress-deadline", field)));
     }
 
     /// Takes annotations, which win over what is there.
@@ -120,7 +128,12 @@ impl<'n> Knobs<'n> {
         for name in NAMES {
             let given: Vec<_> =
                 name.annotations.iter().filter_map(|key| annotations.field(key)).collect();
-            let Some(field) = given.into_iter().next() else { continue };
+            let mut given = given.into_iter();
+            let Some(field) = given.next() else { continue };
+            for other in given {
+                let why = format!("`{}` is there, and counts", field.key());
+                draft.no_counterpart(&other, "spec", &why);
+            }
             if field.decode::<String>(&mut draft.problems).is_some() {
                 self.0.insert(name.name, field);
             }
@@ -198,6 +211,20 @@ impl<'n> Knobs<'n> {
         self.read(name, policy_field, "it has to be a number", draft, text::number)
     }
 
+    /// Whole seconds, where Knative takes no finer ones.
+    pub(super) fn whole_seconds(
+        &self,
+        name: &str,
+        policy_field: &str,
+        draft: &mut Draft<'n>,
+    ) -> Option<i32> {
+        let whole = |text: &str| text::nanoseconds(text).filter(|nanos| nanos % SECOND == 0);
+        let right = "it has to be a duration of whole seconds as Go writes it, such as `90s` or \
+                     `1m30s`";
+        let nanoseconds = self.read(name, policy_field, right, draft, whole)?;
+        Some(i32::try_from(nanoseconds / SECOND).unwrap_or(i32::MAX))
+    }
+
     /// Whole seconds; of what is finer the next, which is noted.
     pub(super) fn seconds(
         &self,
@@ -205,7 +232,6 @@ impl<'n> Knobs<'n> {
         policy_field: &str,
         draft: &mut Draft<'n>,
     ) -> Option<i32> {
-        const SECOND: i128 = 1_000_000_000;
         let right = "it has to be a duration as Go writes it, such as `90s` or `1m30s`";
         let nanoseconds = self.read(name, policy_field, right, draft, text::nanoseconds)?;
         let up = i128::from(nanoseconds % SECOND > 0);

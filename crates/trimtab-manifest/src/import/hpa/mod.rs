@@ -1,5 +1,9 @@
 //! HorizontalPodAutoscalers of every version, as the API server converts them to `autoscaling/v2`.
 
+mod defects;
+
+use std::rc::Rc;
+
 use serde::Deserialize;
 use trimtab_engine::{
     BehaviorSpec, ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
@@ -9,6 +13,8 @@ use trimtab_engine::{
 };
 use trimtab_metric::Quantity;
 
+pub(super) use self::defects::defects;
+use self::defects::stays_at_zero;
 use super::block::{Block, Field};
 use super::draft::{Draft, target_of};
 use super::{Import, PeerKind, inner, kept};
@@ -19,7 +25,7 @@ use crate::node::Node;
 pub(super) enum Version {
     /// CPU in the spec, everything else in annotations.
     V1,
-    /// Metrics with their targets beside them.
+    /// Metrics with their targets beside them, the behavior in an annotation.
     V2Beta1,
     /// `v2beta2` and `v2`.
     V2,
@@ -36,7 +42,7 @@ impl Version {
     }
 }
 
-/// Annotations in which `autoscaling/v1` keeps what it has no fields for.
+/// Annotations in which `autoscaling/v1` and `v2beta1` keep what they have no fields for.
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
 const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 const PREFIX: &str = "autoscaling.alpha.kubernetes.io/";
@@ -44,10 +50,9 @@ const PREFIX: &str = "autoscaling.alpha.kubernetes.io/";
 pub(super) fn import(import: &mut Import<'_>, root: &Node, version: Version) {
     let root = Field::root(root);
     let Some((metadata, mut spec)) = import.open(root.node) else { return };
-    let (metrics, behavior) = match version {
-        Version::V1 => annotations(import, &root),
-        _ => (None, None),
-    };
+    let annotated = version != Version::V2;
+    let mut read = |key: &str| annotated.then(|| in_annotation(import, &root, key)).flatten();
+    let (metrics, behavior) = (read(METRICS), read(BEHAVIOR));
     let mut draft = Draft::default();
     let reference = draft.take(&mut spec, "scaleTargetRef", "spec.scaleTargetRef");
     draft.spec.scale_target_ref = reference.unwrap_or_default();
@@ -56,13 +61,11 @@ pub(super) fn import(import: &mut Import<'_>, root: &Node, version: Version) {
         draft.take(&mut spec, "maxReplicas", "spec.maxReplicas").unwrap_or_default();
     match version {
         Version::V1 => {
-            cpu(&mut draft, &mut spec);
+            // The API server puts them in this order, by which a tie between metrics is told.
             if let Some(metrics) = &metrics {
                 old_metrics(&mut draft, &annotation(METRICS, metrics));
             }
-            if let Some(behavior) = &behavior {
-                capital_behavior(&mut draft, annotation(BEHAVIOR, behavior));
-            }
+            cpu(&mut draft, &mut spec);
         }
         Version::V2Beta1 => {
             if let Some(metrics) = spec.field("metrics") {
@@ -74,12 +77,16 @@ pub(super) fn import(import: &mut Import<'_>, root: &Node, version: Version) {
             draft.spec.behavior = draft.take(&mut spec, "behavior", "spec.behavior");
         }
     }
+    if let Some(behavior) = &behavior {
+        capital_behavior(&mut draft, annotation(BEHAVIOR, behavior));
+    }
     spec.refuse_rest(&mut draft.problems);
     if draft.spec.min_replicas == Some(0) {
         scale_to_zero(&mut draft);
+        stays_at_zero(&mut draft);
     }
     defects(&mut draft);
-    let metadata = kept(metadata, if version == Version::V1 { &[PREFIX] } else { &[] });
+    let metadata = kept(metadata, if annotated { &[PREFIX] } else { &[] });
     draft.finish(import, PeerKind::HorizontalPodAutoscaler, metadata, &root);
 }
 
@@ -93,68 +100,6 @@ fn scale_to_zero(draft: &mut Draft<'_>) {
         "the cluster has the feature gate HPAScaleToZero open, without which it refuses a \
          minReplicas of 0",
     );
-}
-
-/// What is known to go wrong with an HPA such as this one.
-pub(super) fn defects(draft: &mut Draft<'_>) {
-    object_targets(draft);
-    let most = i64::from(draft.spec.max_replicas);
-    let behavior = draft.spec.behavior.clone().unwrap_or_default();
-    let up = behavior.scale_up.unwrap_or_default();
-    let disabled = up.select_policy.as_deref() == Some("Disabled");
-    let limits = up.policies.unwrap_or_default();
-    for (index, limit) in limits.iter().enumerate().filter(|_| !disabled) {
-        let value = i64::from(limit.value);
-        let reached = match limit.type_.as_str() {
-            "Pods" => most.saturating_add(value),
-            // Rounded up to a whole replica.
-            "Percent" => most.saturating_mul(value.saturating_add(100)).saturating_add(99) / 100,
-            _ => 0,
-        };
-        // Without a limit on the replicas every policy would be too large.
-        if reached > i64::from(i32::MAX) && most < i64::from(i32::MAX) {
-            draft.defect(
-                &format!("spec.behavior.scaleUp.policies[{index}].value"),
-                "near the maximum this limit exceeds 32 bits, where the HPA's number turns negative \
-                 and forbids scaling up; a value that only has to be large enough can be a thousand",
-            );
-        }
-    }
-    let only_percent = !limits.is_empty() && limits.iter().all(|limit| limit.type_ == "Percent");
-    if draft.spec.min_replicas == Some(0) && only_percent && !disabled {
-        draft.defect(
-            "spec.behavior.scaleUp.policies",
-            "a percentage of 0 replicas is 0: once there, the HPA never scales up again; add a \
-             policy of type Pods",
-        );
-    }
-}
-
-/// The API server takes an Object target whose `type` is not the field that is set; the controller
-/// does not.
-fn object_targets(draft: &mut Draft<'_>) {
-    let metrics = draft.spec.metrics.as_deref().unwrap_or_default();
-    let mismatched: Vec<usize> = metrics
-        .iter()
-        .enumerate()
-        .filter_map(|(index, metric)| {
-            let target = &metric.object.as_ref()?.target;
-            let usable = match target.type_.as_str() {
-                "Value" => target.value.is_some(),
-                "AverageValue" => target.average_value.is_some(),
-                _ => true,
-            };
-            let set = target.value.is_some() || target.average_value.is_some();
-            (!usable && set).then_some(index)
-        })
-        .collect();
-    for index in mismatched {
-        draft.defect(
-            &format!("spec.metrics[{index}].object.target.type"),
-            "the API server accepts this target, and the controller then fails on the metric: its \
-             type does not name the field that is set",
-        );
-    }
 }
 
 /// `targetCPUUtilizationPercentage`
@@ -185,22 +130,12 @@ fn annotation<'n>(key: &str, node: &'n Node) -> Field<'n> {
     Field { path: format!("metadata.annotations.{key}"), ..Field::root(node) }
 }
 
-/// The metrics and the behavior that a `v1` object keeps in annotations.
-fn annotations(
-    import: &mut Import<'_>,
-    root: &Field<'_>,
-) -> (Option<std::rc::Rc<Node>>, Option<std::rc::Rc<Node>>) {
-    let annotations = root.node.get("metadata").and_then(|metadata| metadata.get("annotations"));
-    let mut read = |key: &str| {
-        let entry = annotations?.entry(key)?;
-        let field = Field {
-            node: &entry.value,
-            path: format!("metadata.annotations.{key}"),
-            span: entry.key_span,
-        };
-        inner::document(import.source, &field, &import.limits, &mut import.problems)
-    };
-    (read(METRICS), read(BEHAVIOR))
+/// What a version that has no field for it keeps in an annotation.
+fn in_annotation(import: &mut Import<'_>, root: &Field<'_>, key: &str) -> Option<Rc<Node>> {
+    let entry = root.node.get("metadata")?.get("annotations")?.entry(key)?;
+    let path = format!("metadata.annotations.{key}");
+    let field = Field { node: &entry.value, path, span: entry.key_span };
+    inner::document(import.source, &field, &import.limits, &mut import.problems)
 }
 
 /// A metric as `v2beta1` writes it, and the annotation of `v1`.
@@ -256,7 +191,20 @@ fn old_metrics<'n>(draft: &mut Draft<'n>, list: &Field<'n>) {
     for item in list.items(&mut draft.problems) {
         if let Some(old) = item.decode::<OldMetric>(&mut draft.problems) {
             let path = draft.metric(old.into());
+            old_targets(draft, &item, &path);
             draft.origin(&path, item);
+        }
+    }
+}
+
+/// Where the old versions have targets: beside the metric's name.
+fn old_targets<'n>(draft: &mut Draft<'n>, item: &Field<'n>, path: &str) {
+    const VALUE: [&str; 4] =
+        ["targetAverageValue", "targetValue", "averageValue", "targetAverageUtilization"];
+    for source in item.node.entries().unwrap_or_default() {
+        let field = item.child(source);
+        if let Some(target) = VALUE.iter().find_map(|key| field.node.entry(key)) {
+            draft.origin(&format!("{path}.{}.target", source.key), field.child(target));
         }
     }
 }
