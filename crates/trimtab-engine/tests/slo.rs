@@ -477,11 +477,10 @@ proptest! {
             let (decision, after) = decide_traced(&policy, state, &observation);
             state = settle(&policy, after, &decision, ScaleUpdate::Applied);
             let wanted = usize::try_from(decision.desired_replicas).expect("not negative");
-            let most = (need * 1.5).ceil().min(40.0).max(1.0);
+            let most = (need * 1.5).ceil().clamp(1.0, 40.0);
             prop_assert!(f64::from(decision.desired_replicas) <= most, "{}", decision.explain());
-            for _ in ready + starting.len()..wanted {
-                starting.push(0);
-            }
+            let missing = wanted.saturating_sub(ready + starting.len());
+            starting.extend(core::iter::repeat_n(0, missing));
             ready = ready.min(wanted);
         }
     }

@@ -73,7 +73,12 @@ proptest! {
         sources in prop::collection::vec(source(), 2..5),
         aggregation in aggregation(),
     ) {
-        let sum = by_hand(&sources, TimeUnit::Milliseconds);
+        // A source that is alone is taken as it is, where several move to hundredths of a second.
+        let begun: Vec<_> = sources.iter().filter(|source| !source.is_empty()).collect();
+        let sum = match begun.as_slice() {
+            [alone] => alone.to_vec(),
+            _ => by_hand(&sources, TimeUnit::Milliseconds),
+        };
         let values = || sum.iter().map(|sample| sample.value).chain([0.0]);
         let most = values().max_by(f64::total_cmp).unwrap_or(0.0);
         let least = values().min_by(f64::total_cmp).unwrap_or(0.0);
