@@ -1,10 +1,6 @@
 //! Every field of a peer's manifest: taken, noted, or refused, and never passed over.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "the lint spares tests and not what they call"
-)]
+#![expect(clippy::unwrap_used, reason = "the lint spares tests and not what they call")]
 
 use std::path::Path;
 
