@@ -195,6 +195,15 @@ fn of_keda_by_what_triggers_there_are() {
         &triggers("", "{type: cpu, metadata: {type: Utilization, value: \"60\"}}"),
         &triggers("", cpu),
     );
+    let modifiers =
+        "  minReplicaCount: 1\n  advanced: {scalingModifiers: {formula: q, target: \"2\"}}\n";
+    let queue = "{type: redis, name: q, metadata: {listName: a}}";
+    let container = cpu.replace("value:", "containerName: c, value:");
+    only(
+        "does not get this metric",
+        &triggers(modifiers, &format!("{queue}, {container}")),
+        &triggers(modifiers, &format!("{queue}, {cpu}")),
+    );
     let paused = |value: &str| {
         triggers("", redis).replace(
             "{name: a}\nspec",
