@@ -26,8 +26,8 @@ Reads, each as the autoscaler that it is written for:
   applications: …                the config file of Ray Serve            strategy rayServe
   RayService                     ray.io/v1                               strategy rayServe
   InferenceService               KServe, serving.kserve.io/v1beta1       strategy knative, hpa or keda
-A ConfigMap `config-autoscaler` in the same file gives Knative's defaults. Lists of documents are read \
-item by item; documents of other kinds are passed over.
+The ConfigMaps `config-autoscaler` and `config-deployment` in the same file give Knative's defaults. Lists \
+of documents are read item by item; documents of other kinds are passed over.
 
 The policies are written as YAML documents. Comments in them hold each setting that policies do not \
 have, such as the query of a metric and the address that it is sent to. Known defects of what is \

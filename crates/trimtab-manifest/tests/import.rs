@@ -1,6 +1,10 @@
 //! Other autoscalers' manifests as policies: the examples, their notes, and what is refused.
 
-#![expect(clippy::unwrap_used, reason = "the lint spares tests and not what they call")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the lint spares tests and not what they call"
+)]
 
 use std::path::Path;
 

@@ -12,6 +12,13 @@ fn defects(text: &str) -> Vec<String> {
     defects.map(|note| note.message.clone()).collect()
 }
 
+/// That a page names a defect with the text of its warning.
+fn told_on(page: &str, warning: &str) {
+    let path = format!("{}/../../docs/src/reference/peers/{page}.md", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(warning), "{page}.md does not tell: {warning}");
+}
+
 /// That the first manifest meets the defect of this warning, and the second does not.
 fn only(warning: &str, meets: &str, near: &str) {
     let told = |text| defects(text).iter().any(|message| message.contains(warning));
@@ -28,6 +35,10 @@ fn hpa(spec: &str) -> String {
 
 #[test]
 fn of_the_hpa() {
+    let only = |warning: &str, meets: &str, near: &str| {
+        told_on("hpa", warning);
+        only(warning, meets, near);
+    };
     let behavior = |up: &str| {
         hpa(&format!("  maxReplicas: 100\n  behavior: {{scaleUp: {{policies: [{up}]}}}}\n"))
     };
@@ -91,6 +102,10 @@ fn scaled_object(spec: &str, metadata: &str) -> String {
 
 #[test]
 fn of_keda() {
+    let only = |warning: &str, meets: &str, near: &str| {
+        told_on("keda", warning);
+        only(warning, meets, near);
+    };
     let keda = |spec: &str| scaled_object(spec, "ignoreNullValues: \"false\"");
     let behavior = "  advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: \
                     {stabilizationWindowSeconds: 600}}}}\n";
@@ -142,6 +157,10 @@ fn of_keda() {
 
 #[test]
 fn of_keda_by_what_triggers_there_are() {
+    let only = |warning: &str, meets: &str, near: &str| {
+        told_on("keda", warning);
+        only(warning, meets, near);
+    };
     let triggers = |spec: &str, triggers: &str| {
         format!(
             "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: a}}\nspec:\n  \
@@ -176,6 +195,15 @@ fn of_keda_by_what_triggers_there_are() {
         &triggers("", "{type: cpu, metadata: {type: Utilization, value: \"60\"}}"),
         &triggers("", cpu),
     );
+    let modifiers =
+        "  minReplicaCount: 1\n  advanced: {scalingModifiers: {formula: q, target: \"2\"}}\n";
+    let queue = "{type: redis, name: q, metadata: {listName: a}}";
+    let container = cpu.replace("value:", "containerName: c, value:");
+    only(
+        "does not get this metric",
+        &triggers(modifiers, &format!("{queue}, {container}")),
+        &triggers(modifiers, &format!("{queue}, {cpu}")),
+    );
     let paused = |value: &str| {
         triggers("", redis).replace(
             "{name: a}\nspec",
@@ -194,6 +222,10 @@ fn service(annotations: &str) -> String {
 
 #[test]
 fn of_knative() {
+    let only = |warning: &str, meets: &str, near: &str| {
+        told_on("knative", warning);
+        only(warning, meets, near);
+    };
     let delay =
         |delay: &str| service(&format!("autoscaling.knative.dev/scale-down-delay: {delay}"));
     only("changing it on a running one has no effect", &delay("15m"), &delay("0s"));
@@ -268,6 +300,10 @@ fn inference_service(class: &str, predictor: &str) -> String {
 
 #[test]
 fn of_kserve() {
+    let only = |warning: &str, meets: &str, near: &str| {
+        told_on("kserve", warning);
+        only(warning, meets, near);
+    };
     let hpa = |predictor: &str| inference_service("hpa", predictor);
     only(
         "KServe raises it to 1",
@@ -303,6 +339,10 @@ fn of_kserve() {
 
 #[test]
 fn of_kserve_with_keda() {
+    let only = |warning: &str, meets: &str, near: &str| {
+        told_on("kserve", warning);
+        only(warning, meets, near);
+    };
     let keda = |rest: &str, type_: &str| {
         inference_service(
             "keda",
@@ -316,7 +356,7 @@ fn of_kserve_with_keda() {
     let averaged = keda("", "AverageValue");
     only("which takes it for an average", &keda("", "Value"), &averaged);
     only("takes an empty answer for 0", &averaged, &inference_service("hpa", "maxReplicas: 2"));
-    only(
+    crate::only(
         "from any count at once when no trigger is active",
         &keda("minReplicas: 0,", "AverageValue"),
         &averaged,

@@ -278,3 +278,26 @@ fn kinds_that_scale_by_other_rules_are_refused() {
         assert!(refused(&text).contains("scales by rules that are not imported"), "{kind}");
     }
 }
+
+#[test]
+fn what_a_document_of_the_same_source_makes_is_passed_over() {
+    let hpa = |owner: &str| {
+        format!(
+            "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: keda-hpa-a, \
+             ownerReferences: [{{apiVersion: keda.sh/v1alpha1, kind: {owner}}}]}}\nspec: {{maxReplicas: 3, \
+             scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: a}}}}\n"
+        )
+    };
+    let scaled_object = trigger("type: redis, metadata: {listName: a}");
+    let told = outcome(&(scaled_object.clone() + &hpa("ScaledObject, name: a")));
+    let why = "`HorizontalPodAutoscaler keda-hpa-a` `ScaledObject a` makes it";
+    assert!(told.contains(why) && !told.contains("strategy: hpa"), "{told}");
+    for owner in [
+        "ScaledObject, name: b",
+        "Deployment, name: a",
+        "HorizontalPodAutoscaler, name: keda-hpa-a",
+    ] {
+        let told = outcome(&(scaled_object.clone() + &hpa(owner)));
+        assert!(told.contains("strategy: hpa"), "{owner}: {told}");
+    }
+}

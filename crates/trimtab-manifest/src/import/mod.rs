@@ -11,6 +11,7 @@ mod keda;
 mod knative;
 mod kserve;
 mod outcome;
+mod owned;
 mod promql;
 mod ray;
 mod text;
@@ -19,6 +20,7 @@ use std::rc::Rc;
 
 use self::block::{Block, Field};
 pub use self::outcome::{Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped};
+use self::owned::Owners;
 use crate::metadata::read_metadata;
 use crate::node::{Node, Value, shortened};
 use crate::read::empty;
@@ -90,8 +92,12 @@ pub fn import_within(source: &Source, limits: &Limits) -> Result<Imported, Manif
     };
     let documents = singles(&documents);
     let defaults = import.knative_defaults(&documents);
+    let owners = Owners::among(&documents);
     for document in &documents {
-        import.document(document, &defaults);
+        match owners.owner_of(document) {
+            Some(owner) => import.skipped.push(owned::skipped(document, &owner)),
+            None => import.document(document, &defaults),
+        }
     }
     if import.problems.is_empty() && import.policies.is_empty() && !broken_off {
         import.nothing();

@@ -33,12 +33,29 @@ pub(in crate::import) fn defects(draft: &mut Draft<'_>, keda: &KedaSpec, known: 
     if keda.fallback.is_some() {
         fallback(draft, keda, known.all_resources);
     }
+    if keda.scaling_modifiers.is_some() {
+        dropped_by_modifiers(draft);
+    }
     let formula = keda.scaling_modifiers.as_ref().map(|modifiers| modifiers.formula.as_str());
     if formula.is_some_and(begins_as_a_float) {
         draft.defect(
             "spec.keda.scalingModifiers.formula",
             "KEDA makes the result of a formula a float unless the formula begins with `float(`: \
              here only the first part is one, and where the result is none it fails at run time",
+        );
+    }
+}
+
+/// Beside its formula KEDA keeps Resource metrics, and no ContainerResource.
+fn dropped_by_modifiers(draft: &mut Draft<'_>) {
+    let metrics = draft.spec.metrics.iter().flatten().enumerate();
+    let dropped = metrics.filter(|(_, metric)| metric.container_resource.is_some());
+    let dropped: Vec<usize> = dropped.map(|(index, _)| index).collect();
+    for index in dropped {
+        draft.defect(
+            &format!("spec.metrics[{index}]"),
+            "with scalingModifiers KEDA's HPA does not get this metric: of CPU and memory only triggers \
+             without a containerName are kept",
         );
     }
 }
