@@ -86,3 +86,8 @@ fn of_keda() {
     let scalers: Vec<&str> = scalers.split('"').skip(1).step_by(2).collect();
     has_every_field("keda", "keda", &scalers);
 }
+
+#[test]
+fn of_ray_serve() {
+    has_every_field("ray", "ray-serve", &[]);
+}

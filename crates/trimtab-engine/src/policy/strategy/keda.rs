@@ -316,14 +316,14 @@ pub(in crate::policy) fn formula_names<'a>(
 /// The HPA that KEDA generates, with the places of its metrics in the policy.
 ///
 /// Its metrics are sorted by their type, those of a type in the order of the triggers. With a formula
-/// the external ones give way to the composite metric, which comes last.
+/// only the resources of whole pods stay, and the composite metric comes last.
 fn generated_hpa(policy: &PolicySpec, spec: &KedaSpec, pause: KedaPause) -> (Policy, Vec<u32>) {
     let given = policy.metrics.as_deref().unwrap_or_default();
     let mut metrics: Vec<(u32, MetricSpec)> = (0..).zip(given.iter().cloned()).collect();
     let after_the_last = u32::try_from(given.len()).unwrap_or(u32::MAX);
     metrics.sort_by(|(_, a), (_, b)| a.type_.cmp(&b.type_));
     if let Some(modifiers) = &spec.scaling_modifiers {
-        metrics.retain(|(_, metric)| metric.external.is_none());
+        metrics.retain(|(_, metric)| metric.resource.is_some());
         let composite = KedaModifiers::from_spec(modifiers, spec, given).metric();
         metrics.push((after_the_last, composite));
     }
