@@ -10,11 +10,12 @@ use trimtab_sim::metrics::{BindError, Bindings};
 use crate::error::CommandError;
 use crate::input::read_source;
 
-/// Without any of one's own: what people run today.
-const EXAMPLES: [(&str, &str); 3] = [
+/// Without any of one's own: what people run today, and trimtab's own strategy.
+const EXAMPLES: [(&str, &str); 4] = [
     ("hpa.yaml", include_str!("../../policies/hpa.yaml")),
     ("hpa-concurrency.yaml", include_str!("../../policies/hpa-concurrency.yaml")),
     ("hpa-gpu-utilization.yaml", include_str!("../../policies/hpa-gpu-utilization.yaml")),
+    ("slo.yaml", include_str!("../../policies/slo.yaml")),
 ];
 
 /// A policy that takes part.

@@ -50,7 +50,7 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_jobs() {
     assert_ne!(one, json(&["--seed", "2"]));
     let document: serde_json::Value = serde_json::from_slice(&one).unwrap();
     assert_eq!(document["comparisons"].as_array().unwrap().len(), 2);
-    assert_eq!(document["comparisons"][0]["runs"].as_array().unwrap().len(), 3);
+    assert_eq!(document["comparisons"][0]["runs"].as_array().unwrap().len(), 4);
     let details = document["settings"]["details"].to_string();
     assert!(details.contains(
         r#"["metrics of hpa-gpu-utilization","DCGM_FI_DEV_GPU_UTIL is gpu_utilization_percent"]"#
@@ -83,7 +83,7 @@ fn the_log_replays() {
     let log = desk.path("log.jsonl.gz");
     backtest(&["--lead-time", "1m,3m", "--log"]).arg(&log).assert().success();
     trimtab(["replay"]).arg(&log).assert().success().stdout_eq(
-        "[..] decisions by 3 policies: all the same\nnote: a decision starts without history 3 \
+        "[..] decisions by 4 policies: all the same\nnote: a decision starts without history 4 \
          times: as many workloads, or restarts\n",
     );
 }
@@ -242,7 +242,7 @@ fn names_that_are_unknown() {
         &["--name", "hpa"],
         "",
         "error: there is no policy `hpa`\n  = help: there is `llm-inference-hpa`, `hpa-concurrency`, \
-         `hpa-gpu-utilization`\n",
+         `hpa-gpu-utilization`, `slo`\n",
     );
     refused(
         &["--metric", "requests_in_flight=requests_flying"],
