@@ -1,6 +1,12 @@
 //! `keda` decides as KEDA's two loops do, written down a second time: for any object, course of
 //! readings, pause, change by another hand and write that fails.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the lint spares tests and not what they call"
+)]
+
 mod oracle;
 
 use proptest::collection::vec;

@@ -179,9 +179,7 @@ impl Keda {
             } else if !error {
                 self.note_active(now);
             }
-        } else if error && fallback.is_some_and(|fallback| fallback.replicas != 0)
-            || error && fallback.is_none()
-        {
+        } else if error && fallback.is_none_or(|fallback| fallback.replicas != 0) {
             // The HPA gets to the fallback's count; without a fallback nothing happens.
         } else if idle.is_some_and(|idle| current > idle) || (current > 0 && min == 0) {
             if !self.object.pause_scale_in && self.has_cooled_down(now) {

@@ -71,10 +71,8 @@ impl<'n> Component<'_, '_, 'n> {
             }
             Mode::Knative => {
                 let mut knobs = defaults.clone();
-                for annotations in [own, of_part] {
-                    if let Some(mut annotations) = annotations {
-                        knobs.annotate(&mut annotations, &mut draft);
-                    }
+                for mut annotations in [own, of_part].into_iter().flatten() {
+                    knobs.annotate(&mut annotations, &mut draft);
                 }
                 by_knative(&mut draft, knobs, extension, &name);
             }
