@@ -41,6 +41,8 @@ fn step(policy: &Policy, valid: bool, state: State, observation: &Observation) -
             let sane = valid && (0..1 << 24).contains(&decision.current_replicas);
             assert!(inside || !sane, "{decision:?}");
         }
+        // An annotation of KEDA's may name a count.
+        Outcome::Paused => assert!(decision.scale_to.is_none_or(|to| to >= 0 || !valid)),
         _ => assert_eq!(decision.scale_to, None),
     }
     if let Some(deadline) = next_deadline(policy, &after, observation) {

@@ -1,14 +1,16 @@
 //! Arbitrary policies, histories and observations for the fuzz targets: valid or not, sane or not.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
+use trimtab_engine::strategy::slo::UnknownRule;
 use trimtab_engine::{
-    BehaviorSpec, ContainerResourceMetricSource, ExternalMetricSource, FallbackBehavior,
+    ApaSpec, BehaviorSpec, ContainerResourceMetricSource, ExternalMetricSource, FallbackBehavior,
     FallbackSpec, FeatureGatesSpec, Finite, HpaSpec, KedaSpec, KedaTriggerSpec, KnativeAggregation,
     KnativeSpec, MetricIdentifier, MetricReading, MetricSpec, MetricTarget, ObjectMetricSource,
     Observation, PodPhase, PodReadings, PodRow, PodTable, PodsMetricSource, Point, PolicySpec,
     RayServeAggregation, RayServeSpec, Readiness, Recommendation, Requests, ResourceMetricSource,
-    Scale, ScaleEvent, ScalingModifiersSpec, ScalingPolicyRule, ScalingRulesSpec, Selector, State,
-    StrategyName, TargetCapacityDirection, Unavailable,
+    Scale, ScaleEvent, ScalingModifiersSpec, ScalingPolicyRule, ScalingRulesSpec, Selector,
+    SloLatencySpec, SloRole, SloSignalSpec, SloSpec, SloUnknownSpec, State, StrategyName,
+    TargetCapacityDirection, Unavailable, WvaAnalyzer, WvaSpec,
 };
 use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
 
@@ -108,33 +110,158 @@ fn number(u: &mut Unstructured<'_>) -> Result<Option<Finite>> {
     Ok(value.and_then(Finite::new))
 }
 
-/// A strategy with its settings. All but the HPA and KEDA get the one External metric that they take,
-/// as a rule.
+/// A strategy with its settings. Where it takes certain metrics only, it gets them, as a rule.
 fn strategy(u: &mut Unstructured<'_>, policy: &mut PolicySpec) -> Result<()> {
-    let names =
-        [StrategyName::Hpa, StrategyName::Keda, StrategyName::Knative, StrategyName::RayServe];
+    let names = [
+        StrategyName::Hpa,
+        StrategyName::Keda,
+        StrategyName::Knative,
+        StrategyName::RayServe,
+        StrategyName::Slo,
+        StrategyName::Wva,
+        StrategyName::Apa,
+    ];
     policy.strategy = *u.choose(&names)?;
     match policy.strategy {
-        StrategyName::Keda => policy.keda = Some(keda(u)?),
-        StrategyName::Knative => policy.knative = Some(knative(u)?),
-        StrategyName::RayServe => policy.ray_serve = Some(ray_serve(u)?),
+        StrategyName::Keda => policy.keda = Some(Box::new(keda(u)?)),
+        StrategyName::Knative => policy.knative = Some(Box::new(knative(u)?)),
+        StrategyName::RayServe => policy.ray_serve = Some(Box::new(ray_serve(u)?)),
+        StrategyName::Slo => policy.slo = Some(Box::new(slo(u)?)),
+        StrategyName::Wva => policy.wva = Some(Box::new(wva(u)?)),
+        StrategyName::Apa => policy.apa = Some(Box::new(apa(u)?)),
         _ => {}
     }
-    let takes_a_total = matches!(policy.strategy, StrategyName::Knative | StrategyName::RayServe);
-    if takes_a_total && u.ratio(7, 8)? {
-        let target = MetricTarget {
-            type_: "AverageValue".into(),
-            average_value: Some(Quantity::from_milli(amount(u)?)),
-            ..MetricTarget::default()
-        };
-        let metric = MetricIdentifier { name: "load".into(), selector: None };
-        policy.metrics = Some(vec![MetricSpec {
-            type_: "External".into(),
-            external: Some(ExternalMetricSource { metric, target }),
-            ..MetricSpec::default()
-        }]);
+    if u.ratio(1, 8)? {
+        return Ok(());
+    }
+    match policy.strategy {
+        StrategyName::Knative | StrategyName::RayServe => {
+            policy.metrics = Some(vec![external(u, "load", "AverageValue")?]);
+        }
+        StrategyName::Slo => policy.metrics = Some(list(u, 4, slo_metric)?),
+        // Its analyzers name what they read.
+        StrategyName::Wva => policy.metrics = None,
+        StrategyName::Apa => {
+            let kinds = ["Resource", "Pods", "External"];
+            policy.metrics = Some(list(u, 2, |u| {
+                let kind = u.choose(&kinds)?;
+                metric_of(u, kind)
+            })?);
+        }
+        _ => {}
     }
     Ok(())
+}
+
+fn external(u: &mut Unstructured<'_>, name: &str, type_: &str) -> Result<MetricSpec> {
+    let quantity = Quantity::from_milli(amount(u)?);
+    let (value, average_value) = match type_ {
+        "Value" => (Some(quantity), None),
+        _ => (None, Some(quantity)),
+    };
+    let target =
+        MetricTarget { type_: type_.into(), value, average_value, ..MetricTarget::default() };
+    let metric = MetricIdentifier { name: name.into(), selector: None };
+    Ok(MetricSpec {
+        type_: "External".into(),
+        external: Some(ExternalMetricSource { metric, target }),
+        ..MetricSpec::default()
+    })
+}
+
+fn slo_metric(u: &mut Unstructured<'_>) -> Result<MetricSpec> {
+    let name = *u.choose(&SLO_METRICS)?;
+    if u.ratio(1, 2)? {
+        let type_ = *u.choose(&["Value", "AverageValue"])?;
+        return external(u, name, type_);
+    }
+    let mut spec = metric_of(u, "Pods")?;
+    if let Some(pods) = &mut spec.pods {
+        pods.metric.name = name.into();
+    }
+    Ok(spec)
+}
+
+const SLO_METRICS: [&str; 4] = ["load", "queue", "latency", "cache"];
+
+fn slo(u: &mut Unstructured<'_>) -> Result<SloSpec> {
+    Ok(SloSpec {
+        lead_time_seconds: option(u, small)?,
+        overdue_after_seconds: option(u, small)?,
+        surge_quantile: option(u, share)?.flatten(),
+        max_surge_percent: number(u)?,
+        scale_to_zero_after_seconds: option(u, small)?,
+        latency: option(u, |u| {
+            Ok(SloLatencySpec {
+                damping: option(u, share)?.flatten(),
+                max_stretch: number(u)?,
+                max_boost_percent: number(u)?,
+                settle_seconds: option(u, small)?,
+                hold_ratio: option(u, share)?.flatten(),
+            })
+        })?,
+        signals: list(u, 4, slo_signal)?,
+    })
+}
+
+fn slo_signal(u: &mut Unstructured<'_>) -> Result<SloSignalSpec> {
+    let roles = [SloRole::Trigger, SloRole::Demand, SloRole::Latency, SloRole::Guard];
+    let rules = [UnknownRule::Hold, UnknownRule::Ignore, UnknownRule::AssumeLimit];
+    let quantity = |u: &mut Unstructured<'_>| amount(u).map(Quantity::from_milli);
+    Ok(SloSignalSpec {
+        metric: u.choose(&SLO_METRICS)?.to_string(),
+        role: *u.choose(&roles)?,
+        release: if u.ratio(1, 4)? { Some(quantity(u)?) } else { None },
+        hard_limit: if u.ratio(1, 4)? { Some(quantity(u)?) } else { None },
+        min_coverage: option(u, share)?.flatten(),
+        max_age_seconds: option(u, small)?,
+        on_unknown: option(u, |u| {
+            Ok(SloUnknownSpec { up: *u.choose(&rules)?, down: *u.choose(&rules)? })
+        })?,
+    })
+}
+
+/// From 0 to 1, as a rule.
+fn share(u: &mut Unstructured<'_>) -> Result<Option<Finite>> {
+    let value = if u.ratio(7, 8)? {
+        f64::from(u.int_in_range(0..=100)?) / 100.0
+    } else {
+        f64::arbitrary(u)?
+    };
+    Ok(Finite::new(value))
+}
+
+fn wva(u: &mut Unstructured<'_>) -> Result<WvaSpec> {
+    let analyzers = [WvaAnalyzer::Percentage, WvaAnalyzer::Token];
+    Ok(WvaSpec {
+        analyzer: option(u, |u| Ok(*u.choose(&analyzers)?))?,
+        kv_cache_threshold: option(u, share)?.flatten(),
+        queue_length_threshold: number(u)?,
+        kv_spare_trigger: option(u, share)?.flatten(),
+        queue_spare_trigger: number(u)?,
+        scale_up_threshold: option(u, share)?.flatten(),
+        scale_down_boundary: option(u, share)?.flatten(),
+        kv_cache_capacity_tokens: option(u, small)?,
+        max_batched_tokens: option(u, small)?,
+        max_sequences: option(u, small)?,
+        scale_to_zero: Option::arbitrary(u)?,
+        retention_period_seconds: option(u, small)?,
+        optimization_interval_seconds: option(u, small)?,
+        ..WvaSpec::default()
+    })
+}
+
+fn apa(u: &mut Unstructured<'_>) -> Result<ApaSpec> {
+    Ok(ApaSpec {
+        scale_up_tolerance: option(u, share)?.flatten(),
+        scale_down_tolerance: option(u, share)?.flatten(),
+        max_scale_up_rate: number(u)?,
+        max_scale_down_rate: number(u)?,
+        scale_up_cooldown_window_seconds: option(u, small)?,
+        scale_down_cooldown_window_seconds: option(u, small)?,
+        observe_window_seconds: option(u, small)?,
+        resync_interval_seconds: option(u, small)?,
+    })
 }
 
 fn keda(u: &mut Unstructured<'_>) -> Result<KedaSpec> {
@@ -153,7 +280,8 @@ fn keda(u: &mut Unstructured<'_>) -> Result<KedaSpec> {
         idle_replica_count: if u.ratio(1, 4)? { Some(small(u)?) } else { None },
         triggers: list(u, 3, |u| {
             let name = option(u, |u| Ok(u.choose(&["a", "b", "c"])?.to_string()))?;
-            Ok(KedaTriggerSpec { name, activation_threshold: number(u)? })
+            let use_cached_metrics = option(u, |u| u.ratio(1, 2))?;
+            Ok(KedaTriggerSpec { name, activation_threshold: number(u)?, use_cached_metrics })
         })?,
         fallback: option(u, |u| {
             let (failure_threshold, replicas) = (small(u)?, small(u)?);
@@ -238,6 +366,12 @@ fn rules(u: &mut Unstructured<'_>) -> Result<ScalingRulesSpec> {
 }
 
 fn metric(u: &mut Unstructured<'_>) -> Result<MetricSpec> {
+    let kinds = ["Resource", "ContainerResource", "Pods", "Object", "External", "?"];
+    let kind = *u.choose(&kinds)?;
+    metric_of(u, kind)
+}
+
+fn metric_of(u: &mut Unstructured<'_>, kind: &str) -> Result<MetricSpec> {
     let quantity = |u: &mut Unstructured<'_>| amount(u).map(Quantity::from_milli);
     let target = MetricTarget {
         type_: u.choose(&["Utilization", "Value", "AverageValue", ""])?.to_string(),
@@ -247,8 +381,7 @@ fn metric(u: &mut Unstructured<'_>) -> Result<MetricSpec> {
     };
     let metric = MetricIdentifier { name: "m".into(), selector: None };
     let name = u.choose(&["cpu", "memory"])?.to_string();
-    let kinds = ["Resource", "ContainerResource", "Pods", "Object", "External", "?"];
-    let mut spec = MetricSpec { type_: u.choose(&kinds)?.to_string(), ..MetricSpec::default() };
+    let mut spec = MetricSpec { type_: kind.into(), ..MetricSpec::default() };
     match spec.type_.as_str() {
         "Resource" => spec.resource = Some(ResourceMetricSource { name, target }),
         "ContainerResource" => {
@@ -295,7 +428,7 @@ fn observation(u: &mut Unstructured<'_>) -> Result<Observation> {
         scale: option(u, |u| Ok(Scale { spec_replicas: small(u)?, status_replicas: small(u)? }))?,
         selector: *u.choose(&selectors)?,
         pods,
-        readings: list(u, 3, reading)?,
+        readings: list(u, 8, reading)?,
     })
 }
 

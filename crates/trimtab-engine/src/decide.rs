@@ -150,6 +150,7 @@ fn by_keda<R: Recorder>(
         execution @ (Execution::NotDue | Execution::Leaves(_)) => match tick.metrics(trace) {
             None => Verdict::left(execution, current),
             Some(answers) => {
+                state.seed(&settings.generated, current, observation.now);
                 let generated = Generated { places: &settings.places, answers: &answers };
                 let seen = Sight::generated(observation, generated);
                 let verdict = by_hpa(&settings.generated, state, seen, scale, trace);
@@ -355,7 +356,9 @@ fn sense<R: Recorder>(
     };
     state.status.conditions.set(able, true, ConditionReason::SucceededGetScale, now);
     state.status.current_replicas = scale.spec_replicas;
-    state.seed(policy.hpa_policy(), scale.spec_replicas, now);
+    if !matches!(policy.strategy(), Strategy::Keda(_)) {
+        state.seed(policy, scale.spec_replicas, now); // KEDA's HPA begins when it first looks
+    }
     Some(scale)
 }
 

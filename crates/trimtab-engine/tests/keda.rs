@@ -124,6 +124,14 @@ fn from_zero_to_many_and_back() {
     assert_snapshot!("asleep", run.at(450, Some(0.0)).explain());
 }
 
+/// Its windows begin there, with the count of then: not with the 0 before the executor's step.
+#[test]
+fn the_hpa_begins_when_it_first_looks() {
+    let window = json!({"scaleUp": {"stabilizationWindowSeconds": 60}});
+    let mut run = Run::new(queue(json!({}), json!({"behavior": window})), 0);
+    assert_eq!(run.counts(0, 90, Some(12.0)), [1, 1, 1, 1, 1, 3]);
+}
+
 /// The metrics of the pods are gone with the last pod: with nothing else the executor never goes there.
 #[test]
 fn by_the_pods_alone_it_never_goes_to_zero() {

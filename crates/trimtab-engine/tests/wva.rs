@@ -1,11 +1,6 @@
 //! WVA through the whole decision: what is published, what the HPA makes of it, and the laws.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may fail by panic"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail by panic")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -12,13 +12,18 @@
 )]
 
 mod hpa;
+mod keda;
+#[path = "../../../trimtab-engine/tests/keda_oracle/oracle.rs"]
+#[expect(dead_code, reason = "no manifest here has all that KEDA has")]
+mod keda_oracle;
 mod knative;
+mod ray_serve;
 
 use std::path::Path;
 
 use trimtab_engine::{DecisionRecord, ObservationRecord};
 use trimtab_manifest::{ImportedPolicy, Source, import};
-use trimtab_sim::cluster::Delay;
+use trimtab_sim::cluster::{Delay, Metrics};
 use trimtab_sim::metrics::Bindings;
 use trimtab_sim::{
     Candidate, ClusterSpec, Moment, Plan, Request, Requests, ServiceProfile, Site, Workload,
@@ -42,7 +47,12 @@ struct Case<'a> {
 
 /// That the imported policy decides, step by step, what the peer decides.
 fn follow(case: &Case<'_>, peer: &mut dyn Peer) {
-    let records = backtest(case);
+    follow_where_scrapes_are_lost(0.0, case, peer);
+}
+
+/// The same where a scrape is lost with this chance.
+fn follow_where_scrapes_are_lost(chance: f64, case: &Case<'_>, peer: &mut dyn Peer) {
+    let records = backtest(case, chance);
     for (step, record) in records.iter().enumerate() {
         let expected = peer.step(&record.observation);
         let decided = record.decision.desired_replicas;
@@ -52,12 +62,17 @@ fn follow(case: &Case<'_>, peer: &mut dyn Peer) {
             case.manifest, record.observation.time
         );
     }
+    let failed = |record: &DecisionRecord| {
+        record.observation.readings.iter().any(|reading| reading.unavailable.is_some())
+    };
+    let failed = records.iter().filter(|record| failed(record)).count();
+    assert!(chance == 0.0 || failed >= 10, "{}: only {failed} failed reads", case.manifest);
     let counts = records.iter().map(|record| record.decision.desired_replicas);
     let reached = (counts.clone().min().unwrap(), counts.max().unwrap());
     assert_eq!(reached, case.reaches, "{}: {} decisions", case.manifest, records.len());
 }
 
-fn backtest(case: &Case<'_>) -> Vec<DecisionRecord> {
+fn backtest(case: &Case<'_>, lost_scrapes: f64) -> Vec<DecisionRecord> {
     let policy = imported(case).policy;
     let pairs =
         case.metrics.iter().map(|(metric, signal)| (metric.to_string(), signal.to_string()));
@@ -65,7 +80,7 @@ fn backtest(case: &Case<'_>) -> Vec<DecisionRecord> {
     let candidate =
         Candidate { name: case.policy.to_owned(), tuning: Default::default(), policy, bindings };
     let mut records = Vec::new();
-    plan()
+    plan(lost_scrapes)
         .record(&candidate, &mut |record| {
             records.push(record.clone());
             Ok(())
@@ -84,9 +99,11 @@ fn imported(case: &Case<'_>) -> ImportedPolicy {
 }
 
 /// Two bursts with an hour between them, on replicas that take a minute and a half to start.
-fn plan() -> Plan {
+fn plan(lost_scrapes: f64) -> Plan {
     let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
-    let cluster = ClusterSpec::default().check(&profile).unwrap();
+    let metrics = Metrics { loss_probability: lost_scrapes, ..Metrics::default() };
+    let spec = ClusterSpec { metrics, ..ClusterSpec::default() };
+    let cluster = spec.check(&profile).unwrap();
     let cluster = cluster.with_lead_time(Delay::fixed(90.0).unwrap());
     Plan {
         profile,
