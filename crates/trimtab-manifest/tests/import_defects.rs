@@ -367,3 +367,19 @@ fn of_kserve_with_keda() {
         &averaged,
     );
 }
+
+#[test]
+fn of_kserves_annotations() {
+    let service = |annotation: &str| {
+        format!(
+            "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata:\n  name: a\n  \
+             annotations:\n    serving.kserve.io/deploymentMode: Standard\n    {annotation}\nspec:\n  \
+             predictor: {{minReplicas: 1, maxReplicas: 3, model: {{}}}}\n"
+        )
+    };
+    let near = service("serving.kserve.io/autoscalerClass: hpa");
+    for key in ["metric", "targetUtilizationPercentage"] {
+        let meets = service(&format!("serving.kserve.io/{key}: \"75\""));
+        only("KServe no longer reads this annotation", &meets, &near);
+    }
+}

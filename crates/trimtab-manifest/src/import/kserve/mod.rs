@@ -63,6 +63,11 @@ impl<'n> Component<'_, '_, 'n> {
         let Some(mode) = mode else {
             return self.import.problems.append(&mut draft.problems);
         };
+        if matches!(mode, Mode::Hpa | Mode::Keda) {
+            for annotations in [own.as_ref(), of_part.as_ref()].into_iter().flatten() {
+                note_annotations(annotations, &mut draft);
+            }
+        }
         match mode {
             Mode::Nobody(why) => {
                 self.import.problems.append(&mut draft.problems);
@@ -92,6 +97,23 @@ impl<'n> Component<'_, '_, 'n> {
         match own.and_then(|field| field.text()).filter(|own| !own.is_empty()) {
             Some(own) => format!("{}-{own}-{}", self.metadata.name, self.part),
             None => format!("{}-{}", self.metadata.name, self.part),
+        }
+    }
+}
+
+/// Annotations that say nothing to KServe's own autoscalers, and those that once did.
+fn note_annotations<'n>(annotations: &Block<'n>, draft: &mut Draft<'n>) {
+    for (key, field) in annotations.all() {
+        match key.strip_prefix("serving.kserve.io/") {
+            Some("metric" | "metrics" | "targetUtilizationPercentage") => {
+                let message = "KServe no longer reads this annotation: `scaleMetric` and `scaleTarget` \
+                               of the component count";
+                draft.defect_of(&field, "spec", message);
+            }
+            None if key.starts_with("autoscaling.knative.dev/") => {
+                draft.no_counterpart(&field, "spec", "it does not count in this mode");
+            }
+            _ => {}
         }
     }
 }
