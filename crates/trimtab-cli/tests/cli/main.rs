@@ -21,6 +21,8 @@ mod help;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod presets;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod sweep;
