@@ -27,10 +27,14 @@ const FORMULAS: [(&str, Formula); 6] = [
     ("a + b", |it| Some(Some(it[0]? + it[1]?))),
     ("a ?? b", |it| Some(it[0].or(it[1]))),
     ("(a ?? 3) + (b ?? 4)", |it| Some(Some(it[0].unwrap_or(3.0) + it[1].unwrap_or(4.0)))),
-    ("max(a, b * 2)", |it| Some(Some(it[0]?.max(it[1]? * 2.0)))),
+    ("max(a, b * 2)", |it| Some(Some(larger(it[0]?, it[1]? * 2.0)))),
     ("a > 5 ? a : b * 2", |it| Some(Some(if it[0]? > 5.0 { it[0]? } else { it[1]? * 2.0 }))),
     ("a / 4 - b", |it| Some(Some(it[0]? / 4.0 - it[1]?))),
 ];
+
+fn larger(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
 
 const EXTERNAL: [&str; 3] = ["a", "b", "c"];
 
