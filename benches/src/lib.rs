@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod fleet;
+pub mod strategies;
 
 use trimtab_engine::{
     MetricReading, Observation, ObservationRecord, PodReadings, PodRow, Policy, PolicySpec,

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::time::{Duration, Instant};
 
+use trimtab_benches::strategies::{Case, SLO, cases};
 use trimtab_benches::{
     MIXED, NOW, SIMPLE, eventful_state, mixed_observation, mixed_record, policy, simple_observation,
 };
@@ -59,8 +60,60 @@ fn main() -> io::Result<()> {
         normalizing * 1e9,
         GO_NORMALIZE_MICROS
     )?;
-    million(&mut out)?;
+    by_strategy(&mut out)?;
+    writeln!(out)?;
+    million(&mut out, "simple", SIMPLE)?;
+    million(&mut out, "`slo`", SLO)?;
     state_sizes(&mut out)
+}
+
+/// Every strategy on a changing load, once its windows have filled.
+fn by_strategy(out: &mut impl Write) -> io::Result<()> {
+    const TICKS: i64 = 2_000;
+    writeln!(out, "\none decision of each strategy, ten replicas, a changing load\n")?;
+    writeln!(out, "| strategy | reads | untraced | traced | state |")?;
+    writeln!(out, "| --- | --- | ---: | ---: | ---: |")?;
+    for case in cases() {
+        let (mut state, mut largest) = (State::for_policy(&case.policy), 0);
+        for tick in 0..TICKS {
+            let (decision, after) = decide(&case.policy, state, &case.observation(tick));
+            state = settle(&case.policy, after, &decision, ScaleUpdate::Applied);
+            largest = largest.max(state.size_in_bytes());
+        }
+        let seen: Vec<Observation> =
+            (TICKS..3 * TICKS).map(|tick| case.observation(tick)).collect();
+        let untraced = time_course(&case, &state, &seen, decide);
+        let traced = time_course(&case, &state, &seen, decide_traced);
+        let Case { name, reads, .. } = case;
+        writeln!(
+            out,
+            "| {name} | {reads} | {:.0} ns | {:.0} ns | {largest} bytes |",
+            untraced * 1e9,
+            traced * 1e9
+        )?;
+    }
+    Ok(())
+}
+
+/// Seconds per decision over a course, the best of five.
+fn time_course(
+    case: &Case,
+    state: &State,
+    seen: &[Observation],
+    decide: fn(&Policy, State, &Observation) -> (Decision, State),
+) -> f64 {
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let mut state = state.clone();
+        let start = Instant::now();
+        for observation in seen {
+            let (decision, after) = decide(&case.policy, state, black_box(observation));
+            black_box(decision);
+            state = after;
+        }
+        best = best.min(start.elapsed());
+    }
+    best.as_secs_f64() / seen.len() as f64
 }
 
 /// Seconds per call, the best of five rounds: noise only ever adds.
@@ -122,30 +175,32 @@ fn as_it_was(mut state: State) -> State {
     state
 }
 
-fn million(out: &mut impl Write) -> io::Result<()> {
+fn million(out: &mut impl Write, name: &str, text: &str) -> io::Result<()> {
     const WORKLOADS: usize = 1_000_000;
-    let policy = policy(SIMPLE);
+    let policy = policy(text);
     let mut states: Vec<State> = (0..WORKLOADS).map(|_| State::for_policy(&policy)).collect();
     let mut best = Duration::MAX;
-    for tick in 0..40_i64 {
+    let ticks = if text == SLO { 160 } else { 40 }; // so long until what it remembers is all there
+    for tick in 0..ticks {
         let mut observation = simple_observation(NOW + 15 * tick, 5, 36);
+        observation.readings.resize(policy.metrics().len(), MetricReading::Totals(vec![500]));
         let start = Instant::now();
         for (index, state) in states.iter_mut().enumerate() {
-            if let [MetricReading::Totals(values)] = observation.readings.as_mut_slice() {
-                values.fill(36_000 + (index as i64 & 0xfff));
+            if let Some(MetricReading::Totals(values)) = observation.readings.first_mut() {
+                values.fill(36_000 + ((index as i64 + 7919 * tick) & 0xfff));
             }
             let (decision, after) = decide(&policy, mem::take(state), &observation);
             *state = after;
             black_box(decision);
         }
-        if tick >= 25 {
+        if tick >= ticks - 15 {
             best = best.min(start.elapsed());
         }
     }
     let bytes: usize = states.iter().map(State::size_in_bytes).sum();
     writeln!(
         out,
-        "\na tick over 1,000,000 simple workloads: {:.2} s on one core, {} bytes of state each",
+        "a tick over 1,000,000 {name} workloads: {:.2} s on one core, {} bytes of state each",
         best.as_secs_f64(),
         bytes / WORKLOADS
     )

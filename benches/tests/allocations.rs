@@ -1,5 +1,6 @@
 //! Without a trace, a decision allocates nothing once the windows have filled.
 
+use trimtab_benches::strategies::cases;
 use trimtab_benches::{MIXED, NOW, SIMPLE, mixed_observation, policy, simple_observation};
 use trimtab_engine::{Autoscaler, MetricReading, Scale, ScaleUpdate};
 use trimtab_metric::Timestamp;
@@ -44,4 +45,23 @@ fn a_simple_workload_allocates_once() {
         allocations.push(info.count_total);
     }
     assert_eq!(allocations.iter().sum::<u64>(), 1, "the window, at the first decision");
+}
+
+/// KEDA's metrics server makes a list of answers, and one of values for the formula.
+#[test]
+fn every_strategy_but_keda_allocates_nothing() {
+    for case in cases() {
+        let mut autoscaler = Autoscaler::new(case.policy.clone());
+        let mut allocated = 0;
+        for tick in 0..4_000 {
+            let observation = case.observation(tick);
+            let info = allocation_counter::measure(|| {
+                let decision = autoscaler.decide(&observation);
+                autoscaler.settle(&decision, ScaleUpdate::Applied);
+            });
+            allocated = if tick < 2_000 { 0 } else { allocated + info.count_total };
+        }
+        let is_keda = case.name.starts_with("keda");
+        assert_eq!(allocated > 0, is_keda, "{}: {allocated}", case.name);
+    }
 }

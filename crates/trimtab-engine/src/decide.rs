@@ -24,7 +24,7 @@ use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 ///
 /// Pure: the same policy, state and observation give the same decision and state, bit for bit, on
 /// every platform. It reads no clock and does no I/O, and once the windows of `state` have filled it
-/// allocates nothing, unless it adds up series for `rayServe`.
+/// allocates nothing, unless it adds up series for `rayServe` or makes answers for the HPA of `keda`.
 ///
 /// Carry out [`Decision::scale_to`], then tell [`settle`](crate::settle) what became of it: the rate
 /// limits count changes that were carried out, not wishes.
@@ -356,8 +356,15 @@ fn sense<R: Recorder>(
     };
     state.status.conditions.set(able, true, ConditionReason::SucceededGetScale, now);
     state.status.current_replicas = scale.spec_replicas;
-    if !matches!(policy.strategy(), Strategy::Keda(_)) {
-        state.seed(policy, scale.spec_replicas, now); // KEDA's HPA begins when it first looks
+    let stabilizes = match policy.strategy() {
+        Strategy::Keda(_) => false, // its HPA begins when it first looks
+        Strategy::Knative(_) | Strategy::RayServe(_) | Strategy::Apa(_) => {
+            policy.behavior().is_some()
+        }
+        Strategy::Hpa | Strategy::Slo(_) | Strategy::Wva(_) => true,
+    };
+    if stabilizes {
+        state.seed(policy, scale.spec_replicas, now);
     }
     Some(scale)
 }

@@ -197,6 +197,23 @@ fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) ->
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
+/// A strategy that asks for no stage behind its sizing has no room for what those remember, which for Ray
+/// Serve's ten decisions a second would be 48 kB.
+#[test]
+fn windows_that_nobody_asked_for_take_no_room() {
+    for strategy in ["knative", "rayServe", "apa"] {
+        for (behavior, kept) in [(false, false), (true, true)] {
+            let policy = Policy::from_stored(spec(strategy, "", (1, 20), 8, behavior));
+            let observation = Observation {
+                readings: vec![trimtab_engine::MetricReading::Total(24_000)],
+                ..Observation::new(START, trimtab_engine::Scale::steady(2))
+            };
+            let (_, state) = decide(&policy, State::for_policy(&policy), &observation);
+            assert_eq!(state.recommendations.is_some(), kept, "{strategy}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

@@ -51,9 +51,13 @@ impl Buckets {
     /// Empty buckets for a window of so many seconds, 1 to [`Buckets::MOST_SECONDS`]; what is out of
     /// that range is brought into it.
     pub fn new(seconds: u16) -> Self {
-        let length = usize::from(seconds.clamp(1, Self::MOST_SECONDS));
+        let length = Self::length(seconds);
         let zero = Finite::default();
         Self { values: vec![zero; length], total: zero, first_second: None, last_second: None }
+    }
+
+    fn length(seconds: u16) -> usize {
+        usize::from(seconds.clamp(1, Self::MOST_SECONDS))
     }
 
     /// Adds a value to the bucket of its second. One that is a window older than the newest is
@@ -88,10 +92,10 @@ impl Buckets {
     /// Changes the length of the window. What was recorded stays where the new window has room for
     /// it, unless it is older than the old one.
     pub fn resize(&mut self, seconds: u16, now: Timestamp) {
-        let mut resized = Self::new(seconds);
-        if resized.values.len() == self.values.len() {
+        if Self::length(seconds) == self.values.len() {
             return;
         }
+        let mut resized = Self::new(seconds);
         if let Some(last) = self.last_second.filter(|_| !self.is_empty(now)) {
             let mut total = 0.0;
             for back in 0..self.window().min(resized.window()) {
