@@ -1,0 +1,56 @@
+//! What a strategy's answer passes through: windows, rate limits, bounds.
+
+use trimtab_metric::Timestamp;
+
+use crate::bound::bound;
+use crate::condition::{ConditionReason, ConditionType};
+use crate::limit::limit;
+use crate::policy::Policy;
+use crate::stabilize::stabilize;
+use crate::state::State;
+use crate::trace::{Recorder, Untraced};
+
+/// Applies the stages behind the sizing to a count that the caller wants for reasons of its own:
+/// stabilization windows, rate limits and bounds, as the policy has them.
+///
+/// `current` is the present count, within the bounds or 0; `desired` is 0 or more. Returns the count
+/// that comes out, and the state with the recommendation and the conditions.
+///
+/// ```
+/// use trimtab_engine::{Policy, PolicySpec, State, normalize};
+/// use trimtab_metric::Timestamp;
+///
+/// let policy = Policy::from_stored(PolicySpec { max_replicas: 100, ..PolicySpec::default() });
+/// let (replicas, _) =
+///     normalize(&policy, State::for_policy(&policy), 3, 50, Timestamp::from_secs(0));
+/// assert_eq!(replicas, 6); // without `behavior`, at most twice as many at once
+/// ```
+pub fn normalize(
+    policy: &Policy,
+    mut state: State,
+    current: i32,
+    desired: i32,
+    now: Timestamp,
+) -> (i32, State) {
+    state.seed(policy, current, now);
+    let replicas = envelope(policy, &mut state, current, desired, now, &mut Untraced);
+    (replicas, state)
+}
+
+/// Stages 4, 5 and 7, and the condition that says whether one of them cut the count.
+pub(crate) fn envelope<R: Recorder>(
+    policy: &Policy,
+    state: &mut State,
+    current: i32,
+    desired: i32,
+    now: Timestamp,
+    trace: &mut R,
+) -> i32 {
+    let stabilized = stabilize(policy, state, current, desired, now, trace);
+    let limited = limit(policy, state, current, stabilized, now, trace);
+    let bounded = bound(policy, current, limited, trace);
+    let limited = bounded.replicas != stabilized;
+    let reason = bounded.cut.unwrap_or(ConditionReason::DesiredWithinRange);
+    state.status.conditions.set(ConditionType::ScalingLimited, limited, reason, now);
+    bounded.replicas
+}
