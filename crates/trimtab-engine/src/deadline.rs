@@ -5,7 +5,7 @@ use trimtab_metric::Timestamp;
 use crate::observation::{Observation, Startup};
 use crate::policy::{MetricSource, Policy, Strategy};
 use crate::state::State;
-use crate::{limit, stabilize};
+use crate::{hold, limit, stabilize};
 
 /// The first moment after the observation at which the same observation could be answered
 /// differently, only because time has passed; `None` if there is none.
@@ -51,6 +51,7 @@ pub fn next_deadline(
         limit::next_deadline(policy.hpa_policy(), state, now),
         pods_grow_up(policy, observation),
         next_tick(policy, now),
+        hold::next_deadline(policy, now),
     ]
     .into_iter()
     .flatten()

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::condition::{ConditionReason, ConditionType};
 use crate::course::{Course, Verdict};
 use crate::decision::{Decision, Outcome};
+use crate::hold::hold;
 use crate::observation::{Observation, Scale};
 use crate::policy::{Policy, Strategy};
 use crate::state::State;
@@ -65,6 +66,7 @@ fn run<R: Recorder>(
     };
     let course = Course { policy, state: &mut state, observation, scale, trace };
     let verdict = course.run();
+    let verdict = hold(policy, &mut state, observation.now, verdict, trace);
     conclude(state, observation, verdict)
 }
 

@@ -77,6 +77,8 @@ pub enum ScaleReason {
     MetricAbove,
     /// All metrics are below their targets.
     AllMetricsBelow,
+    /// The policy sets it by hand.
+    Override,
     /// The metrics want no change.
     None,
     /// The count to begin with: `initialReplicas` of `rayServe`.

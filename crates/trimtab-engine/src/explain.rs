@@ -86,6 +86,7 @@ fn reason(decision: &Decision, wanted: i32) -> String {
         ScaleReason::AllMetricsBelow | ScaleReason::None if wanted > decision.current_replicas => {
             "a recommendation of before still counts".to_string()
         }
+        ScaleReason::Override => "it is set by hand".to_string(),
         ScaleReason::Initial => "it begins with `initialReplicas`".to_string(),
         ScaleReason::AboveMax => "there are more than `maxReplicas`".to_string(),
         ScaleReason::BelowMin => "there are fewer than `minReplicas`".to_string(),
@@ -227,6 +228,11 @@ fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
         }
         Rule::ScaleUpLimit { limit } => format!("at most {limit} in one step"),
         Rule::Unlimited => "no rate limit in the way".to_string(),
+        Rule::Override { until } => format!("set by hand until {until}"),
+        Rule::DirectionPaused { direction: Direction::Up } => "the way up is paused".to_string(),
+        Rule::DirectionPaused { direction: Direction::Down } => {
+            "the way down is paused".to_string()
+        }
         Rule::MinReplicas => "minReplicas".to_string(),
         Rule::MaxReplicas => "maxReplicas".to_string(),
         Rule::WithinBounds => "within the bounds".to_string(),

@@ -16,6 +16,7 @@ mod envelope;
 mod event;
 mod explain;
 mod float;
+mod hold;
 mod limit;
 mod observation;
 mod policy;
@@ -49,11 +50,12 @@ pub use policy::{
     KedaModifiers, KedaPause, KedaSettings, KedaSpec, KedaTrigger, KedaTriggerSpec,
     KnativeAggregation, KnativeSettings, KnativeSpec, LabelSelector, LabelSelectorRequirement,
     Metric, MetricIdentifier, MetricSource, MetricSpec, MetricTarget, ObjectMetricSource,
-    PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind, RayServeAggregation,
-    RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling, ScalingModifiersSpec,
-    ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy, SloLatencySpec, SloRole,
-    SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec, Strategy, StrategyName, Target,
-    TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
+    OverrideSpec, PauseSpec, PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind,
+    RayServeAggregation, RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling,
+    ScalingModifiersSpec, ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy,
+    SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
+    Strategy, StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings,
+    WvaSignals, WvaSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};

@@ -125,6 +125,16 @@ pub enum Rule {
     MaxReplicas,
     /// The count is within the bounds.
     WithinBounds,
+    /// The count is set by hand.
+    Override {
+        /// Until then.
+        until: Timestamp,
+    },
+    /// The way is paused.
+    DirectionPaused {
+        /// Which.
+        direction: Direction,
+    },
     /// A step of `strategy: keda`.
     Keda(KedaStep),
     /// A step of `strategy: knative`.

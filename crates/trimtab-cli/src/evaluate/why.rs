@@ -10,6 +10,7 @@ pub(super) fn why(decision: &Decision) -> String {
     let steps = decision.trace.as_deref().unwrap_or_default();
     let mut words = Vec::new();
     match decision.reason {
+        ScaleReason::Override => words.push(String::from("set by hand")),
         ScaleReason::Initial => words.push(String::from("initialReplicas")),
         ScaleReason::AboveMax => words.push(String::from("more than maxReplicas")),
         ScaleReason::BelowMin if decision.metric.is_none() => {

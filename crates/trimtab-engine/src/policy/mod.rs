@@ -16,8 +16,8 @@ pub use metric::{Metric, MetricSource, Target};
 pub use spec::{
     BehaviorSpec, ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
     FeatureGatesSpec, HpaSpec, LabelSelector, LabelSelectorRequirement, MetricIdentifier,
-    MetricSpec, MetricTarget, ObjectMetricSource, PodsMetricSource, PolicySpec,
-    ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec,
+    MetricSpec, MetricTarget, ObjectMetricSource, OverrideSpec, PauseSpec, PodsMetricSource,
+    PolicySpec, ResourceMetricSource, ScalingPolicyRule, ScalingRulesSpec,
 };
 pub use strategy::{
     ApaSettings, ApaSpec, FallbackBehavior, FallbackSpec, KedaModifiers, KedaPause, KedaSettings,

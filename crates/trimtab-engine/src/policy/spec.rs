@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
-use trimtab_metric::Quantity;
+use trimtab_metric::{Quantity, Timestamp};
 
 use super::{ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, SloSpec, StrategyName, WvaSpec};
 
@@ -63,6 +63,12 @@ pub struct PolicySpec {
     /// older path with a fixed rate limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behavior: Option<BehaviorSpec>,
+    /// Ways in which the count does not move, whatever the strategy wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<PauseSpec>,
+    /// A count that is set by hand, for some time.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub manual_override: Option<OverrideSpec>,
     /// What a cluster sets for all its HorizontalPodAutoscalers by flags and feature gates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hpa: Option<HpaSpec>,
@@ -96,6 +102,8 @@ impl Hash for PolicySpec {
             max_replicas,
             metrics,
             behavior,
+            pause,
+            manual_override,
             hpa,
             keda,
             knative,
@@ -109,6 +117,8 @@ impl Hash for PolicySpec {
         if *strategy != StrategyName::Hpa {
             strategy.as_str().hash(hasher);
         }
+        pause.iter().for_each(|pause| pause.hash(hasher));
+        manual_override.iter().for_each(|given| given.hash(hasher));
         keda.iter().for_each(|keda| keda.hash(hasher));
         knative.iter().for_each(|knative| knative.hash(hasher));
         ray_serve.iter().for_each(|ray_serve| ray_serve.hash(hasher));
@@ -116,6 +126,34 @@ impl Hash for PolicySpec {
         wva.iter().for_each(|wva| wva.hash(hasher));
         apa.iter().for_each(|apa| apa.hash(hasher));
     }
+}
+
+/// Ways in which the count does not move. The bounds count as before: a pause of scaling down also keeps
+/// a count that is above `maxReplicas`.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PauseSpec {
+    /// It does not rise. Default false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub scale_up: bool,
+    /// It does not fall. Default false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub scale_down: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// A count that is set by hand, for some time; windows, rate limits and `minReplicas` do not hold it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OverrideSpec {
+    /// The count, from 0 to `maxReplicas`.
+    pub replicas: i32,
+    /// From then on the strategy decides again.
+    pub until: Timestamp,
 }
 
 /// A reference to one object by API version, kind and name.

@@ -106,7 +106,7 @@ impl Step {
                 ScaleReason::MetricAbove => "metric_above",
                 ScaleReason::AllMetricsBelow => "all_metrics_below",
                 ScaleReason::None => "empty",
-                ScaleReason::Initial => "initial", // never of an HPA
+                ScaleReason::Initial | ScaleReason::Override => "other", // never of an HPA
             }
             .to_owned()
         });

@@ -75,6 +75,15 @@ pub(super) fn validate(spec: &PolicySpec) -> Vec<FieldError> {
     if let Some(given) = &spec.hpa {
         hpa(given, &mut errors);
     }
+    if let Some(given) = spec.manual_override
+        && (given.replicas < 0 || (spec.max_replicas > 0 && given.replicas > spec.max_replicas))
+    {
+        let detail = format!(
+            "is {} and has to be from 0 to `maxReplicas`, {}",
+            given.replicas, spec.max_replicas
+        );
+        errors.invalid(String::from("spec.override.replicas"), detail);
+    }
     strategy::strategy(spec, &mut errors);
     errors.0
 }
