@@ -226,8 +226,8 @@ impl Sizing<'_> {
             }
             return;
         }
+        let grown = self.memory.surge.spare(need.low, settings.surge_quantile);
         self.memory.surge.note(self.observation.now, need.low, settings.lead_time);
-        let grown = self.memory.surge.quantile(settings.surge_quantile);
         let surge = fmin(grown, settings.max_surge * need.low);
         let whole = |replicas: f64| count(ceil(replicas + surge - ROUNDING));
         let asked = Want { at_least: whole(need.low), at_most: whole(need.high).max(hold) };

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use libm::{ceil, fmax};
+use libm::{ceil, fmax, fmin};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Span, Timestamp};
 
@@ -12,6 +12,10 @@ use crate::policy::Finite;
 const MOST_GROWTHS: usize = 96;
 /// How often within a lead time the need is noted.
 const PER_LEAD_TIME: i64 = 8;
+/// Needs of at least this share of the peak are near it.
+const NEAR_PEAK: f64 = 0.9;
+/// Fewer needs near the peak than these, and they say nothing: a lead time's worth.
+const FEWEST_AT_PEAK: usize = 8;
 
 /// What the need grew by within a lead time, lately.
 ///
@@ -19,6 +23,9 @@ const PER_LEAD_TIME: i64 = 8;
 /// growth, 0 if nothing exceeds it. A quantile of the growths is what has to be there beside the
 /// present need, if that quantile of all lead times shall pass without a lack: the newsvendor's
 /// answer, where the quantile is the cost of a lack over the cost of a lack and of a spare together.
+///
+/// A load that comes and goes grows from its low and not from its peak: what grew from the peak counts
+/// beyond the peak, and what grew from anywhere counts up to it.
 ///
 /// It holds at most 96 growths and 8 needs.
 ///
@@ -29,11 +36,12 @@ const PER_LEAD_TIME: i64 = 8;
 /// let lead_time = Span::from_secs(80);
 /// let mut surge = Surge::default();
 /// for tick in 0..100 {
-///     let need = if tick % 10 == 9 { 6.0 } else { 4.0 };
+///     let need = if tick / 10 % 2 == 1 { 6.0 } else { 4.0 };
 ///     surge.note(Timestamp::from_secs(tick * 10), need, lead_time);
 /// }
 /// assert_eq!(surge.quantile(0.9), 2.0);
-/// assert_eq!(surge.quantile(0.05), 0.0);
+/// assert_eq!(surge.spare(4.0, 0.9), 2.0);
+/// assert_eq!(surge.spare(6.0, 0.9), 0.0); // nothing ever grew from there
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -43,7 +51,15 @@ pub struct Surge {
     open: Vec<OpenNeed>,
     /// What needs grew by, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    growths: Vec<Finite>,
+    growths: Vec<Growth>,
+}
+
+/// What a need grew by.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Growth {
+    from: Finite,
+    by: Finite,
 }
 
 /// A need that is followed.
@@ -71,8 +87,8 @@ impl Surge {
             if self.growths.len() >= MOST_GROWTHS {
                 self.growths.remove(0);
             }
-            let growth = Finite::new(open.largest.get() - open.need.get());
-            self.growths.push(growth.unwrap_or_default());
+            let by = Finite::new(open.largest.get() - open.need.get()).unwrap_or_default();
+            self.growths.push(Growth { from: open.need, by });
         }
         let spacing = Span::from_millis((lead_time.as_millis() / PER_LEAD_TIME).max(1));
         if self.open.last().is_none_or(|last| last.at.saturating_add(spacing) <= now) {
@@ -80,19 +96,32 @@ impl Surge {
         }
     }
 
+    /// What has to be there beside the present need, which is not noted yet: the growth of that
+    /// quantile, or, if that is less, what is missing to the peak or what the needs near the peak grew
+    /// by. Need and spare together never fall where the need rises.
+    pub fn spare(&self, need: f64, share: f64) -> f64 {
+        let growth = self.quantile(share);
+        let peak = self.peak();
+        let is_near = |growth: &&Growth| growth.from.get() >= NEAR_PEAK * peak;
+        let near = self.growths.iter().filter(is_near).count();
+        let at_peak = if near < FEWEST_AT_PEAK {
+            growth
+        } else {
+            quantile(self.growths.iter().filter(is_near), near, share)
+        };
+        fmin(growth, fmax(peak - need, at_peak))
+    }
+
     /// The growth that a share of the last ones did not exceed, 0 to 1; 0 before the first is known.
     pub fn quantile(&self, share: f64) -> f64 {
-        let rank = index(ceil(share * crate::float::from_count(self.growths.len())) - 1.0);
-        if rank >= self.growths.len() {
-            return 0.0;
-        }
-        let mut room = [Finite::default(); MOST_GROWTHS];
-        if let Some(growths) = room.get_mut(..self.growths.len()) {
-            growths.copy_from_slice(&self.growths);
-            return growths.select_nth_unstable(rank).1.get();
-        }
-        let mut growths = self.growths.clone(); // a state that was written by hand
-        growths.select_nth_unstable(rank).1.get()
+        quantile(self.growths.iter(), self.growths.len(), share)
+    }
+
+    /// The largest need that is remembered.
+    fn peak(&self) -> f64 {
+        let open = self.open.iter().map(|open| open.largest.get());
+        let grown = self.growths.iter().map(|growth| growth.from.get() + growth.by.get());
+        open.chain(grown).fold(0.0, fmax)
     }
 
     /// How many growths are known.
@@ -101,7 +130,27 @@ impl Surge {
     }
 
     pub(super) fn list_bytes(&self) -> usize {
-        self.open.capacity() * size_of::<OpenNeed>() + self.growths.capacity() * size_of::<Finite>()
+        self.open.capacity() * size_of::<OpenNeed>() + self.growths.capacity() * size_of::<Growth>()
+    }
+}
+
+/// The one that a share of so many growths does not exceed; 0 of none.
+fn quantile<'a>(growths: impl Iterator<Item = &'a Growth>, count: usize, share: f64) -> f64 {
+    let rank = index(ceil(share * crate::float::from_count(count)) - 1.0);
+    if rank >= count {
+        return 0.0;
+    }
+    let by = growths.map(|growth| growth.by);
+    let mut room = [Finite::default(); MOST_GROWTHS];
+    match room.get_mut(..count) {
+        Some(room) => {
+            room.iter_mut().zip(by).for_each(|(slot, by)| *slot = by);
+            room.select_nth_unstable(rank).1.get()
+        }
+        None => {
+            let mut by: Vec<Finite> = by.collect(); // a state that was written by hand
+            by.select_nth_unstable(rank).1.get()
+        }
     }
 }
 
@@ -140,9 +189,19 @@ mod tests {
         assert_eq!((surge.quantile(0.01), surge.quantile(1.0)), (8.0, 8.0)); // 8 ticks of 15 s
     }
 
+    /// From its low a load that comes and goes may grow to its peak, from the peak it never did.
+    #[test]
+    fn what_comes_and_goes_is_kept_up_to_its_peak() {
+        let needs: Vec<f64> =
+            (0..160_u32).map(|tick| if tick / 20 % 2 == 0 { 3.0 } else { 7.0 }).collect();
+        let surge = after(&needs);
+        assert_eq!([3.0, 5.0, 7.0].map(|need| surge.spare(need, 0.95)), [4.0, 2.0, 0.0]);
+        assert_eq!(surge.spare(9.0, 0.95), 0.0);
+    }
+
     /// Sorting is what the selection has to agree with.
     fn sorted_quantile(surge: &Surge, share: f64) -> f64 {
-        let mut sorted = surge.growths.clone();
+        let mut sorted: Vec<Finite> = surge.growths.iter().map(|growth| growth.by).collect();
         sorted.sort();
         let rank = ceil(share * crate::float::from_count(sorted.len())) - 1.0;
         sorted.get(index(rank)).map_or(0.0, |growth| growth.get())
@@ -153,9 +212,24 @@ mod tests {
         fn a_quantile_is_a_place_in_the_order(
             growths in prop::collection::vec(-3..40_i32, 0..120), share in -0.5..1.5_f64,
         ) {
-            let growths = growths.into_iter().map(Finite::from).collect();
+            let growth = |by| Growth { from: Finite::default(), by: Finite::from(by) };
+            let growths = growths.into_iter().map(growth).collect();
             let surge = Surge { open: Vec::new(), growths };
             prop_assert_eq!(surge.quantile(share), sorted_quantile(&surge, share));
+        }
+
+        /// Need and spare together never fall where the need rises, and the spare is no more than
+        /// what needs of before grew by.
+        #[test]
+        fn more_need_is_never_less_in_all(
+            needs in prop::collection::vec(0.0..40.0_f64, 0..200), need in 0.0..80.0_f64,
+            more in 0.0..40.0_f64, share in 0.0..=1.0_f64,
+        ) {
+            let surge = after(&needs);
+            let in_all = |need| need + surge.spare(need, share);
+            prop_assert!(in_all(need) <= in_all(need + more) + 1e-9);
+            let spare = surge.spare(need, share);
+            prop_assert!(0.0 <= spare && spare <= surge.quantile(share));
         }
 
         #[test]
