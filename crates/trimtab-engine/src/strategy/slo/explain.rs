@@ -35,6 +35,9 @@ pub enum SloStep {
         metric: u32,
         /// The load over what one replica takes.
         need: Finite,
+        /// What it needed within the last lead time, if that is more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recent: Option<Finite>,
         /// What is kept ready for growth, in replicas.
         surge: Finite,
     },
@@ -104,12 +107,16 @@ pub(crate) fn words(step: &SloStep, steps: &[Step]) -> (String, String, String) 
             let rule = format!("{}{rule}", role_word(*role));
             (name.clone(), measure, rule)
         }
-        SloStep::Need { metric, need, surge } => {
+        SloStep::Need { metric, need, recent, surge } => {
+            let recent = match recent {
+                Some(recent) => format!(", {:.2} within the last lead time", recent.get()),
+                None => String::new(),
+            };
             let surge = match surge.get() {
                 0.0 => String::new(),
                 surge => format!(" and {surge:.2} for growth"),
             };
-            let rule = format!("the load needs {:.2}{surge}, rounded up", need.get());
+            let rule = format!("the load needs {:.2}{recent}{surge}, rounded up", need.get());
             (name(metric), String::new(), rule)
         }
         SloStep::NoLoad => plain("no load is known: the count holds"),

@@ -226,14 +226,16 @@ impl Sizing<'_> {
             }
             return;
         }
-        let grown = self.memory.surge.spare(need.low, settings.surge_quantile);
-        self.memory.surge.note(self.observation.now, need.low, settings.lead_time);
-        let surge = fmin(grown, settings.max_surge * need.low);
+        let memory = &mut self.memory.surge;
+        let (low, high) = (memory.recent(need.low), memory.recent(need.high));
+        let surge = fmin(memory.spare(low, settings.surge_quantile), settings.max_surge * low);
+        memory.note(self.observation.now, need.low, settings.lead_time);
         let whole = |replicas: f64| count(ceil(replicas + surge - ROUNDING));
-        let asked = Want { at_least: whole(need.low), at_most: whole(need.high).max(hold) };
+        let asked = Want { at_least: whole(low), at_most: whole(high).max(hold) };
         let step = SloStep::Need {
             metric: need.by,
             need: Finite::new(need.low).unwrap_or_default(),
+            recent: Finite::new(low).filter(|_| low > need.low),
             surge: Finite::new(surge).unwrap_or_default(),
         };
         self.step(asked, Some(need.by), step, trace);

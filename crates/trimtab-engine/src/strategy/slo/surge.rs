@@ -19,8 +19,8 @@ const FEWEST_AT_PEAK: usize = 8;
 
 /// What the need grew by within a lead time, lately.
 ///
-/// Each need is followed for one lead time; what the largest one after it exceeds it by is its
-/// growth, 0 if nothing exceeds it. A quantile of the growths is what has to be there beside the
+/// Each need is followed for one lead time; what the largest one after it exceeds the largest one of
+/// the lead time before it by is its growth, 0 if nothing exceeds that: ups and downs are no growth. A quantile of the growths is what has to be there beside the
 /// present need, if that quantile of all lead times shall pass without a lack: the newsvendor's
 /// answer, where the quantile is the cost of a lack over the cost of a lack and of a spare together.
 ///
@@ -67,7 +67,9 @@ struct Growth {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct OpenNeed {
     at: Timestamp,
-    need: Finite,
+    /// The largest one of the lead time before, or itself.
+    from: Finite,
+    /// The largest one since.
     largest: Finite,
 }
 
@@ -87,13 +89,20 @@ impl Surge {
             if self.growths.len() >= MOST_GROWTHS {
                 self.growths.remove(0);
             }
-            let by = Finite::new(open.largest.get() - open.need.get()).unwrap_or_default();
-            self.growths.push(Growth { from: open.need, by });
+            let by = Finite::new(fmax(open.largest.get() - open.from.get(), 0.0));
+            self.growths.push(Growth { from: open.from, by: by.unwrap_or_default() });
         }
         let spacing = Span::from_millis((lead_time.as_millis() / PER_LEAD_TIME).max(1));
         if self.open.last().is_none_or(|last| last.at.saturating_add(spacing) <= now) {
-            self.open.push(OpenNeed { at: now, need, largest: need });
+            let from = Finite::new(self.recent(need.get())).unwrap_or(need);
+            self.open.push(OpenNeed { at: now, from, largest: need });
         }
+    }
+
+    /// The largest need of the last lead time, the present one included: what a growth begins from, so
+    /// that the ups and downs of a load that does not grow are no growth.
+    pub fn recent(&self, need: f64) -> f64 {
+        self.open.iter().map(|open| open.largest.get()).fold(need, fmax)
     }
 
     /// What has to be there beside the present need, which is not noted yet: the growth of that
