@@ -2,6 +2,8 @@
 //!
 //! It is a step behind the import, from policy to policy, and pure.
 
+#[cfg(test)]
+mod laws;
 mod meaning;
 mod peer;
 mod signals;
@@ -114,10 +116,15 @@ fn named(given: &ImportedPolicy) -> String {
 fn kept(note: &Note, places: &[Option<usize>]) -> Option<Note> {
     const GONE: [&str; 5] =
         ["spec.keda", "spec.knative", "spec.rayServe", "spec.behavior", "spec.hpa"];
+    /// The rate limits are the HPA's in `slo` too.
+    const KEPT: [&str; 2] = ["spec.behavior.scaleUp", "spec.behavior.scaleDown.policies"];
+    let field = note.policy_field.as_deref().unwrap_or_default();
+    if KEPT.iter().any(|kept| field.starts_with(kept)) {
+        return Some(note.clone());
+    }
     if note.kind == NoteKind::Defect {
         return None;
     }
-    let Some(field) = &note.policy_field else { return Some(note.clone()) };
     if GONE.iter().any(|gone| field.starts_with(gone)) {
         return None;
     }

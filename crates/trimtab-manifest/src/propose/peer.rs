@@ -70,27 +70,26 @@ impl Peer {
     /// nothing where it stays.
     pub(super) fn idle_after(&self, spec: &PolicySpec) -> Option<(i32, String)> {
         let zero = spec.min_replicas == Some(0);
+        let told = |called: &str, seconds: i32| (seconds, format!("{called} {seconds}"));
         match self {
             Self::Hpa => zero.then(|| {
                 let down = spec.behavior.as_ref().and_then(|behavior| behavior.scale_down.as_ref());
                 let window = down.and_then(|down| down.stabilization_window_seconds);
-                (window.unwrap_or(FIVE_MINUTES), String::from("the window of `scaleDown`"))
+                told("the window of `scaleDown`", window.unwrap_or(FIVE_MINUTES))
             }),
             Self::Keda(keda) => (zero || keda.idle_replica_count == Some(0)).then(|| {
-                let cooldown = keda.cooldown_period_seconds.unwrap_or(FIVE_MINUTES);
-                (cooldown, String::from("`cooldownPeriod`"))
+                told("`cooldownPeriod`", keda.cooldown_period_seconds.unwrap_or(FIVE_MINUTES))
             }),
             Self::Knative(knative) => {
                 let on = zero && knative.enable_scale_to_zero != Some(false);
-                on.then(|| (knative_idle(knative), knative_idle_text()))
+                on.then(|| knative_idle(knative))
             }
-            Self::RayServe(ray) => zero.then(|| {
-                let delay = ray.downscale_to_zero_delay_seconds.or(ray.downscale_delay_seconds);
-                let called = match ray.downscale_to_zero_delay_seconds {
-                    Some(_) => "`downscale_to_zero_delay_s`",
-                    None => "`downscale_delay_s`",
-                };
-                (seconds(delay.map_or(600.0, Finite::get)), called.to_owned())
+            Self::RayServe(ray) => zero.then(|| match ray.downscale_to_zero_delay_seconds {
+                Some(delay) => told("`downscale_to_zero_delay_s`", seconds(delay.get())),
+                None => {
+                    let delay = ray.downscale_delay_seconds.map_or(600.0, Finite::get);
+                    told("`downscale_delay_s`", seconds(delay))
+                }
             }),
         }
     }
@@ -121,7 +120,7 @@ impl Peer {
         };
         match self {
             Self::Hpa => {}
-            Self::Keda(keda) => keda_dropped(keda, &mut drop),
+            Self::Keda(keda) => keda_dropped(keda, self.idle_after(spec).is_some(), &mut drop),
             Self::Knative(knative) => knative_dropped(knative, &mut drop),
             Self::RayServe(ray) => ray_dropped(ray, &mut drop),
         }
@@ -131,20 +130,24 @@ impl Peer {
 }
 
 /// Knative's wait before the last pod goes: the window has to be empty, and what follows it.
-fn knative_idle(knative: &KnativeSpec) -> i32 {
-    let window = knative.stable_window_seconds.unwrap_or(60);
-    let delay = knative.scale_down_delay_seconds.unwrap_or(0);
-    let retention = knative.scale_to_zero_pod_retention_period_seconds.unwrap_or(0);
-    window.saturating_add(delay).saturating_add(retention)
-}
-
-fn knative_idle_text() -> String {
-    String::from("`window`, `scale-down-delay` and the pod retention one after another")
+fn knative_idle(knative: &KnativeSpec) -> (i32, String) {
+    let parts = [
+        ("`window`", knative.stable_window_seconds.unwrap_or(60)),
+        ("`scale-down-delay`", knative.scale_down_delay_seconds.unwrap_or(0)),
+        ("the pod retention", knative.scale_to_zero_pod_retention_period_seconds.unwrap_or(0)),
+    ];
+    let sum = parts.iter().fold(0, |sum: i32, (_, seconds)| sum.saturating_add(*seconds));
+    let told: Vec<String> = parts
+        .iter()
+        .filter(|(_, seconds)| *seconds > 0)
+        .map(|(called, seconds)| format!("{called} {seconds}"))
+        .collect();
+    (sum, told.join(" and "))
 }
 
 type Drop<'d> = dyn FnMut(&[(bool, &str)], &str) + 'd;
 
-fn keda_dropped(keda: &KedaSpec, drop: &mut Drop<'_>) {
+fn keda_dropped(keda: &KedaSpec, to_zero: bool, drop: &mut Drop<'_>) {
     let zero = keda.idle_replica_count == Some(0);
     drop(
         &[(
@@ -159,6 +162,10 @@ fn keda_dropped(keda: &KedaSpec, drop: &mut Drop<'_>) {
             (keda.idle_replica_count.is_some() && !zero, "idleReplicaCount"),
         ],
         "`slo` has no other count or time at the start",
+    );
+    drop(
+        &[(keda.cooldown_period_seconds.is_some() && !to_zero, "cooldownPeriod")],
+        "it is for the step to 0, and there is none with this `minReplicas`",
     );
     drop(
         &[(keda.fallback.is_some(), "fallback")],

@@ -88,7 +88,7 @@ fn plan(metric: &Metric, meaning: Meaning, has_load: bool, to_zero: bool) -> Pla
     };
     let demand = |why| Plan::Signal(SloRole::Demand, why);
     match meaning {
-        Meaning::Load if is_average => demand("a load: as many replicas as it is of this"),
+        Meaning::Load if is_average => demand("as many replicas as it is of this"),
         Meaning::Load => Plan::LeftOut(WHOLE_LOAD),
         Meaning::Queue if has_load && !to_zero => Plan::Signal(
             SloRole::Trigger,
@@ -129,9 +129,9 @@ impl Signals {
         }
         self.sizes |= matches!(role, SloRole::Demand | SloRole::Latency);
         self.wakes |= role == SloRole::Demand && is_whole;
-        let now = format!("{}, {}", word(role), target_text(target));
-        let field = format!("spec.metrics[{place}]");
-        self.changes.push(Change::new(field, format!("{} {was}", code(metric.name())), now, why));
+        let now = format!("{} as {} of {}", code(metric.name()), word(role), target_text(target));
+        let was = if target == metric.target() { String::new() } else { was };
+        self.changes.push(Change::new(format!("spec.metrics[{place}]"), was, now, why));
         if role != SloRole::Demand {
             self.name_role(metric.name(), role);
         }
@@ -147,7 +147,7 @@ impl Signals {
         if on_unknown.is_some() {
             let field = format!("spec.slo.signals[{}].onUnknown", self.signals.len());
             let why = "there is no latency while nothing is asked, and replicas have to go then";
-            self.changes.push(Change::new(field, "", "down: ignore", why));
+            self.changes.push(Change::new(field, "", "`down: ignore`", why));
         }
         self.signals.push(SloSignalSpec {
             metric: name.to_owned(),

@@ -6,7 +6,7 @@ use super::peer::Peer;
 use super::signals::{Signals, signals};
 
 /// How long a start takes under `slo` where nobody says.
-const LEAD_TIME_SECONDS: i32 = 180;
+pub(super) const LEAD_TIME_SECONDS: i32 = 180;
 /// The longest window that a policy may have.
 const MOST_WINDOW_SECONDS: i32 = 3600;
 /// The most replicas where the peer has no limit.
@@ -28,7 +28,7 @@ const MAX_REPLICAS: i32 = 100;
 /// let proposed = import(&source)?.propose_slo(Some(240))?;
 /// let change = &proposed.policies[0].changes[0];
 /// assert_eq!(change.field, "spec.metrics[0]");
-/// assert_eq!(change.now, "demand, averageValue 4");
+/// assert_eq!(change.now, "`ongoing_requests` as demand of averageValue 4");
 /// # Ok::<(), trimtab_manifest::ManifestError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Change {
     /// As a comment beside the field.
     pub(crate) fn comment(&self) -> String {
         match (self.was.as_str(), self.now.as_str()) {
-            ("", _) => self.why.clone(),
-            (was, "") => format!("left out: {was}: {}", self.why),
-            (was, _) => format!("was {was}: {}", self.why),
+            ("", now) => format!("{now}: {}", self.why),
+            (was, "") => format!("left out {was}: {}", self.why),
+            (was, now) => format!("was {was}, now {now}: {}", self.why),
         }
     }
 
@@ -69,7 +69,7 @@ impl Change {
         let Self { field, was, now, why } = self;
         match (was.as_str(), now.as_str()) {
             ("", now) => format!("{field}: {now}: {why}"),
-            (was, "") => format!("{field}: {was} is left out: {why}"),
+            (was, "") => format!("{field}: left out {was}: {why}"),
             (was, now) => format!("{field}: {was} -> {now}: {why}"),
         }
     }
@@ -107,7 +107,10 @@ pub(super) fn translate(given: &Policy, lead_time: Option<i32>) -> Result<Transl
     let max = most(spec, min, &mut changes);
     let behavior = behavior(spec, &peer, lead, &mut changes);
     changes.push(match lead_time {
-        Some(_) => Change::new("spec.slo.leadTimeSeconds", "", code(lead), "as `--lead-time` says"),
+        Some(_) => {
+            let why = "from asking for a replica until it serves, as it was given";
+            Change::new("spec.slo.leadTimeSeconds", "", code(lead), why)
+        }
         None => {
             let why =
                 "assumed: say how long a start takes, from asking for a replica until it serves";
@@ -140,7 +143,7 @@ fn least(
     let min = spec.min_replicas.unwrap_or(1);
     let Some((seconds, from)) = peer.idle_after(spec) else {
         if min < 1 {
-            let why = "the peer keeps one, since scaling to zero is off";
+            let why = "scaling to zero is off, so one stays";
             changes.push(Change::new(FIELD, code(min), "1", why));
         }
         return min.max(1);
