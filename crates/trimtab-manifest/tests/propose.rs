@@ -153,3 +153,17 @@ fn one_name_with_two_roles_is_refused() {
     let error = import(&Source::new("hpa.yaml", text)).unwrap().propose_slo(None).unwrap_err();
     assert!(error.to_string().contains("as several metrics are"), "{error}");
 }
+
+#[test]
+fn what_is_told_on_a_terminal_is_harmless() {
+    let name = r#""in_flight\e[31m\nforged""#;
+    let metric = external(name, "AverageValue, averageValue: 16");
+    let text = format!(
+        "{{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {{name: llm}}, spec: \
+         {{scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: llm}}, maxReplicas: 9, \
+         metrics: [{metric}]}}}}"
+    );
+    let told = import(&Source::new("hpa.yaml", text)).unwrap().propose_slo(None).unwrap();
+    let told = told.render_changes();
+    assert!(!told.contains('\u{1b}') && !told.lines().any(|line| line.starts_with("forged")));
+}

@@ -11,6 +11,7 @@ mod translate;
 
 pub use self::translate::Change;
 use self::translate::{Refusal, Translation, translate};
+use crate::error::printable;
 use crate::import::{Imported, ImportedPolicy, Note, NoteKind, document};
 use crate::{ManifestError, Problem, ProblemKind};
 use trimtab_engine::{FieldError, Policy};
@@ -73,7 +74,7 @@ impl Imported {
     pub fn render_changes(&self) -> String {
         let mut text = String::new();
         for policy in self.policies.iter().filter(|policy| !policy.changes.is_empty()) {
-            let name = &policy.metadata.name;
+            let name = printable(&policy.metadata.name);
             text.push_str(&format!("`{name}` of a {} under `slo`:\n", policy.kind));
             for change in &policy.changes {
                 text.push_str(&format!("  {}\n", change.line()));

@@ -4,6 +4,7 @@ use trimtab_engine::{BehaviorSpec, Policy, PolicySpec, ScalingRulesSpec, SloSpec
 
 use super::peer::Peer;
 use super::signals::{Signals, signals};
+use crate::error::printable;
 
 /// How long a start takes under `slo` where nobody says.
 pub(super) const LEAD_TIME_SECONDS: i32 = 180;
@@ -66,7 +67,8 @@ impl Change {
 
     /// As a line of a summary.
     pub(crate) fn line(&self) -> String {
-        let Self { field, was, now, why } = self;
+        let parts = [&self.field, &self.was, &self.now, &self.why];
+        let [field, was, now, why] = parts.map(|part| printable(part));
         match (was.as_str(), now.as_str()) {
             ("", now) => format!("{field}: {now}: {why}"),
             (was, "") => format!("{field}: left out {was}: {why}"),
