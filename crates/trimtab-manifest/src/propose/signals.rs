@@ -93,7 +93,7 @@ fn plan(metric: &Metric, meaning: Meaning, has_load: bool, to_zero: bool) -> Pla
         Meaning::Queue if has_load && !to_zero => Plan::Signal(
             SloRole::Trigger,
             "a queue says whether, the load how many: at this the way up is open, under half of it \
-             the way down",
+             the way down; with the role `demand` starts come sooner",
         ),
         Meaning::Queue if !is_average => Plan::LeftOut(WHOLE_LOAD),
         Meaning::Queue if has_load => demand(
