@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use trimtab_manifest::{Colour, Limits, import};
+use trimtab_metric::Span;
 
 use crate::Exit;
 use crate::error::CommandError;
@@ -15,6 +16,7 @@ pub(crate) const IMPORT_EXAMPLES: &str = "\
 Examples:
   trimtab import scaledobject.yaml > policy.yaml
   trimtab import hpa.yaml keda.yaml knative.yaml --output policies.yaml
+  trimtab import --strategy slo --lead-time 4m scaledobject.yaml > proposal.yaml
   kubectl get scaledobjects -A -o yaml | trimtab import - | trimtab backtest --policy -";
 
 pub(crate) const IMPORT_LONG: &str = "\
@@ -34,9 +36,14 @@ have, such as the query of a metric and the address that it is sent to. Known de
 imported are told on standard error and in the comments. What cannot be said as a policy is refused \
 with the reason.
 
+With `--strategy slo` it is a proposal and not the same decisions: bounds, loads and rate limits are \
+kept, each metric gets the role that its name and target say, and what `slo` does by itself is left out. What \
+changed and why is told on standard error and in the comments.
+
 Examples:
   trimtab import scaledobject.yaml > policy.yaml
   trimtab import hpa.yaml keda.yaml knative.yaml --output policies.yaml
+  trimtab import --strategy slo --lead-time 4m scaledobject.yaml > proposal.yaml
   kubectl get scaledobjects -A -o yaml | trimtab import - | trimtab backtest --policy -";
 
 #[derive(Debug, Args)]
@@ -47,6 +54,30 @@ pub(crate) struct ImportArgs {
     /// Where to write the policies (default: standard output)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Propose policies of another strategy than the peer's
+    #[arg(long, value_name = "STRATEGY")]
+    pub(crate) strategy: Option<Proposed>,
+    /// How long a start takes, from asking for a replica until it serves, for `--strategy slo`: 1s
+    /// to 1h (default: 3m, and a note that says so)
+    #[arg(long, value_name = "SPAN", value_parser = lead_time, requires = "strategy")]
+    pub(crate) lead_time: Option<i32>,
+}
+
+/// What can be proposed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Proposed {
+    /// Trimtab's own
+    Slo,
+}
+
+/// Whole seconds, as many as a lead time may have.
+fn lead_time(text: &str) -> Result<i32, String> {
+    let span: Span = text.parse().map_err(|error| format!("{error}"))?;
+    let seconds = span.as_millis() / 1000;
+    match i32::try_from(seconds) {
+        Ok(seconds @ 1..=3600) if span == Span::from_secs(seconds.into()) => Ok(seconds),
+        _ => Err(String::from("has to be whole seconds from 1s to 1h")),
+    }
 }
 
 pub(crate) fn run(
@@ -62,9 +93,13 @@ pub(crate) fn run(
     let mut notes = Vec::new();
     for path in &args.files {
         let source = read_source(path, Limits::default().max_bytes)?;
-        let imported = import(&source)?;
+        let mut imported = import(&source)?;
+        if let Some(Proposed::Slo) = args.strategy {
+            imported = imported.propose_slo(args.lead_time)?;
+        }
         texts.push(imported.to_yaml());
         notes.push(imported.render_notes(Colour::Always));
+        notes.push(imported.render_changes().trim_end().to_owned());
     }
     let text = texts.join("---\n");
     match file {

@@ -9,6 +9,7 @@ mod locate;
 mod metadata;
 mod node;
 mod policies;
+mod propose;
 mod read;
 mod render;
 mod source;
@@ -24,6 +25,7 @@ pub use metadata::Metadata;
 pub use policies::{
     Policies, PolicyDocument, PolicyKind, SkippedDocument, read_policies, read_policies_within,
 };
+pub use propose::Change;
 pub use read::from_str;
 pub use render::Colour;
 pub use source::{Limits, Position, Source, Span};

@@ -71,6 +71,50 @@ fn what_is_no_policy_is_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn a_proposal_under_slo_says_what_changed() {
+    import(&["--strategy", "slo", "--lead-time", "4m", "hpa.yaml", "knative.yaml"])
+        .assert()
+        .success()
+        .stdout_eq(file!["golden/import-slo.yaml"])
+        .stderr_eq(file!["golden/import-slo.txt"]);
+}
+
+#[test]
+fn what_slo_cannot_take_over_is_refused_and_nothing_is_written() {
+    let desk = Desk::new();
+    let output = desk.path("policies.yaml");
+    import(&["--strategy", "slo", "hpa-cpu.yaml", "-o"])
+        .arg(&output)
+        .assert()
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(file!["golden/import-slo-refused.txt"]);
+    assert!(!output.exists());
+    import(&["--lead-time", "4m", "hpa.yaml"]).assert().code(2).stdout_eq("");
+    for lead_time in ["0s", "2h", "1500ms", "soon"] {
+        import(&["--strategy", "slo", "--lead-time", lead_time, "hpa.yaml"]).assert().code(2);
+    }
+    import(&["--strategy", "hpa", "hpa.yaml"]).assert().code(2).stdout_eq("");
+}
+
+#[test]
+fn a_peer_and_its_proposal_are_told_apart() {
+    let desk = Desk::new();
+    let (peer, slo) = (desk.path("peer.yaml"), desk.path("slo.yaml"));
+    import(&["knative.yaml", "-o"]).arg(&peer).assert().success();
+    import(&["--strategy", "slo", "knative.yaml", "-o"]).arg(&slo).assert().success();
+    let backtest =
+        ["backtest", "--scenario", "steady", "--duration", "5m", "--policy", "peer.yaml"];
+    let done = trimtab(backtest)
+        .args(["--policy", "slo.yaml"])
+        .current_dir(desk.directory())
+        .assert()
+        .success();
+    let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("llama (peer.yaml)") && text.contains("llama (slo.yaml)"), "{text}");
+}
+
+#[test]
 fn other_commands_say_who_reads_such_files() {
     let done =
         trimtab(["backtest", "--policy"]).arg(manifest("scaledobject.yaml")).assert().code(2);

@@ -177,6 +177,7 @@ impl<'n> Draft<'n> {
                     metadata,
                     policy,
                     notes: self.notes,
+                    changes: Vec::new(),
                     position: NOT_YET,
                     span: root.span,
                     document,
@@ -231,7 +232,7 @@ impl<'n> Draft<'n> {
 }
 
 /// The whole document with what was said, and not with every default.
-fn document(metadata: &Metadata, spec: &PolicySpec) -> Result<Tree, Problem> {
+pub(crate) fn document(metadata: &Metadata, spec: &PolicySpec) -> Result<Tree, Problem> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Document<'d> {

@@ -19,6 +19,7 @@ mod text;
 use std::rc::Rc;
 
 use self::block::{Block, Field};
+pub(crate) use self::draft::document;
 pub use self::outcome::{Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped};
 use self::owned::Owners;
 use crate::metadata::read_metadata;

@@ -7,7 +7,7 @@ use trimtab_engine::Policy;
 use crate::error::{LineCounter, first_line};
 use crate::render::{Colour, Remark, render_remarks};
 use crate::write::{Tree, write};
-use crate::{Comments, Metadata, Position, Source, Span};
+use crate::{Change, Comments, Metadata, Position, Source, Span};
 
 /// What the manifests of a source say as policies.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,10 +34,12 @@ pub struct ImportedPolicy {
     pub policy: Policy,
     /// What the policy does not say, or what is known to go wrong with what it says.
     pub notes: Vec<Note>,
+    /// What a proposal has otherwise than the import, and why; empty where nothing is proposed.
+    pub changes: Vec<Change>,
     /// Where the part of the manifest that it is about starts.
     pub position: Position,
-    pub(super) span: Span,
-    pub(super) document: Tree,
+    pub(crate) span: Span,
+    pub(crate) document: Tree,
 }
 
 /// Whose manifest a policy was made of.
@@ -122,7 +124,11 @@ impl ImportedPolicy {
     /// gives the same policy again.
     pub fn to_yaml(&self) -> String {
         let mut comments = Comments::default();
-        comments.at_head(format!("imported from a {}", self.kind));
+        if self.changes.is_empty() {
+            comments.at_head(format!("imported from a {}", self.kind));
+        } else {
+            comments.at_head(format!("proposed for `strategy: slo` from a {}", self.kind));
+        }
         let mut notes: Vec<&Note> = self.notes.iter().collect();
         notes.sort_by_key(|note| note.kind);
         for note in notes {
@@ -131,6 +137,9 @@ impl ImportedPolicy {
                 Some(field) => comments.before(field, text),
                 None => comments.at_head(text),
             }
+        }
+        for change in &self.changes {
+            comments.before(&change.field, change.comment());
         }
         write(&self.document, &comments)
     }
@@ -168,6 +177,11 @@ impl Imported {
             *span = first_line(*span, source.text());
         }
         Self { policies, skipped, notes, source }
+    }
+
+    /// The text that it was read from.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// All policies as one YAML file, with `---` between them.
