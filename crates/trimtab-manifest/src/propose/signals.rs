@@ -41,7 +41,7 @@ const LONE_QUEUE: &str = "the only load there is, so it says how many; arrivals 
      before there is a queue";
 
 /// Gives every metric of a policy its role.
-pub(super) fn signals(given: &Policy, to_zero: bool) -> Result<Signals, Refusal> {
+pub(super) fn signals(given: &Policy) -> Result<Signals, Refusal> {
     let specs = given.spec().metrics.as_deref().unwrap_or_default();
     let read: Vec<(&Metric, Meaning)> =
         given.metrics().iter().map(|metric| (metric, measured(metric))).collect();
@@ -50,7 +50,7 @@ pub(super) fn signals(given: &Policy, to_zero: bool) -> Result<Signals, Refusal>
     });
     let mut made = Signals::default();
     for (spec, (metric, meaning)) in specs.iter().zip(&read) {
-        match plan(metric, *meaning, has_load, to_zero) {
+        match plan(metric, *meaning, has_load) {
             Plan::Signal(role, why) => made.add(spec, metric, role, why),
             Plan::LeftOut(why) => made.leave_out(metric, why),
         }
@@ -79,7 +79,7 @@ fn milli(metric: &Metric) -> Option<i64> {
     }
 }
 
-fn plan(metric: &Metric, meaning: Meaning, has_load: bool, to_zero: bool) -> Plan {
+fn plan(metric: &Metric, meaning: Meaning, has_load: bool) -> Plan {
     let is_average = match metric.target() {
         Target::AverageValue { .. } => true,
         Target::Value { .. } => false,
@@ -90,15 +90,15 @@ fn plan(metric: &Metric, meaning: Meaning, has_load: bool, to_zero: bool) -> Pla
     match meaning {
         Meaning::Load if is_average => demand("as many replicas as it is of this"),
         Meaning::Load => Plan::LeftOut(WHOLE_LOAD),
-        Meaning::Queue if has_load && !to_zero => Plan::Signal(
-            SloRole::Trigger,
-            "a queue says whether, the load how many: at this the way up is open, under half of it \
-             the way down; with the role `demand` starts come sooner",
+        Meaning::Queue if has_load && is_average => demand(
+            "so many may wait for each replica; as a `trigger` it would let starts begin only once \
+             so much waits",
+        ),
+        Meaning::Queue if has_load => Plan::Signal(
+            SloRole::Guard,
+            "at this nothing goes, and it asks for nothing: how many one replica bears is not said",
         ),
         Meaning::Queue if !is_average => Plan::LeftOut(WHOLE_LOAD),
-        Meaning::Queue if has_load => demand(
-            "as a trigger it would let nothing start from 0 until so much waits, so it is a load",
-        ),
         Meaning::Queue => demand(LONE_QUEUE),
         Meaning::Latency => Plan::Signal(
             SloRole::Latency,

@@ -100,8 +100,7 @@ pub(super) fn translate(given: &Policy, lead_time: Option<i32>) -> Result<Transl
     let mut changes = Vec::new();
     let metrics = peer.metrics(spec, &mut changes);
     let sized = Policy::from_stored(PolicySpec { metrics: Some(metrics), ..spec.clone() });
-    let Signals { metrics, signals, changes: roles, places, wakes, .. } =
-        signals(&sized, peer.idle_after(spec).is_some())?;
+    let Signals { metrics, signals, changes: roles, places, wakes, .. } = signals(&sized)?;
     changes.extend(roles);
     let lead = lead_time.unwrap_or(LEAD_TIME_SECONDS);
     let mut slo = SloSpec { signals, lead_time_seconds: Some(lead), ..SloSpec::default() };
