@@ -162,6 +162,17 @@ fn from_ten_on_one_more_is_within_the_hpas_tolerance() {
     assert_eq!(Run::new(exact).decide(&ten).scale_to, Some(11));
 }
 
+/// It publishes one past the bound, which the HPA does not give: from then on it waits for that one,
+/// whatever the load.
+#[test]
+fn at_a_bound_it_waits_for_what_never_comes() {
+    let mut run = Run::new(policy(json!({"maxReplicas": 3})));
+    assert_eq!(run.decide(&Seen { kv_cache: 0.75, ..CALM }).scale_to, None);
+    for _ in 0..50 {
+        assert_eq!(run.after(30, &Seen { kv_cache: 0.0, waiting: 0, ..CALM }).scale_to, None);
+    }
+}
+
 #[test]
 fn demand_over_capacity_asks_for_as_many_as_it_takes() {
     let mut run = Run::new(policy(token(json!({}))));
