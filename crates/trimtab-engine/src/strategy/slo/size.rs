@@ -148,11 +148,6 @@ impl Sizing<'_> {
         known
     }
 
-    /// The signals of a role with their places.
-    fn of_role(&self, role: SloRole) -> impl Iterator<Item = (u32, &SloSignal)> + '_ + use<'_> {
-        (0..).zip(&self.settings.signals).filter(move |(_, signal)| signal.role == role)
-    }
-
     fn demands<R: Recorder>(&mut self, trace: &mut R) -> Need {
         let settings = self.settings;
         let mut need = Need::default();
@@ -218,7 +213,7 @@ impl Sizing<'_> {
         if !need.known {
             let at_least = if need.one_more { self.current.saturating_add(1) } else { 0 };
             let want = Want { at_least, at_most: self.current.max(at_least) };
-            let any = self.of_role(SloRole::Demand).next().is_some();
+            let any = settings.signals.iter().any(|signal| signal.role == SloRole::Demand);
             if any {
                 self.step(want, None, SloStep::NoLoad, trace);
             } else {

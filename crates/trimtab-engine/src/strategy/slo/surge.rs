@@ -133,11 +133,6 @@ impl Surge {
         open.chain(grown).fold(0.0, fmax)
     }
 
-    /// How many growths are known.
-    pub fn known(&self) -> usize {
-        self.growths.len()
-    }
-
     pub(super) fn list_bytes(&self) -> usize {
         self.open.capacity() * size_of::<OpenNeed>() + self.growths.capacity() * size_of::<Growth>()
     }
