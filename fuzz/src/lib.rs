@@ -3,14 +3,15 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use trimtab_engine::strategy::slo::UnknownRule;
 use trimtab_engine::{
-    ApaSpec, BehaviorSpec, ContainerResourceMetricSource, ExternalMetricSource, FallbackBehavior,
-    FallbackSpec, FeatureGatesSpec, Finite, HpaSpec, KedaSpec, KedaTriggerSpec, KnativeAggregation,
-    KnativeSpec, MetricIdentifier, MetricReading, MetricSpec, MetricTarget, ObjectMetricSource,
-    Observation, PodPhase, PodReadings, PodRow, PodTable, PodsMetricSource, Point, PolicySpec,
-    RayServeAggregation, RayServeSpec, Readiness, Recommendation, Requests, ResourceMetricSource,
-    Scale, ScaleEvent, ScalingModifiersSpec, ScalingPolicyRule, ScalingRulesSpec, Selector,
-    SloLatencySpec, SloRole, SloSignalSpec, SloSpec, SloUnknownSpec, State, StrategyName,
-    TargetCapacityDirection, Unavailable, WvaAnalyzer, WvaSpec,
+    ApaSpec, BehaviorSpec, CapacityType, ContainerResourceMetricSource, ExternalMetricSource,
+    FallbackBehavior, FallbackSpec, FeatureGatesSpec, Finite, HpaSpec, KedaSpec, KedaTriggerSpec,
+    KnativeAggregation, KnativeSpec, MetricIdentifier, MetricReading, MetricSpec, MetricTarget,
+    ObjectMetricSource, Observation, PodDetails, PodPhase, PodReadings, PodRow, PodTable,
+    PodsMetricSource, Point, PolicySpec, RayServeAggregation, RayServeSpec, Readiness,
+    Recommendation, Requests, ResourceMetricSource, Scale, ScaleEvent, ScalingModifiersSpec,
+    ScalingPolicyRule, ScalingRulesSpec, Selector, SloLatencySpec, SloRole, SloSignalSpec, SloSpec,
+    SloUnknownSpec, State, StrategyName, TargetCapacityDirection, Unavailable, WvaAnalyzer,
+    WvaSpec,
 };
 use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
 
@@ -441,6 +442,22 @@ fn pod(u: &mut Unstructured<'_>) -> Result<PodRow> {
         start_time: option(u, time)?,
         readiness: *u.choose(&readiness)?,
         ready_since: time(u)?,
+        details: details(u)?,
+    })
+}
+
+fn details(u: &mut Unstructured<'_>) -> Result<PodDetails> {
+    let types =
+        [CapacityType::Unknown, CapacityType::OnDemand, CapacityType::Reserved, CapacityType::Spot];
+    let place = |u: &mut Unstructured<'_>| u.int_in_range(0..=3);
+    Ok(PodDetails {
+        created_at: option(u, time)?,
+        node: option(u, place)?,
+        zone: option(u, place)?,
+        pool: option(u, place)?,
+        capacity_type: *u.choose(&types)?,
+        in_flight: option(u, |u| u.arbitrary())?,
+        draining_since: option(u, time)?,
     })
 }
 

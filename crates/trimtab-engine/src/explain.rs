@@ -179,9 +179,13 @@ fn stage(stage: Stage) -> &'static str {
     match stage {
         Stage::Sense => "sense",
         Stage::Size => "size",
+        Stage::Anticipate => "anticipate",
         Stage::Stabilize => "stabilize",
         Stage::Limit => "limit",
+        Stage::Supply => "supply",
         Stage::Bound => "bound",
+        Stage::Warm => "warm",
+        Stage::Retire => "retire",
     }
 }
 

@@ -13,6 +13,7 @@ mod decide;
 mod decision;
 mod digest;
 mod envelope;
+mod envelope_state;
 mod event;
 mod explain;
 mod float;
@@ -35,13 +36,14 @@ pub use decide::{decide, decide_traced};
 pub use decision::{Decision, Outcome, ScaleReason};
 pub use digest::{Digest, ParseDigestError};
 pub use envelope::normalize;
+pub use envelope_state::EnvelopeState;
 pub use event::EventReason;
 pub use explain::Explanation;
 pub use observation::{
-    ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, Observation, ObservationError,
-    ObservationRecord, PodMetrics, PodPhase, PodReadings, PodRecord, PodRow, PodSample, PodTable,
-    Point, Readiness, ReadingRecord, ReadyCondition, Requests, ResourceList, Scale, Selector,
-    Unavailable,
+    CapacityType, ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, Observation,
+    ObservationError, ObservationRecord, PodDetails, PodMetrics, PodPhase, PodReadings, PodRecord,
+    PodRow, PodSample, PodTable, Point, Readiness, ReadingRecord, ReadyCondition, Requests,
+    ResourceList, Scale, Selector, Unavailable,
 };
 pub use policy::{
     ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource,

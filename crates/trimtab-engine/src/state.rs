@@ -1,5 +1,6 @@
 //! What one decision hands to the next: recommendations, scale events and the last status.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -8,6 +9,7 @@ use trimtab_metric::{Span, Timestamp};
 
 use crate::condition::Conditions;
 use crate::digest::Digest;
+use crate::envelope_state::EnvelopeState;
 use crate::policy::{Policy, ScalingRules};
 use crate::strategy::StrategyState;
 
@@ -48,6 +50,9 @@ pub struct State {
     /// What the strategy itself remembers; that of another strategy than the policy's is forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<StrategyState>,
+    /// What the stages remember that a policy has to turn on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<Box<EnvelopeState>>,
 }
 
 /// The version of the state's form; reading any other is an error.
@@ -133,6 +138,7 @@ impl State {
             + recommendations * size_of::<Recommendation>()
             + events * size_of::<ScaleEvent>()
             + self.strategy.as_ref().map_or(0, StrategyState::heap_bytes)
+            + self.envelope.as_ref().map_or(0, |envelope| envelope.heap_bytes())
     }
 
     /// The recommendations and scale events of an HPA that is no more.
@@ -176,9 +182,11 @@ pub(crate) fn push_tight<T>(entries: &mut Vec<T>, entry: T) {
 /// What a later release adds counts only where it is set, so that a state keeps its digest.
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { version, recommendations, scale_ups, scale_downs, status, strategy } = self;
+        let Self { version, recommendations, scale_ups, scale_downs, status, strategy, envelope } =
+            self;
         (version, recommendations, scale_ups, scale_downs, status).hash(hasher);
         strategy.iter().for_each(|strategy| strategy.hash(hasher));
+        envelope.iter().for_each(|envelope| envelope.hash(hasher));
     }
 }
 

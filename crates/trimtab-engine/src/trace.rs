@@ -45,12 +45,20 @@ pub enum Stage {
     Sense,
     /// How many does the load need?
     Size,
+    /// How many will it need a lead time from now?
+    Anticipate,
     /// Has it wanted that for long enough?
     Stabilize,
     /// How fast may it move?
     Limit,
+    /// Can the nodes carry it?
+    Supply,
     /// Is it within the bounds?
     Bound,
+    /// Which come from the warm pool, and how many should be in it?
+    Warm,
+    /// Who may leave without cutting a session?
+    Retire,
 }
 
 /// Which way a count moves.

@@ -329,6 +329,7 @@ impl Pod {
                 .collect(),
             requests: resources(self.pod_requests_milli.as_ref()),
             overhead: resources(self.overhead_milli.as_ref()),
+            ..PodRecord::default()
         }
     }
 }

@@ -4,6 +4,7 @@
 //! host that has names (a document, a log, a Kubernetes watch) fills an [`ObservationRecord`] and
 //! resolves it against the policy; a host in a hurry fills an [`Observation`] directly.
 
+mod details;
 mod pods;
 mod readings;
 mod record;
@@ -11,6 +12,7 @@ mod requests;
 mod resolve;
 mod sample;
 
+pub use details::{CapacityType, PodDetails};
 pub use pods::{PodPhase, PodRow, PodTable, Readiness};
 pub use readings::{MetricReading, PodReadings, Point, Requests, Unavailable};
 pub use record::{

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
+use super::PodDetails;
+
 /// One pod as it is added to a [`PodTable`].
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodRow {
@@ -18,6 +20,8 @@ pub struct PodRow {
     pub readiness: Readiness,
     /// When that condition last changed.
     pub ready_since: Timestamp,
+    /// What only some stages ask for.
+    pub details: PodDetails,
 }
 
 /// A pod's phase. A phase that is not known counts as [`PodPhase::Unknown`].
@@ -92,6 +96,8 @@ pub struct PodTable {
     readiness: Vec<Readiness>,
     start_time: Vec<Timestamp>,
     ready_since: Vec<Timestamp>,
+    /// Up to the last pod that has any.
+    details: Vec<PodDetails>,
     running_and_ready: usize,
 }
 
@@ -103,6 +109,7 @@ impl PodTable {
             readiness: Vec::with_capacity(rows),
             start_time: Vec::with_capacity(rows),
             ready_since: Vec::with_capacity(rows),
+            details: Vec::new(),
             running_and_ready: 0,
         }
     }
@@ -123,6 +130,10 @@ impl PodTable {
         self.readiness.push(pod.readiness);
         self.start_time.push(pod.start_time.unwrap_or(Startup::NOT_STARTED));
         self.ready_since.push(pod.ready_since);
+        if pod.details != PodDetails::default() {
+            self.details.resize(self.standing.len() - 1, PodDetails::default());
+            self.details.push(pod.details);
+        }
         self.standing.len() - 1
     }
 
@@ -132,6 +143,7 @@ impl PodTable {
         self.readiness.clear();
         self.start_time.clear();
         self.ready_since.clear();
+        self.details.clear();
         self.running_and_ready = 0;
     }
 
@@ -163,6 +175,11 @@ impl PodTable {
     pub(crate) fn live_startup(&self) -> impl Iterator<Item = Startup> + '_ {
         let counts = |standing: &Standing| *standing != Standing::Ignored;
         self.standing.iter().zip(self.startup()).filter(move |pod| counts(pod.0)).map(|pod| pod.1)
+    }
+
+    /// What is known of the pod in `row` beside its start; nothing of a row that is not there.
+    pub fn details(&self, row: usize) -> PodDetails {
+        self.details.get(row).copied().unwrap_or_default()
     }
 
     pub(crate) fn standing(&self) -> &[Standing] {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Timestamp};
 
-use super::{PodPhase, PodSample, ReadyCondition, Selector, Unavailable};
+use super::{CapacityType, PodPhase, PodSample, ReadyCondition, Selector, Unavailable};
 
 /// Amounts by resource name, such as `cpu: 500m`.
 pub type ResourceList = BTreeMap<String, Quantity>;
@@ -69,6 +69,9 @@ pub struct PodRecord {
     /// It has a deletion timestamp.
     #[serde(default, skip_serializing_if = "is_default")]
     pub terminating: bool,
+    /// `metadata.creationTimestamp`: when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation_timestamp: Option<Timestamp>,
     /// `status.startTime`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Timestamp>,
@@ -84,6 +87,24 @@ pub struct PodRecord {
     /// What its runtime class adds.
     #[serde(default, skip_serializing_if = "ResourceList::is_empty")]
     pub overhead: ResourceList,
+    /// `spec.nodeName`: the node that it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_name: Option<String>,
+    /// Its node's `topology.kubernetes.io/zone`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Its node pool, by its name in the policy's `supply.pools`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// What its node was bought as. Default: it can't be said.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub capacity_type: CapacityType,
+    /// Requests, streams or sessions that it is serving. Absent: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
+    /// Since when it takes no new work, because a decision said that it is to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining_since: Option<Timestamp>,
 }
 
 /// One container of a pod.

@@ -10,8 +10,8 @@ use trimtab_metric::{InvalidReason, Quantity, Reading, Sample, Span, Timestamp};
 
 use super::requests::{requested, used};
 use super::{
-    MetricReading, Observation, ObservationRecord, PodReadings, PodRecord, PodRow, PodTable, Point,
-    Readiness, ReadingRecord, Requests, Scale, Unavailable,
+    MetricReading, Observation, ObservationRecord, PodDetails, PodReadings, PodRecord, PodRow,
+    PodTable, Point, Readiness, ReadingRecord, Requests, Scale, Unavailable,
 };
 use crate::policy::{Metric, MetricSource, Policy, Target};
 
@@ -75,6 +75,17 @@ fn list(names: &[String]) -> String {
     quoted.join(", ")
 }
 
+/// Names as numbers, in the order in which they come up.
+#[derive(Default)]
+struct Numbers<'a>(BTreeMap<&'a str, u32>);
+
+impl<'a> Numbers<'a> {
+    fn of(&mut self, name: &'a str) -> u32 {
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        *self.0.entry(name).or_insert(next)
+    }
+}
+
 impl ObservationRecord {
     /// Matches the record's names with the policy and makes what [`decide`](crate::decide) reads.
     ///
@@ -134,6 +145,7 @@ impl ObservationRecord {
 
     fn table(&self) -> PodTable {
         let mut table = PodTable::with_capacity(self.pods.len());
+        let (mut nodes, mut zones) = (Numbers::default(), Numbers::default());
         for pod in &self.pods {
             table.push(PodRow {
                 phase: pod.phase,
@@ -144,6 +156,15 @@ impl ObservationRecord {
                     .ready
                     .and_then(|ready| ready.last_transition_time)
                     .unwrap_or(LONG_AGO),
+                details: PodDetails {
+                    created_at: pod.creation_timestamp,
+                    node: pod.node_name.as_deref().map(|name| nodes.of(name)),
+                    zone: pod.zone.as_deref().map(|name| zones.of(name)),
+                    pool: None,
+                    capacity_type: pod.capacity_type,
+                    in_flight: pod.in_flight,
+                    draining_since: pod.draining_since,
+                },
             });
         }
         table
