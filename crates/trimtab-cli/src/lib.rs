@@ -11,6 +11,7 @@ mod import;
 mod input;
 mod policy_file;
 mod process;
+mod quality;
 mod replace_file;
 mod replay;
 mod sweep;
@@ -118,6 +119,9 @@ fn dispatch(
     match &cli.command {
         Command::Decide(args) => decide::run(args, out),
         Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Backtest(args) if args.suite.suite.is_some() => {
+            quality::run(args, process, out, err)
+        }
         Command::Backtest(args) => backtest::run(args, process, out, err),
         Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Import(args) => import::run(args, out, err),

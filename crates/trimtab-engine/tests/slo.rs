@@ -31,6 +31,8 @@ fn spec(slo: Value, more: Value) -> Value {
     let slo = merged(
         json!({
             "leadTimeSeconds": 120,
+            "headroom": 0,
+            "latency": {"maxBoostPercent": 50},
             "signals": [
                 {"metric": "queue", "role": "trigger", "release": "1"},
                 {"metric": "ttft", "role": "latency"},
@@ -371,12 +373,17 @@ fn any_seen() -> impl Strategy<Value = Seen> {
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
-    (1_i32..600, 0_u32..=10, any::<bool>()).prop_map(|(lead, tenths, window)| {
-        let slo = json!({"leadTimeSeconds": lead, "surgeQuantile": f64::from(tenths) / 10.0});
-        let window = if window { 300 } else { 0 };
-        let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": window}});
-        checked(spec(slo, json!({"behavior": behavior}))).expect("it is valid")
-    })
+    (1_i32..600, 0_u32..=10, 0_u32..=10, any::<bool>()).prop_map(
+        |(lead, tenths, headroom, window)| {
+            let slo = json!({
+                "leadTimeSeconds": lead, "surgeQuantile": f64::from(tenths) / 10.0,
+                "headroom": f64::from(headroom) / 10.0,
+            });
+            let window = if window { 300 } else { 0 };
+            let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": window}});
+            checked(spec(slo, json!({"behavior": behavior}))).expect("it is valid")
+        },
+    )
 }
 
 /// Decides on `seen` as it is and as `other` would have it, after the same history.
@@ -477,7 +484,9 @@ proptest! {
             let (decision, after) = decide_traced(&policy, state, &observation);
             state = settle(&policy, after, &decision, ScaleUpdate::Applied);
             let wanted = usize::try_from(decision.desired_replicas).expect("not negative");
-            let wanted_at_most = (need * 1.5).ceil();
+            let headroom = policy.spec().slo.as_ref().and_then(|slo| slo.headroom);
+            let headroom = headroom.map_or(0.0, |headroom| headroom.get()) * need.sqrt();
+            let wanted_at_most = ((need + headroom).ceil() * 1.5).ceil();
             prop_assert!(
                 f64::from(decision.desired_replicas) <= wanted_at_most, "{}", decision.explain()
             );

@@ -8,6 +8,7 @@ use trimtab_metric::Span;
 use trimtab_sim::{Objective, Scenario, ServiceProfile, TokenLength};
 
 use crate::args::{not_negative, positive};
+use crate::quality::args::SuiteArgs;
 
 pub(crate) const BACKTEST_EXAMPLES: &str = "\
 Examples:
@@ -55,6 +56,8 @@ pub(crate) struct BacktestArgs {
     #[arg(long = "name", value_name = "NAME")]
     pub(crate) names: Vec<String>,
     #[command(flatten)]
+    pub(crate) suite: SuiteArgs,
+    #[command(flatten)]
     pub(crate) setting: SettingArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -62,7 +65,7 @@ pub(crate) struct BacktestArgs {
     /// gzipped if its name ends in `.gz`
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) log: Option<PathBuf>,
-    /// Exit with 1 if a policy misses an objective
+    /// Exit with 1 if a policy misses an objective, or `slo` a row of the suite
     #[arg(long, help_heading = "Output")]
     pub(crate) fail_on_miss: bool,
 }
@@ -94,7 +97,7 @@ pub(crate) struct SettingArgs {
     pub(crate) fleet: FleetArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
     /// File with recorded requests or rates; may be repeated

@@ -10,7 +10,7 @@ use trimtab_sim::{
     TraceFormat, TraceOptions, Workload, WorkloadError,
 };
 
-use super::args::{LoadArgs, SettingArgs};
+use super::args::{FleetArgs, LoadArgs, SettingArgs};
 use super::failure::workload_error;
 use super::profile;
 use crate::error::CommandError;
@@ -22,8 +22,7 @@ pub(crate) fn read(
     args: &SettingArgs,
     interrupt: &Interrupt,
 ) -> Result<(Plan, Vec<String>), CommandError> {
-    let profile = profile::read(&args.fleet)?;
-    let cluster = cluster(args.fleet.cluster.as_deref(), &profile)?;
+    let (profile, cluster) = fleet(&args.fleet)?;
     let mut details = load_details(&args.load);
     if args.fleet.lead_times.is_empty() {
         details.extend(cluster.start_details());
@@ -44,6 +43,13 @@ pub(crate) fn read(
     Ok((plan, notes))
 }
 
+/// What serves, and where.
+pub(crate) fn fleet(args: &FleetArgs) -> Result<(ServiceProfile, Cluster), CommandError> {
+    let profile = profile::read(args)?;
+    let cluster = cluster(args.cluster.as_deref(), &profile)?;
+    Ok((profile, cluster))
+}
+
 fn cluster(file: Option<&Path>, profile: &ServiceProfile) -> Result<Cluster, CommandError> {
     let Some(file) = file else {
         let spec = ClusterSpec::default();
@@ -57,7 +63,8 @@ fn cluster(file: Option<&Path>, profile: &ServiceProfile) -> Result<Cluster, Com
     spec.check(profile).map_err(|refused| CommandError::in_file(source.name(), refused.to_string()))
 }
 
-fn sites(cluster: Cluster, lead_times: &[Span]) -> Result<Vec<Site>, CommandError> {
+/// The cluster at each of these lead times, or as it is.
+pub(crate) fn sites(cluster: Cluster, lead_times: &[Span]) -> Result<Vec<Site>, CommandError> {
     if lead_times.is_empty() {
         return Ok(vec![Site { lead_time: cluster.lead_time_text(), cluster }]);
     }
@@ -74,7 +81,8 @@ fn sites(cluster: Cluster, lead_times: &[Span]) -> Result<Vec<Site>, CommandErro
     lead_times.iter().map(site).collect()
 }
 
-fn workloads(
+/// Everything that arrives.
+pub(crate) fn workloads(
     args: &LoadArgs,
     seed: u64,
     interrupt: &Interrupt,

@@ -46,6 +46,9 @@ pub struct SloSpec {
     /// growth of the last lead times is kept ready. Default 0.9; 0 keeps nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surge_quantile: Option<Finite>,
+    /// Beside a load that keeps *n* replicas busy, this times √*n* more are kept, at least 0. Default 0.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headroom: Option<Finite>,
     /// At most this share of the present need is kept ready for growth, in percent, at least 0.
     /// Default 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +75,7 @@ pub struct SloLatencySpec {
     /// At most this many times the ready replicas at once, at least 1. Default 1.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_stretch: Option<Finite>,
-    /// At most this much beyond what the load needs, in percent, at least 0. Default 50.
+    /// At most this much beyond what the load needs, in percent, at least 0. Default 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_boost_percent: Option<Finite>,
     /// How long after replicas became ready a latency over its objective asks for nothing, since its
@@ -148,6 +151,8 @@ pub struct SloSettings {
     pub overdue_after: Span,
     /// The quantile of growth that is kept ready.
     pub surge_quantile: f64,
+    /// Times the square root of the need, beside it.
+    pub headroom: f64,
     /// At most this share of the need, 1 for all of it.
     pub max_surge: f64,
     /// For how long nothing was to be done before the last replica goes.
@@ -199,6 +204,7 @@ impl SloSettings {
             overdue_after: spec
                 .overdue_after_seconds
                 .map_or(Span::from_millis(half_as_long_again), |it| Span::from_secs(it.into())),
+            headroom: number(spec.headroom, 0.2),
             surge_quantile: number(spec.surge_quantile, 0.9),
             max_surge: number(spec.max_surge_percent, 100.0) / 100.0,
             idle_after: seconds(spec.scale_to_zero_after_seconds, 600),
@@ -206,7 +212,7 @@ impl SloSettings {
                 damping: number(own.damping, rules.damping),
                 max_stretch: number(own.max_stretch, rules.max_stretch),
             },
-            max_boost: number(own.max_boost_percent, 50.0) / 100.0,
+            max_boost: number(own.max_boost_percent, 20.0) / 100.0,
             settle: seconds(own.settle_seconds, 60),
             hold_ratio: number(own.hold_ratio, 0.8),
             signals: policy.metrics.iter().flatten().map(|metric| signal(spec, metric)).collect(),

@@ -35,11 +35,14 @@ pub enum SloStep {
         metric: u32,
         /// The load over what one replica takes.
         need: Finite,
-        /// What it needed within the last lead time, if that is more.
+        /// What is kept beside it, in replicas.
+        headroom: Finite,
+        /// What it needed within the last lead time and what that may grow by, if that is more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        recent: Option<Finite>,
-        /// What is kept ready for growth, in replicas.
-        surge: Finite,
+        grown: Option<Finite>,
+        /// What is missing is too little for a start.
+        #[serde(default, skip_serializing_if = "is_false")]
+        within_tolerance: bool,
     },
     /// No demand is known.
     NoLoad,
@@ -107,16 +110,14 @@ pub(crate) fn words(step: &SloStep, steps: &[Step]) -> (String, String, String) 
             let rule = format!("{}{rule}", role_word(*role));
             (name.clone(), measure, rule)
         }
-        SloStep::Need { metric, need, recent, surge } => {
-            let recent = match recent {
-                Some(recent) => format!(", {:.2} within the last lead time", recent.get()),
-                None => String::new(),
+        SloStep::Need { metric, need, headroom, grown, within_tolerance } => {
+            let beside = match (grown, headroom.get()) {
+                (Some(grown), _) => format!(", {:.2} with what it may grow by", grown.get()),
+                (None, 0.0) => String::new(),
+                (None, headroom) => format!(" and {headroom:.2} beside it"),
             };
-            let surge = match surge.get() {
-                0.0 => String::new(),
-                surge => format!(" and {surge:.2} for growth"),
-            };
-            let rule = format!("the load needs {:.2}{recent}{surge}, rounded up", need.get());
+            let end = if *within_tolerance { ": within the tolerance" } else { ", rounded up" };
+            let rule = format!("the load needs {:.2}{beside}{end}", need.get());
             (name(metric), String::new(), rule)
         }
         SloStep::NoLoad => plain("no load is known: the count holds"),
@@ -187,4 +188,9 @@ fn reason(why: Unavailable) -> &'static str {
         Unavailable::Invalid => "the value can't be used",
         Unavailable::Failed => "the source could not be asked",
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

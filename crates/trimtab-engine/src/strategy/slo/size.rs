@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use libm::{ceil, floor, fmax, fmin};
+use libm::{ceil, floor, fmax, fmin, sqrt};
 use trimtab_metric::Timestamp;
 
 use super::explain::SloStep;
@@ -13,7 +13,7 @@ use super::want::Want;
 use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::Outcome;
 use crate::observation::{Observation, Readiness, Scale, Startup};
-use crate::policy::{Finite, Metric, Policy, SloRole, SloSettings, SloSignal};
+use crate::policy::{Finite, Metric, Policy, SloRole, SloSettings, SloSignal, Tolerance};
 use crate::state::State;
 use crate::strategy::hpa::failure_reason;
 use crate::strategy::{Sized, StrategyState};
@@ -221,20 +221,37 @@ impl Sizing<'_> {
             }
             return;
         }
-        let memory = &mut self.memory.surge;
-        let (low, high) = (memory.recent(need.low), memory.recent(need.high));
-        let surge = fmin(memory.spare(low, settings.surge_quantile), settings.max_surge * low);
-        memory.note(self.observation.now, need.low, settings.lead_time);
-        let whole = |replicas: f64| count(ceil(replicas + surge - ROUNDING));
-        let asked = Want { at_least: whole(low), at_most: whole(high).max(hold) };
+        let staffed = |load: f64| load + settings.headroom * sqrt(load);
+        let grown = self.grown(need.low);
+        let (up, down) = (fmax(staffed(need.low), grown), fmax(staffed(need.high), grown));
+        let Tolerance { up: above, down: below } = self.policy.tolerance();
+        let (current, now) = (self.current, f64::from(self.current));
+        let whole = |replicas: f64| count(ceil(replicas - ROUNDING));
+        // A replica is worth its start when more than the tolerance is missing, and its going when more is idle.
+        let at_least = if up > now * (1.0 + above) { whole(up) } else { whole(up).min(current) };
+        let at_most =
+            if down < now * (1.0 - below) { whole(down) } else { whole(down).max(current) };
+        let asked = Want { at_least, at_most: at_most.max(at_least).max(hold) };
         let step = SloStep::Need {
             metric: need.by,
             need: Finite::new(need.low).unwrap_or_default(),
-            recent: Finite::new(low).filter(|_| low > need.low),
-            surge: Finite::new(surge).unwrap_or_default(),
+            headroom: Finite::new(staffed(need.low) - need.low).unwrap_or_default(),
+            grown: Finite::new(grown).filter(|grown| grown.get() > staffed(need.low)),
+            within_tolerance: asked.of(current) == current && whole(up) > current,
         };
         self.step(asked, Some(need.by), step, trace);
         self.gate(way, trace);
+    }
+
+    /// The largest need of the last lead time, and what such a need grew by within a lead time; 0 where
+    /// nothing is to be kept for growth.
+    fn grown(&mut self, need: f64) -> f64 {
+        let (settings, memory) = (self.settings, &mut self.memory.surge);
+        let recent = memory.recent(need);
+        let spare =
+            fmin(memory.spare(recent, settings.surge_quantile), settings.max_surge * recent);
+        memory.note(self.observation.now, need, settings.lead_time);
+        if settings.surge_quantile > 0.0 { recent + spare } else { 0.0 }
     }
 
     /// The triggers decide whether: a way that is closed is not gone.

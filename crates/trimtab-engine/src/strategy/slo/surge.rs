@@ -8,10 +8,12 @@ use trimtab_metric::{Span, Timestamp};
 
 use crate::policy::Finite;
 
-/// Growth that is remembered: the last so many lead times, [`PER_LEAD_TIME`] for each.
+/// Growths that are remembered: of the last so many lead times, [`PER_LEAD_TIME`] for each, or of the last
+/// hour and a half where that is more.
 const MOST_GROWTHS: usize = 96;
-/// How often within a lead time the need is noted.
+/// How often within a lead time the need is noted, but no more often than once a minute.
 const PER_LEAD_TIME: i64 = 8;
+const SHORTEST_SPACING: Span = Span::from_secs(60);
 /// Needs of at least this share of the peak are near it.
 const NEAR_PEAK: f64 = 0.9;
 /// Fewer needs near the peak than these, and they say nothing: a lead time's worth.
@@ -92,7 +94,8 @@ impl Surge {
             let by = Finite::new(fmax(open.largest.get() - open.from.get(), 0.0));
             self.growths.push(Growth { from: open.from, by: by.unwrap_or_default() });
         }
-        let spacing = Span::from_millis((lead_time.as_millis() / PER_LEAD_TIME).max(1));
+        let spacing =
+            Span::from_millis(lead_time.as_millis() / PER_LEAD_TIME).max(SHORTEST_SPACING);
         if self.open.last().is_none_or(|last| last.at.saturating_add(spacing) <= now) {
             let from = Finite::new(self.recent(need.get())).unwrap_or(need);
             self.open.push(OpenNeed { at: now, from, largest: need });

@@ -1,0 +1,115 @@
+//! A load of a given size: so many replicas are kept busy by it.
+
+use std::sync::Arc;
+
+use trimtab_sim::{
+    Objective, Requests, ServiceProfile, Survey, SurveyError, Workload, WorkloadError, survey,
+};
+
+use crate::backtest::args::LoadArgs;
+use crate::backtest::failure::workload_error;
+use crate::backtest::setting;
+use crate::error::CommandError;
+use crate::process::Interrupt;
+
+/// A first look takes so many requests at most.
+const MOST_LOOKED_AT: u64 = 300_000;
+/// A first look at fewer requests says too little of how much work a load is.
+const FEWEST_LOOKED_AT: u64 = 3_000;
+/// By how much a load is thinned out for the first look, and multiplied while that shows too little.
+const FIRST_SCALE: f64 = 1e-4;
+const STEP: f64 = 10.0;
+
+/// A load as it is compared on.
+pub(super) struct SizedLoad {
+    pub(super) workload: First,
+    /// By what its rate was multiplied.
+    pub(super) rate_scale: f64,
+    /// Requests per second that one replica does when it is busy all the time.
+    pub(super) capacity: f64,
+}
+
+/// The load at a rate that keeps `replicas` busy in the mean over its first `most` requests.
+pub(super) fn sized(
+    args: &LoadArgs,
+    seed: u64,
+    profile: &ServiceProfile,
+    objectives: &[Objective],
+    (replicas, most): (f64, u64),
+    interrupt: &Interrupt,
+) -> Result<Result<SizedLoad, SurveyError>, CommandError> {
+    let mut scale = FIRST_SCALE;
+    let (seen, mean) = loop {
+        let first = at_scale(args, seed, scale, MOST_LOOKED_AT, interrupt)?;
+        let seen = match survey(&first, profile, objectives) {
+            Ok(seen) => seen,
+            Err(SurveyError::Workload(_)) if scale < 1.0 => {
+                scale *= STEP; // thinned out to nothing
+                continue;
+            }
+            Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
+            Err(impossible) => return Ok(Err(impossible)),
+        };
+        if seen.summary.requests >= FEWEST_LOOKED_AT || scale >= 1.0 {
+            let mean = busy(&seen);
+            break (seen, mean);
+        }
+        scale *= STEP;
+    };
+    let work = mean * seen.summary.seconds;
+    let capacity = seen.summary.requests as f64 / work.max(f64::MIN_POSITIVE);
+    let mut rate_scale = round(scale * replicas / mean.max(f64::MIN_POSITIVE));
+    // What the first `most` requests span may be a quiet or a busy part of the whole.
+    let part = at_scale(args, seed, rate_scale, most, interrupt)?;
+    let part = match survey(&part, profile, objectives) {
+        Ok(part) => part,
+        Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
+        Err(impossible) => return Ok(Err(impossible)),
+    };
+    rate_scale = round(rate_scale * replicas / busy(&part).max(f64::MIN_POSITIVE));
+    let workload = at_scale(args, seed, rate_scale, most, interrupt)?;
+    Ok(Ok(SizedLoad { workload, rate_scale, capacity }))
+}
+
+/// Replicas that the load keeps busy in the mean.
+fn busy(seen: &Survey) -> f64 {
+    let need = seen.work.need(seen.summary.seconds.max(1.0));
+    need.first().copied().unwrap_or(0.0)
+}
+
+/// To three digits, so that a row can be run again by hand.
+fn round(scale: f64) -> f64 {
+    format!("{scale:.2e}").parse().unwrap_or(scale)
+}
+
+fn at_scale(
+    args: &LoadArgs,
+    seed: u64,
+    rate_scale: f64,
+    most: u64,
+    interrupt: &Interrupt,
+) -> Result<First, CommandError> {
+    let args = LoadArgs { rate_scale, ..args.clone() };
+    let workloads = setting::workloads(&args, seed, interrupt, &mut Vec::new())?;
+    let inner = workloads.into_iter().next();
+    let inner = inner.ok_or_else(|| CommandError::argument("there is no load"))?;
+    Ok(First { inner: inner.into(), most })
+}
+
+/// The first so many requests of a load.
+#[derive(Clone)]
+pub(super) struct First {
+    inner: Arc<dyn Workload>,
+    most: u64,
+}
+
+impl Workload for First {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn requests(&self) -> Result<Requests, WorkloadError> {
+        let most = usize::try_from(self.most).unwrap_or(usize::MAX);
+        Ok(Box::new(self.inner.requests()?.take(most)))
+    }
+}

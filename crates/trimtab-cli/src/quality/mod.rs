@@ -1,0 +1,134 @@
+//! `trimtab backtest --suite quality`: `slo` against the peers, everybody at their best tuning.
+//!
+//! On every load, at every size and lead time, each is swept over its targets and windows, on the very load
+//! that is then compared on: nobody can be tuned better than that, `slo` included.
+
+pub(crate) mod args;
+mod load;
+mod table;
+mod tunings;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use trimtab_metric::Span;
+use trimtab_sim::{Backtest, Plan, Scenario, SurveyError};
+
+use crate::Exit;
+use crate::backtest::args::{BacktestArgs, LoadArgs};
+use crate::backtest::failure::backtest_error;
+use crate::backtest::progress::Bar;
+use crate::backtest::{jobs, setting};
+use crate::error::CommandError;
+use crate::process::{Interrupt, Process};
+use load::SizedLoad;
+use table::{Outcome, Row, head};
+use tunings::{Circumstances, candidates};
+
+/// Lead times where none are given, in seconds.
+const LEAD_TIMES: [i64; 3] = [30, 120, 300];
+
+pub(crate) fn run(
+    args: &BacktestArgs,
+    process: Process,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, CommandError> {
+    let interrupt = process.note_interrupt();
+    let mut lead_times = args.setting.fleet.lead_times.clone();
+    if lead_times.is_empty() {
+        lead_times = LEAD_TIMES.into_iter().map(Span::from_secs).collect();
+    }
+    let mut tally: BTreeMap<Outcome, u32> = BTreeMap::new();
+    head(out)?;
+    for load in loads(&args.setting.load) {
+        for replicas in &args.suite.replicas {
+            let case = Case { args, load: &load, replicas: *replicas, interrupt: &interrupt };
+            let sized = match case.sized()? {
+                Ok(sized) => sized,
+                Err(impossible) => {
+                    writeln!(err, "note: left out: {impossible}")?;
+                    break;
+                }
+            };
+            for lead_time in &lead_times {
+                let backtest = case.compare(&sized, *lead_time, process)?;
+                for comparison in &backtest.comparisons {
+                    let row = Row { comparison, replicas: *replicas, rate_scale: sized.rate_scale };
+                    let result = row.write(&args.setting.objectives, out)?;
+                    *tally.entry(result).or_default() += 1;
+                }
+            }
+        }
+    }
+    let count = |outcome| tally.get(&outcome).copied().unwrap_or(0);
+    let lost = count(Outcome::Loses);
+    writeln!(
+        out,
+        "\n`slo` wins {} rows, is even in {} and loses {lost}.",
+        count(Outcome::Wins),
+        count(Outcome::Even)
+    )?;
+    Ok(if lost > 0 && args.fail_on_miss { Exit::No } else { Exit::Done })
+}
+
+/// The loads one by one; every scenario where none is given.
+fn loads(args: &LoadArgs) -> Vec<LoadArgs> {
+    let none = LoadArgs { traces: Vec::new(), scenarios: Vec::new(), ..args.clone() };
+    let mut scenarios = args.scenarios.clone();
+    if scenarios.is_empty() && args.traces.is_empty() {
+        scenarios = Scenario::names().map(str::to_owned).collect();
+    }
+    let traces = args.traces.iter();
+    let traces = traces.map(|file| LoadArgs { traces: vec![file.clone()], ..none.clone() });
+    let scenarios = scenarios.into_iter();
+    let scenarios = scenarios.map(|name| LoadArgs { scenarios: vec![name], ..none.clone() });
+    traces.chain(scenarios).collect()
+}
+
+/// A load at a size.
+struct Case<'a> {
+    args: &'a BacktestArgs,
+    load: &'a LoadArgs,
+    replicas: f64,
+    interrupt: &'a Interrupt,
+}
+
+impl Case<'_> {
+    fn sized(&self) -> Result<Result<SizedLoad, SurveyError>, CommandError> {
+        let setting = &self.args.setting;
+        let (profile, _) = setting::fleet(&setting.fleet)?;
+        let size = (self.replicas, self.args.suite.most_requests);
+        load::sized(self.load, setting.seed, &profile, &setting.objectives, size, self.interrupt)
+    }
+
+    /// Everybody with every tuning.
+    fn compare(
+        &self,
+        sized: &SizedLoad,
+        lead_time: Span,
+        process: Process,
+    ) -> Result<Backtest, CommandError> {
+        let setting = &self.args.setting;
+        let (profile, cluster) = setting::fleet(&setting.fleet)?;
+        let circumstances = Circumstances {
+            profile: &profile,
+            capacity: sized.capacity,
+            replicas: self.replicas,
+            lead_time_seconds: lead_time.as_millis() / 1000,
+        };
+        let candidates = candidates(&circumstances)?;
+        let plan = Plan {
+            profile,
+            objectives: setting.objectives.clone(),
+            seed: setting.seed,
+            workloads: vec![Box::new(sized.workload.clone())],
+            sites: setting::sites(cluster, &[lead_time])?,
+            candidates,
+            timelines: false,
+            details: Vec::new(),
+        };
+        let bar = Bar::new(process, self.interrupt);
+        plan.run_sweep(jobs(setting), &bar).map_err(|error| backtest_error(error, self.interrupt))
+    }
+}

@@ -1,0 +1,123 @@
+//! One row for each load, size and lead time, in Markdown.
+
+use std::io::{self, Write};
+
+use trimtab_sim::report::best_of_each;
+use trimtab_sim::{Comparison, Objective, Run};
+
+/// Who is compared with the others.
+const OWN: &str = "slo";
+/// What is no difference: a hundredth of the cost, or of the requests.
+const EVEN: f64 = 0.01;
+
+/// A comparison, with what it was made on.
+pub(super) struct Row<'a> {
+    pub(super) comparison: &'a Comparison,
+    pub(super) replicas: f64,
+    pub(super) rate_scale: f64,
+}
+
+/// How `slo` came out.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Outcome {
+    /// It meets the objectives, and nobody does for as little; or nobody does, and it comes nearest.
+    Wins,
+    /// It is within a hundredth of the best, which another seed may turn round.
+    Even,
+    /// Somebody else does.
+    Loses,
+}
+
+pub(super) fn head(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "| load | scale | busy | lead time | `slo` | `hpa` | `keda` | `knative` | `rayServe` | efficiency | `slo` |"
+    )?;
+    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+}
+
+impl Row<'_> {
+    /// Writes the row.
+    pub(super) fn write(
+        &self,
+        objectives: &[Objective],
+        out: &mut dyn Write,
+    ) -> io::Result<Outcome> {
+        let Self { comparison, replicas, rate_scale } = self;
+        let best = self.best(objectives);
+        let result = result(&best, objectives);
+        let cells: Vec<String> = best.iter().map(|run| cell(run)).collect();
+        let own = best.iter().find(|run| run.policy == OWN);
+        let efficiency = own.map_or(0.0, |run| run.efficiency);
+        let word = match result {
+            Outcome::Wins => "wins",
+            Outcome::Even => "even",
+            Outcome::Loses => "**loses**",
+        };
+        writeln!(
+            out,
+            "| {} | {rate_scale} | {replicas} | {} | {} | {efficiency:.2} | {word} |",
+            comparison.workload.name,
+            comparison.lead_time,
+            cells.join(" | ")
+        )?;
+        out.flush()?;
+        Ok(result)
+    }
+
+    /// The best tuning of everybody.
+    fn best(&self, objectives: &[Objective]) -> Vec<&Run> {
+        let runs = &self.comparison.runs;
+        best_of_each(runs, objectives).into_iter().filter_map(|at| runs.get(at)).collect()
+    }
+}
+
+/// The share within the first objective, rounded down, and the cost.
+fn cell(run: &Run) -> String {
+    let share = run.attainment.first().map_or(0.0, |attained| attained.share);
+    let mark = if meets(run) { "" } else { "✗ " };
+    format!("{mark}{:.2} %, {}", (share * 1e4).floor() / 1e2, Digits(run.cost))
+}
+
+/// A number to four digits.
+struct Digits(f64);
+
+impl std::fmt::Display for Digits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let decimals = match self.0 {
+            value if value >= 1000.0 => 0,
+            value if value >= 100.0 => 1,
+            value if value >= 10.0 => 2,
+            _ => 3,
+        };
+        write!(f, "{:.decimals$}", self.0)
+    }
+}
+
+fn meets(run: &Run) -> bool {
+    run.attainment.iter().all(|attained| attained.met)
+}
+
+fn result(best: &[&Run], objectives: &[Objective]) -> Outcome {
+    let (own, others): (Vec<&Run>, Vec<&Run>) = best.iter().partition(|run| run.policy == OWN);
+    let short = |run: &&Run| {
+        let attained = run.attainment.iter().zip(objectives);
+        attained
+            .map(|(one, objective)| if one.met { 0.0 } else { objective.share - one.share })
+            .fold(0.0, f64::max)
+    };
+    let Some(own) = own.first() else { return Outcome::Loses };
+    let least_short = others.iter().map(short).fold(f64::INFINITY, f64::min);
+    let least_cost = others.iter().filter(|run| short(run) == 0.0).map(|run| run.cost);
+    let least_cost = least_cost.fold(f64::INFINITY, f64::min);
+    let (ahead, margin) = if short(own) == 0.0 {
+        (least_cost / own.cost - 1.0, EVEN)
+    } else {
+        (least_short - short(own), EVEN * (1.0 - short(own)))
+    };
+    match ahead {
+        ahead if ahead > margin => Outcome::Wins,
+        ahead if ahead >= -margin => Outcome::Even,
+        _ => Outcome::Loses,
+    }
+}
