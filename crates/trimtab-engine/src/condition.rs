@@ -34,6 +34,8 @@ pub enum ConditionType {
     ScalingLimited,
     /// The autoscaler itself brought the count to 0, so it may bring it back.
     ScaledToZero,
+    /// The `flapBudget` holds back replicas that were to go.
+    FlapBudgetSpent,
 }
 
 /// Whether a condition holds.
@@ -99,6 +101,10 @@ pub enum ConditionReason {
     ScaledToZero,
     /// The count was not brought to 0.
     NotScaledToZero,
+    /// There were as many starts and stops as the `flapBudget` allows.
+    FlapBudgetSpent,
+    /// The `flapBudget` holds nothing back.
+    WithinFlapBudget,
 }
 
 /// At most one condition of each type, in the order in which they first came up.
@@ -110,7 +116,7 @@ pub enum ConditionReason {
 /// assert!(state.status.conditions.get(ConditionType::AbleToScale).is_none());
 /// ```
 #[derive(Copy, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Conditions([Option<Condition>; 4]);
+pub struct Conditions([Option<Condition>; 12]);
 
 impl Conditions {
     /// The conditions in order.

@@ -83,7 +83,8 @@ impl DecisionRecord {
     /// As [`settle()`](crate::settle()), and records it. Not called in shadow mode, where nobody
     /// carries out the change.
     pub fn settle(&mut self, policy: &Policy, state: State, update: ScaleUpdate) -> State {
-        if self.decision.scale_to.is_none() {
+        let moves = |plan: &crate::RetirePlan| plan.serving != plan.wanted;
+        if self.decision.scale_to.is_none() && !self.decision.retire.as_ref().is_some_and(moves) {
             return state;
         }
         let state = settle(policy, state, &self.decision, update);
