@@ -13,6 +13,7 @@ use crate::state::State;
 /// One line of a decision log. A policy stands before the decisions that were made by it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "one is written or read at a time")]
 pub enum LogEntry {
     /// A policy.
     Policy(PolicySpec),

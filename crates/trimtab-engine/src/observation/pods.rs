@@ -189,23 +189,22 @@ impl PodTable {
             .filter_map(|(row, (_, details))| Some((row, details.draining_since?)))
     }
 
-    /// From now on the pod in `row` is as one that terminates.
-    pub(crate) fn ignore(&mut self, row: usize) {
-        let Some(standing) = self.standing.get_mut(row) else { return };
-        if *standing == Standing::Live && self.readiness.get(row) == Some(&Readiness::True) {
+    /// From now on the pod in `row` is no capacity, ready or on its way; with `keeps_load`, what it
+    /// serves still counts.
+    pub(crate) fn set_aside(&mut self, row: usize, keeps_load: bool) {
+        let (Some(standing), Some(readiness), Some(start)) =
+            (self.standing.get_mut(row), self.readiness.get_mut(row), self.start_time.get_mut(row))
+        else {
+            return;
+        };
+        if *standing == Standing::Live && *readiness == Readiness::True {
             self.running_and_ready = self.running_and_ready.saturating_sub(1);
         }
-        *standing = Standing::Ignored;
-    }
-
-    /// From now on the pod in `row` is no capacity, ready or on its way; what it serves still counts.
-    pub(crate) fn set_aside(&mut self, row: usize) {
-        if let (Some(readiness), Some(start)) =
-            (self.readiness.get_mut(row), self.start_time.get_mut(row))
-        {
-            *readiness = Readiness::False;
-            *start = Startup::NOT_STARTED;
+        if !keeps_load {
+            *standing = Standing::Ignored;
         }
+        *readiness = Readiness::False;
+        *start = Startup::NOT_STARTED;
     }
 
     pub(crate) fn standing(&self) -> &[Standing] {

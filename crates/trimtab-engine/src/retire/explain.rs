@@ -31,6 +31,8 @@ pub enum RetireStep {
         starts: i32,
         /// How many stops there were or are under way.
         stops: i32,
+        /// How many may begin now: of all, no more than there may be; of stops, no more than half of that.
+        left: i32,
     },
     /// Who leaves.
     Plan {
@@ -52,8 +54,8 @@ pub(crate) fn words(step: &RetireStep) -> (String, String, String) {
     let rule = match *step {
         RetireStep::Draining { replicas } => format!("{replicas} of them {}", drain(replicas)),
         RetireStep::Kept { replicas } => format!("{replicas} {} on", drain(replicas)),
-        RetireStep::FlapBudget { changes, starts, stops } => {
-            format!("{starts} started and {stops} stopped of {changes} changes: the rest stays")
+        RetireStep::FlapBudget { changes, starts, stops, left } => {
+            format!("of {changes} changes {starts} started and {stops} stopped: {left} may go")
         }
         RetireStep::Plan { drain: begin, retire, take_back, draining, unlisted } => {
             let still = draining.saturating_sub(retire).max(0);

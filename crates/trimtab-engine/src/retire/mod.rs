@@ -7,6 +7,7 @@
 mod explain;
 mod flap;
 mod plan;
+mod seen;
 mod victims;
 
 pub use explain::RetireStep;
@@ -15,60 +16,19 @@ pub use plan::RetirePlan;
 
 pub(crate) use explain::{reason_to_go, reason_to_stay, words};
 pub(crate) use flap::note_change;
-
-use alloc::vec::Vec;
+pub(crate) use seen::without_draining;
 
 use trimtab_metric::Timestamp;
 
 use crate::condition::{ConditionReason, ConditionType};
 use crate::course::Verdict;
 use crate::decision::ScaleReason;
+use crate::hold::active_override;
 use crate::observation::{Observation, Scale, Standing};
-use crate::policy::{Policy, RetireSettings, Strategy};
+use crate::policy::{Policy, RetireSettings};
 use crate::state::State;
 use crate::trace::{Recorder, Rule, Stage, Step};
 use plan::Draining;
-
-/// The observation without the replicas that drain, if there are any: what the strategy sees.
-///
-/// To a peer, one that drains is as one that terminates, whose load an autoscaler does not see. `slo`
-/// sees that load, since its sessions come again elsewhere: without it, each one that drains would
-/// look like load that is gone, and let the next one go.
-///
-/// The last one counts as serving while it drains: a count of 0 would be a workload that is switched
-/// off.
-pub(crate) fn without_draining<R: Recorder>(
-    policy: &Policy,
-    observation: &Observation,
-    scale: Scale,
-    trace: &mut R,
-) -> Option<(Observation, Scale)> {
-    policy.retire()?;
-    let draining: Vec<usize> = observation.pods.draining().map(|(row, _)| row).collect();
-    let count = i32::try_from(draining.len()).unwrap_or(i32::MAX);
-    if count == 0 || scale.spec_replicas <= 0 {
-        return None;
-    }
-    let mut seen = observation.clone();
-    let keeps_load = matches!(policy.strategy(), Strategy::Slo(_));
-    for row in draining {
-        if keeps_load {
-            seen.pods.set_aside(row);
-        } else {
-            seen.pods.ignore(row);
-        }
-    }
-    let rest = |replicas: i32| replicas.saturating_sub(count).max(replicas.min(1));
-    let serving = Scale {
-        spec_replicas: rest(scale.spec_replicas),
-        status_replicas: rest(scale.status_replicas),
-    };
-    seen.scale = Some(serving);
-    let (from, to) = (scale.spec_replicas, serving.spec_replicas);
-    let rule = Rule::Retire(RetireStep::Draining { replicas: count });
-    trace.record(|| Step { stage: Stage::Sense, from, to, rule });
-    Some((seen, serving))
-}
 
 /// Makes a plan of what is wanted, and a count of what the plan leaves.
 pub(crate) fn retire<R: Recorder>(
@@ -94,16 +54,19 @@ pub(crate) fn retire<R: Recorder>(
     let at = verdict.replicas.unwrap_or(seen);
     let take_back = draining.take_back(asked.saturating_sub(serving));
     let excess = serving.saturating_sub(asked).max(0);
-    let forced = matches!(verdict.reason, ScaleReason::Override | ScaleReason::AboveMax);
+    let by_hand = active_override(policy, now).is_some();
+    let forced = by_hand || verdict.reason == ScaleReason::AboveMax;
     let leaving = draining.counted;
     let allowed =
         if forced { excess } else { allowed(settings, state, excess, leaving, now, trace, at) };
     let wanted = asked.saturating_add(excess - allowed);
     let mut plan = RetirePlan { serving, wanted, take_back, ..RetirePlan::default() };
-    if verdict.replicas.is_some() && !is_paused(policy, &verdict) {
+    let is_paused = !by_hand && policy.spec().pause.is_some_and(|pause| pause.scale_down);
+    if verdict.replicas.is_some() && !is_paused {
         plan.retire = draining.gone(observation, settings, current.saturating_sub(wanted));
     }
     let unlisted = plan.choose(observation, settings, scale, allowed);
+    plan.wanted = wanted.saturating_add(unlisted);
     let to = if wanted >= current { wanted } else { plan.leaves(current) };
     let from = if allowed < excess { wanted } else { at };
     if from != to || !plan.is_empty() {
@@ -122,12 +85,6 @@ pub(crate) fn retire<R: Recorder>(
 fn too_few(policy: &Policy, serving: i32, current: i32) -> Option<i32> {
     let least = policy.bounds().min.min(current);
     (serving < least).then_some(least)
-}
-
-/// The way down is paused, and nobody has set a count by hand.
-fn is_paused(policy: &Policy, verdict: &Verdict) -> bool {
-    verdict.reason != ScaleReason::Override
-        && policy.spec().pause.is_some_and(|pause| pause.scale_down)
 }
 
 /// How many of those that are to go the flap budget lets go.
@@ -154,6 +111,7 @@ fn allowed<R: Recorder>(
             changes: budget.changes,
             starts: spent.starts,
             stops: spent.stops.saturating_add(leaving),
+            left: allowed,
         });
         trace.record(|| Step { stage: Stage::Retire, from: at, to, rule });
     }
