@@ -83,10 +83,11 @@ fn drain(replicas: i32) -> &'static str {
 
 /// Why the count falls.
 pub(crate) fn reason_to_go(plan: &RetirePlan) -> Option<String> {
-    let gone = plan.retire.len();
-    (gone > 0).then(|| {
-        format!("{gone} {} drained or had their time", if gone == 1 { "has" } else { "have" })
-    })
+    match plan.retire.len() {
+        0 => None,
+        1 => Some("1 is idle or has had its time".to_string()),
+        gone => Some(format!("{gone} are idle or have had their time")),
+    }
 }
 
 /// Why the count stays.
