@@ -33,7 +33,10 @@ fn step(policy: &Policy, valid: bool, state: State, observation: &Observation) -
         Outcome::Decided | Outcome::PartiallyDecided | Outcome::Enforced => {
             let wanted = decision.desired_replicas;
             let inside = match policy.spec().strategy {
-                StrategyName::Hpa => bounds.min <= wanted && wanted <= bounds.max,
+                // Above the most it falls as its replicas drain.
+                StrategyName::Hpa if policy.retire().is_none() => {
+                    bounds.min <= wanted && wanted <= bounds.max
+                }
                 // The others have their own words for fewer than the least, and more than the most.
                 _ => wanted >= 0,
             };
@@ -44,6 +47,11 @@ fn step(policy: &Policy, valid: bool, state: State, observation: &Observation) -
         // An annotation of KEDA's may name a count.
         Outcome::Paused => assert!(decision.scale_to.is_none_or(|to| to >= 0 || !valid)),
         _ => assert_eq!(decision.scale_to, None),
+    }
+    if let Some(plan) = &decision.retire {
+        let fallen = i64::from(decision.current_replicas) - i64::from(decision.desired_replicas);
+        let gone = plan.retire.len() as i64 + i64::from(plan.not_created);
+        assert!(!valid || fallen <= 0 || fallen == gone, "{decision:?}");
     }
     if let Some(deadline) = next_deadline(policy, &after, observation) {
         assert!(deadline > observation.now);

@@ -4,13 +4,14 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use trimtab_engine::strategy::slo::UnknownRule;
 use trimtab_engine::{
     ApaSpec, BehaviorSpec, CapacityType, ContainerResourceMetricSource, ExternalMetricSource,
-    FallbackBehavior, FallbackSpec, FeatureGatesSpec, Finite, HpaSpec, KedaSpec, KedaTriggerSpec,
-    KnativeAggregation, KnativeSpec, MetricIdentifier, MetricReading, MetricSpec, MetricTarget,
-    ObjectMetricSource, Observation, PodDetails, PodPhase, PodReadings, PodRow, PodTable,
-    PodsMetricSource, Point, PolicySpec, RayServeAggregation, RayServeSpec, Readiness,
-    Recommendation, Requests, ResourceMetricSource, Scale, ScaleEvent, ScalingModifiersSpec,
-    ScalingPolicyRule, ScalingRulesSpec, Selector, SloLatencySpec, SloRole, SloSignalSpec, SloSpec,
-    SloUnknownSpec, State, StrategyName, TargetCapacityDirection, Unavailable, WvaAnalyzer,
+    FallbackBehavior, FallbackSpec, FeatureGatesSpec, Finite, FlapBudgetSpec, HpaSpec, KedaSpec,
+    KedaTriggerSpec, KnativeAggregation, KnativeSpec, MetricIdentifier, MetricReading, MetricSpec,
+    MetricTarget, ObjectMetricSource, Observation, PodDetails, PodPhase, PodReadings, PodRow,
+    PodTable, PodsMetricSource, Point, PolicySpec, RayServeAggregation, RayServeSpec, Readiness,
+    Recommendation, Requests, ResourceMetricSource, RetireSpec, Scale, ScaleEvent,
+    ScalingModifiersSpec, ScalingPolicyRule, ScalingRulesSpec, Selector, SloLatencySpec, SloRole,
+    SloSignalSpec, SloSpec, SloUnknownSpec, State, StrategyName, TargetCapacityDirection,
+    Unavailable, VictimRule, WarmCounts, WarmPoolSpec, WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer,
     WvaSpec,
 };
 use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
@@ -94,6 +95,12 @@ fn policy(u: &mut Unstructured<'_>) -> Result<PolicySpec> {
         ..PolicySpec::default()
     };
     strategy(u, &mut policy)?;
+    if u.ratio(1, 2)? {
+        policy.warm_pool = Some(Box::new(warm_pool(u)?));
+    }
+    if u.ratio(1, 2)? {
+        policy.retire = Some(Box::new(retire(u)?));
+    }
     policy.scale_target_ref.api_version = "apps/v1".into();
     policy.scale_target_ref.kind = "Deployment".into();
     policy.scale_target_ref.name = "llm".into();
@@ -349,6 +356,40 @@ fn ray_serve(u: &mut Unstructured<'_>) -> Result<RayServeSpec> {
     })
 }
 
+fn warm_pool(u: &mut Unstructured<'_>) -> Result<WarmPoolSpec> {
+    let size = match u.int_in_range(0..=2)? {
+        0 => WarmSizeSpec::Fixed(small(u)?),
+        1 => WarmSizeSpec::Percent(number(u)?.unwrap_or_default()),
+        _ => WarmSizeSpec::Surge(WarmSurgeSpec {
+            quantile: option(u, share)?.flatten(),
+            idle_cost: if u.ratio(1, 4)? { number(u)? } else { None },
+            miss_cost: if u.ratio(1, 4)? { number(u)? } else { None },
+        }),
+    };
+    Ok(WarmPoolSpec {
+        size,
+        min_size: option(u, small)?,
+        max_size: option(u, small)?,
+        promote_seconds: option(u, small)?,
+        lead_time_seconds: option(u, small)?,
+        return_on_scale_in: Option::arbitrary(u)?,
+    })
+}
+
+fn retire(u: &mut Unstructured<'_>) -> Result<RetireSpec> {
+    let rules =
+        [VictimRule::NotReady, VictimRule::Spot, VictimRule::FewestInFlight, VictimRule::Spread];
+    Ok(RetireSpec {
+        max_session_seconds: option(u, small)?,
+        victim_order: option(u, |u| list(u, 5, |u| Ok(*u.choose(&rules)?)))?,
+        prefer_spot: if u.ratio(1, 4)? { Option::arbitrary(u)? } else { None },
+        flap_budget: option(u, |u| {
+            Ok(FlapBudgetSpec { changes: small(u)?, period_seconds: small(u)? })
+        })?,
+        projection: if u.ratio(1, 4)? { Option::arbitrary(u)? } else { None },
+    })
+}
+
 fn rules(u: &mut Unstructured<'_>) -> Result<ScalingRulesSpec> {
     Ok(ScalingRulesSpec {
         stabilization_window_seconds: option(u, small)?,
@@ -430,7 +471,12 @@ fn observation(u: &mut Unstructured<'_>) -> Result<Observation> {
         selector: *u.choose(&selectors)?,
         pods,
         readings: list(u, 8, reading)?,
+        warm: option(u, |u| Ok(WarmCounts { ready: counts(u)?, starting: counts(u)? }))?,
     })
+}
+
+fn counts(u: &mut Unstructured<'_>) -> Result<u32> {
+    if u.ratio(7, 8)? { u.int_in_range(0..=40) } else { u32::arbitrary(u) }
 }
 
 fn pod(u: &mut Unstructured<'_>) -> Result<PodRow> {

@@ -1,6 +1,7 @@
 //! Conditions in the Kubernetes style: type, status, reason, and since when.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use serde::de::{SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
@@ -34,6 +35,8 @@ pub enum ConditionType {
     ScalingLimited,
     /// The autoscaler itself brought the count to 0, so it may bring it back.
     ScaledToZero,
+    /// The `flapBudget` holds back replicas that were to go.
+    FlapBudgetSpent,
 }
 
 /// Whether a condition holds.
@@ -99,6 +102,10 @@ pub enum ConditionReason {
     ScaledToZero,
     /// The count was not brought to 0.
     NotScaledToZero,
+    /// There were as many starts and stops as the `flapBudget` allows.
+    FlapBudgetSpent,
+    /// The `flapBudget` holds nothing back.
+    WithinFlapBudget,
 }
 
 /// At most one condition of each type, in the order in which they first came up.
@@ -109,8 +116,8 @@ pub enum ConditionReason {
 /// let state = State::default();
 /// assert!(state.status.conditions.get(ConditionType::AbleToScale).is_none());
 /// ```
-#[derive(Copy, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Conditions([Option<Condition>; 4]);
+#[derive(Copy, Clone, Default, PartialEq, Eq)]
+pub struct Conditions([Option<Condition>; 12]);
 
 impl Conditions {
     /// The conditions in order.
@@ -167,6 +174,14 @@ impl Conditions {
     }
 }
 
+/// Of the four that there once were at most, unless there are more: a state keeps its digest.
+impl Hash for Conditions {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let used = self.iter().count().max(4);
+        self.0.get(..used).unwrap_or_default().hash(hasher);
+    }
+}
+
 impl fmt::Debug for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
@@ -215,5 +230,21 @@ impl<'de> Deserialize<'de> for Conditions {
         }
 
         deserializer.deserialize_seq(ListVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    #[test]
+    fn a_state_keeps_its_digest() {
+        let now = Timestamp::from_secs(0);
+        let mut conditions = Conditions::default();
+        assert_eq!(Digest::of(&conditions), Digest::of(&[None::<Condition>; 4]));
+        conditions.set(ConditionType::AbleToScale, true, ConditionReason::SucceededGetScale, now);
+        let four = [conditions.get(ConditionType::AbleToScale).copied(), None, None, None];
+        assert_eq!(Digest::of(&conditions), Digest::of(&four));
     }
 }

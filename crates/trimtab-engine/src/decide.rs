@@ -8,8 +8,10 @@ use crate::decision::{Decision, Outcome};
 use crate::hold::hold;
 use crate::observation::{Observation, Scale};
 use crate::policy::{Policy, Strategy};
+use crate::retire::{RetirePlan, retire, without_draining};
 use crate::state::State;
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
+use crate::warm::{WarmPlan, warm};
 
 /// Decides how many replicas there should be.
 ///
@@ -62,12 +64,22 @@ fn run<R: Recorder>(
     trace: &mut R,
 ) -> (Decision, State) {
     let Some(scale) = sense(policy, &mut state, observation, trace) else {
-        return conclude(state, observation, Verdict::nothing(Outcome::ScaleUnavailable));
+        let verdict = Verdict::nothing(Outcome::ScaleUnavailable);
+        return conclude(state, observation, verdict, Plans::default());
     };
-    let course = Course { policy, state: &mut state, observation, scale, trace };
+    let serving = without_draining(policy, observation, scale, trace);
+    let (seen, counts) = match &serving {
+        Some((seen, counts)) => (seen, *counts),
+        None => (observation, scale),
+    };
+    state.status.current_replicas = counts.spec_replicas;
+    let course = Course { policy, state: &mut state, observation: seen, scale: counts, trace };
     let verdict = course.run();
     let verdict = hold(policy, &mut state, observation.now, verdict, trace);
-    conclude(state, observation, verdict)
+    state.status.current_replicas = scale.spec_replicas;
+    let (verdict, retire) = retire(policy, &mut state, observation, scale, verdict, trace);
+    let warm = warm(policy, &mut state, observation, &verdict, retire.as_ref(), trace);
+    conclude(state, observation, verdict, Plans { warm, retire })
 }
 
 /// Stage 1 for the workload as a whole: what are the counts? Stage 2 senses metric by metric.
@@ -100,7 +112,19 @@ fn sense<R: Recorder>(
     Some(scale)
 }
 
-fn conclude(mut state: State, observation: &Observation, verdict: Verdict) -> (Decision, State) {
+/// What the decision says beside the count.
+#[derive(Default)]
+struct Plans {
+    warm: Option<WarmPlan>,
+    retire: Option<RetirePlan>,
+}
+
+fn conclude(
+    mut state: State,
+    observation: &Observation,
+    verdict: Verdict,
+    plans: Plans,
+) -> (Decision, State) {
     let current = state.status.current_replicas;
     let scale_to = verdict.replicas.filter(|replicas| *replicas != current);
     if scale_to.is_none() && (verdict.replicas.is_some() || verdict.outcome == Outcome::Disabled) {
@@ -114,6 +138,8 @@ fn conclude(mut state: State, observation: &Observation, verdict: Verdict) -> (D
         outcome: verdict.outcome,
         reason: verdict.reason,
         metric: verdict.metric,
+        warm: plans.warm,
+        retire: plans.retire,
         conditions: state.status.conditions,
         trace: None,
     };

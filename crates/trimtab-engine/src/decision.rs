@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
 use crate::condition::Conditions;
+use crate::retire::RetirePlan;
 use crate::trace::{MetricStep, Rule, Step};
+use crate::warm::WarmPlan;
 
 /// What was decided, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,12 @@ pub struct Decision {
     /// `keda` has the place after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<u32>,
+    /// What comes from the warm pool and goes to it, if the policy has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<WarmPlan>,
+    /// Who leaves, if the policy has `retire`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retire: Option<RetirePlan>,
     /// The conditions, before the change was carried out.
     pub conditions: Conditions,
     /// The steps, if they were asked for.

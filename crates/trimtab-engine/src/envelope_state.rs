@@ -2,16 +2,28 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::retire::RetireState;
+use crate::warm::WarmState;
+
 /// What the stages remember that a policy has to turn on, stage by stage. A stage that is off remembers
 /// nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
-pub struct EnvelopeState {}
+pub struct EnvelopeState {
+    /// Of a warm pool whose size is a `surge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<WarmState>,
+    /// Of a `flapBudget`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retire: Option<RetireState>,
+}
 
 impl EnvelopeState {
     /// How many bytes it takes, its lists included.
     pub(crate) fn heap_bytes(&self) -> usize {
         size_of::<Self>()
+            + self.warm.as_ref().map_or(0, WarmState::list_bytes)
+            + self.retire.as_ref().map_or(0, RetireState::list_bytes)
     }
 }

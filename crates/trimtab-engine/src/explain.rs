@@ -11,6 +11,7 @@ use crate::policy::Target;
 use crate::strategy::hpa::{Calculation, MetricStatus};
 use crate::strategy::{apa, keda, knative, ray_serve, slo, wva};
 use crate::trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
+use crate::{retire, warm};
 
 /// The text of [`Decision::explain`].
 #[derive(Copy, Clone, Debug)]
@@ -71,7 +72,11 @@ fn headline(decision: &Decision) -> String {
         None if decision.outcome == Outcome::ScaleUnavailable => {
             "nothing is decided: the scale could not be read".to_string()
         }
-        None => format!("{} stay: {}", replicas(current), reason_to_stay(decision)),
+        None => {
+            let leaving = decision.retire.as_ref().and_then(retire::reason_to_stay);
+            let reason = leaving.unwrap_or_else(|| reason_to_stay(decision).to_string());
+            format!("{} stay: {reason}", replicas(current))
+        }
     }
 }
 
@@ -81,6 +86,11 @@ fn reason(decision: &Decision, wanted: i32) -> String {
     }
     if let Some(reason) = keda::reason_to_write(decision.trace.as_deref().unwrap_or_default()) {
         return reason.to_string();
+    }
+    if let Some(reason) = decision.retire.as_ref().and_then(retire::reason_to_go)
+        && wanted < decision.current_replicas
+    {
+        return reason;
     }
     match decision.reason {
         ScaleReason::AllMetricsBelow | ScaleReason::None if wanted > decision.current_replicas => {
@@ -199,6 +209,8 @@ fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
         Rule::Slo(step) => return slo::words(step, steps),
         Rule::Wva(step) => return wva::words(step),
         Rule::Apa(step) => return apa::words(step),
+        Rule::Warm(step) => return warm::words(step),
+        Rule::Retire(step) => return retire::words(step),
         Rule::ScaleUnavailable => "the scale could not be read".to_string(),
         Rule::SelectorUnusable { selector } => match selector {
             Selector::Ok => "the pod selector can be used".to_string(),

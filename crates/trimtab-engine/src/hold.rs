@@ -48,6 +48,6 @@ pub(crate) fn next_deadline(policy: &Policy, now: Timestamp) -> Option<Timestamp
     active_override(policy, now).map(|given| given.until)
 }
 
-fn active_override(policy: &Policy, now: Timestamp) -> Option<OverrideSpec> {
+pub(crate) fn active_override(policy: &Policy, now: Timestamp) -> Option<OverrideSpec> {
     policy.spec().manual_override.filter(|given| now < given.until)
 }

@@ -22,12 +22,14 @@ mod limit;
 mod observation;
 mod policy;
 mod record;
+mod retire;
 mod sense;
 mod settle;
 mod stabilize;
 mod state;
 pub mod strategy;
 mod trace;
+mod warm;
 
 pub use autoscaler::Autoscaler;
 pub use condition::{Condition, ConditionReason, ConditionStatus, ConditionType, Conditions};
@@ -43,7 +45,7 @@ pub use observation::{
     CapacityType, ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, Observation,
     ObservationError, ObservationRecord, PodDetails, PodMetrics, PodPhase, PodReadings, PodRecord,
     PodRow, PodSample, PodTable, Point, Readiness, ReadingRecord, ReadyCondition, Requests,
-    ResourceList, Scale, Selector, Unavailable,
+    ResourceList, Scale, Selector, Unavailable, WarmCounts,
 };
 pub use policy::{
     ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource,
@@ -59,7 +61,12 @@ pub use policy::{
     Strategy, StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings,
     WvaSignals, WvaSpec,
 };
+pub use policy::{
+    FlapBudget, FlapBudgetSpec, RetireSettings, RetireSpec, VictimRule, WarmPoolSettings,
+    WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec,
+};
 pub use record::{DecisionRecord, LogEntry};
+pub use retire::{CountChange, RetirePlan, RetireState, RetireStep};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};
 pub use settle::{ScaleUpdate, settle};
 pub use state::{Recommendation, ScaleEvent, State, StateVersion, Status};
@@ -69,3 +76,4 @@ pub use strategy::keda::{KedaState, KedaStep};
 pub use strategy::knative::{KnativeState, KnativeStep};
 pub use strategy::ray_serve::{RayServeState, RayServeStep};
 pub use trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
+pub use warm::{WarmPlan, WarmState, WarmStep};

@@ -13,6 +13,7 @@ use crate::state::State;
 /// One line of a decision log. A policy stands before the decisions that were made by it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "one is written or read at a time")]
 pub enum LogEntry {
     /// A policy.
     Policy(PolicySpec),
@@ -83,7 +84,8 @@ impl DecisionRecord {
     /// As [`settle()`](crate::settle()), and records it. Not called in shadow mode, where nobody
     /// carries out the change.
     pub fn settle(&mut self, policy: &Policy, state: State, update: ScaleUpdate) -> State {
-        if self.decision.scale_to.is_none() {
+        let moves = |plan: &crate::RetirePlan| plan.serving != plan.wanted;
+        if self.decision.scale_to.is_none() && !self.decision.retire.as_ref().is_some_and(moves) {
             return state;
         }
         let state = settle(policy, state, &self.decision, update);

@@ -3,10 +3,12 @@
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+use trimtab_metric::Timestamp;
 
 use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::{Decision, Outcome};
 use crate::policy::Policy;
+use crate::retire;
 use crate::state::{ScaleEvent, State, push_tight};
 use crate::strategy::StrategyState;
 
@@ -20,7 +22,7 @@ pub enum ScaleUpdate {
     Rejected,
 }
 
-/// Takes note of what became of [`Decision::scale_to`].
+/// Takes note of what became of [`Decision::scale_to`], and with `retire` of the plan beside it.
 ///
 /// Rate limits count the changes noted here. Without a change there is nothing to note, and the
 /// state comes back as it was. Nothing else is remembered of a change, so one that is made by hand
@@ -56,8 +58,15 @@ pub fn settle(
     decision: &Decision,
     update: ScaleUpdate,
 ) -> State {
-    let Some(replicas) = decision.scale_to else { return state };
+    let Some(replicas) = decision.scale_to else {
+        if update == ScaleUpdate::Applied {
+            let moved = moved(decision, decision.current_replicas);
+            note_change(policy.hpa_policy(), &mut state, moved, decision.at);
+        }
+        return state;
+    };
     let (current, now) = (decision.current_replicas, decision.at);
+    let flap_budget = policy.retire().and_then(|retire| retire.flap_budget);
     let policy = policy.hpa_policy();
     let by_executor = match &mut state.strategy {
         Some(StrategyState::Keda(keda)) => keda.settle(now, update == ScaleUpdate::Applied),
@@ -69,6 +78,8 @@ pub fn settle(
         return state;
     }
     conditions.set(ConditionType::AbleToScale, true, ConditionReason::SucceededRescale, now);
+    retire::note_change(flap_budget, &mut state.envelope, (current, replicas), now);
+    let conditions = &mut state.status.conditions;
     if by_executor || decision.outcome == Outcome::Paused {
         state.status.desired_replicas = replicas;
         return state; // the HPA knows nothing of it
@@ -84,7 +95,24 @@ pub fn settle(
     }
     state.status.desired_replicas = replicas;
     state.status.last_scale_time = Some(now);
-    if let Some(rules) = policy.behavior() {
+    note_change(policy, &mut state, moved(decision, replicas), now);
+    state
+}
+
+/// Between which counts it moved: with `retire`, of those that take new work.
+fn moved(decision: &Decision, replicas: i32) -> (i32, i32) {
+    let plan = decision.retire.as_ref();
+    plan.map_or((decision.current_replicas, replicas), |plan| (plan.serving, plan.wanted))
+}
+
+/// What rate limits count.
+fn note_change(
+    policy: &Policy,
+    state: &mut State,
+    (current, replicas): (i32, i32),
+    now: Timestamp,
+) {
+    if let Some(rules) = policy.behavior().filter(|_| current != replicas) {
         let (events, period) = if replicas > current {
             (&mut state.scale_ups, rules.scale_up.longest_period)
         } else {
@@ -97,7 +125,6 @@ pub fn settle(
         let change = replicas.wrapping_sub(current).wrapping_abs();
         remember(events, ScaleEvent { change, at: now, outdated: false });
     }
-    state
 }
 
 /// Stores an event in the place of the last outdated one, or at the end.

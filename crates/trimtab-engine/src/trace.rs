@@ -9,6 +9,7 @@ use trimtab_metric::{Span, Timestamp};
 use crate::condition::ConditionReason;
 use crate::observation::Selector;
 use crate::policy::{Finite, Target};
+use crate::retire::RetireStep;
 use crate::sense::PodCounts;
 use crate::state::Recommendation;
 use crate::strategy::apa::ApaStep;
@@ -18,6 +19,7 @@ use crate::strategy::knative::KnativeStep;
 use crate::strategy::ray_serve::RayServeStep;
 use crate::strategy::slo::SloStep;
 use crate::strategy::wva::WvaStep;
+use crate::warm::WarmStep;
 
 /// One step of a decision.
 ///
@@ -143,6 +145,10 @@ pub enum Rule {
         /// Which.
         direction: Direction,
     },
+    /// What comes from the warm pool, and how many should be in it.
+    Warm(WarmStep),
+    /// Who may leave.
+    Retire(RetireStep),
     /// A step of `strategy: keda`.
     Keda(KedaStep),
     /// A step of `strategy: knative`.

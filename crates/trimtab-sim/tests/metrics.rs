@@ -30,6 +30,8 @@ fn pod(id: u64) -> PodView {
         ready: true,
         ready_since: Moment::START,
         terminating: false,
+        in_flight: None,
+        draining_since: None,
     }
 }
 

@@ -181,6 +181,8 @@ fn decision(now: Timestamp, current: i32, replicas: i32, state: &State) -> Decis
         outcome: Outcome::Decided,
         reason: ScaleReason::None,
         metric: None,
+        warm: None,
+        retire: None,
         conditions: state.status.conditions,
         trace: None,
     }

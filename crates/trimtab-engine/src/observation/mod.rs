@@ -11,6 +11,7 @@ mod record;
 mod requests;
 mod resolve;
 mod sample;
+mod warm;
 
 pub use details::{CapacityType, PodDetails};
 pub use pods::{PodPhase, PodRow, PodTable, Readiness};
@@ -21,6 +22,7 @@ pub use record::{
 };
 pub use resolve::ObservationError;
 pub use sample::{PodSample, ReadyCondition};
+pub use warm::WarmCounts;
 
 pub(crate) use pods::{Standing, Startup};
 pub(crate) use readings::Taken;
@@ -54,6 +56,8 @@ pub struct Observation {
     pub pods: PodTable,
     /// One per metric of the policy, in its order. One that is not there is missing.
     pub readings: Vec<MetricReading>,
+    /// The warm pool; `None` when nothing is known of it.
+    pub warm: Option<WarmCounts>,
 }
 
 /// The counts that the `scale` subresource holds.
@@ -90,6 +94,7 @@ impl Observation {
             selector: Selector::Ok,
             pods: PodTable::default(),
             readings: Vec::new(),
+            warm: None,
         }
     }
 

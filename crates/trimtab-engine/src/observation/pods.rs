@@ -182,6 +182,31 @@ impl PodTable {
         self.details.get(row).copied().unwrap_or_default()
     }
 
+    /// The pods that take no new work and stay until they are told to go: row and since when.
+    pub(crate) fn draining(&self) -> impl Iterator<Item = (usize, Timestamp)> + '_ {
+        let rows = self.standing.iter().zip(&self.details).enumerate();
+        rows.filter(|(_, (standing, _))| **standing != Standing::Ignored)
+            .filter_map(|(row, (_, details))| Some((row, details.draining_since?)))
+    }
+
+    /// From now on the pod in `row` is no capacity, ready or on its way; with `keeps_load`, what it
+    /// serves still counts.
+    pub(crate) fn set_aside(&mut self, row: usize, keeps_load: bool) {
+        let (Some(standing), Some(readiness), Some(start)) =
+            (self.standing.get_mut(row), self.readiness.get_mut(row), self.start_time.get_mut(row))
+        else {
+            return;
+        };
+        if *standing == Standing::Live && *readiness == Readiness::True {
+            self.running_and_ready = self.running_and_ready.saturating_sub(1);
+        }
+        if !keeps_load {
+            *standing = Standing::Ignored;
+        }
+        *readiness = Readiness::False;
+        *start = Startup::NOT_STARTED;
+    }
+
     pub(crate) fn standing(&self) -> &[Standing] {
         &self.standing
     }

@@ -136,6 +136,14 @@ impl PodReadings {
         self.requests = Requests::NotAsked;
     }
 
+    /// As if the pod in `row` had not reported.
+    pub(crate) fn hide(&mut self, row: usize) {
+        if let (Some(milli), Some(reported)) = (self.milli.get_mut(row), self.reported.get_mut(row))
+        {
+            (*milli, *reported) = (0, false);
+        }
+    }
+
     /// How many pods of the table reported a value.
     pub fn reported(&self) -> usize {
         self.reported.iter().filter(|reported| **reported).count()

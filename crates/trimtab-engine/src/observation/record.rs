@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Timestamp};
 
-use super::{CapacityType, PodPhase, PodSample, ReadyCondition, Selector, Unavailable};
+use super::{CapacityType, PodPhase, PodSample, ReadyCondition, Selector, Unavailable, WarmCounts};
 
 /// Amounts by resource name, such as `cpu: 500m`.
 pub type ResourceList = BTreeMap<String, Quantity>;
@@ -55,6 +55,9 @@ pub struct ObservationRecord {
     /// The readings by metric name. Of several metrics with one name, the first takes the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<ReadingRecord>,
+    /// The warm pool. Absent: nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<WarmCounts>,
 }
 
 /// One pod of the target.

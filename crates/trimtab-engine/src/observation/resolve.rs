@@ -117,6 +117,7 @@ impl ObservationRecord {
             selector: self.selector,
             pods: self.table(),
             readings,
+            warm: self.warm,
         })
     }
 

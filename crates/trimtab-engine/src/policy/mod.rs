@@ -5,14 +5,17 @@ mod defaults;
 mod field_error;
 mod finite;
 mod metric;
+mod retire;
 mod spec;
 mod strategy;
 mod validate;
+mod warm_pool;
 
 pub use behavior::{Behavior, RateLimit, RateLimitKind, ScalingRules, SelectPolicy};
 pub use field_error::{FieldError, FieldErrorKind, InvalidPolicy};
 pub use finite::Finite;
 pub use metric::{Metric, MetricSource, Target};
+pub use retire::{FlapBudget, FlapBudgetSpec, RetireSettings, RetireSpec, VictimRule};
 pub use spec::{
     BehaviorSpec, ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
     FeatureGatesSpec, HpaSpec, LabelSelector, LabelSelectorRequirement, MetricIdentifier,
@@ -26,6 +29,7 @@ pub use strategy::{
     SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
     Strategy, StrategyName, TargetCapacityDirection, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
+pub use warm_pool::{WarmPoolSettings, WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec};
 
 use alloc::vec::Vec;
 
@@ -63,6 +67,8 @@ pub struct Policy {
     behavior: Option<Behavior>,
     hpa: HpaSettings,
     strategy: Strategy,
+    warm_pool: Option<WarmPoolSettings>,
+    retire: Option<RetireSettings>,
 }
 
 /// The least and the most replicas; under `rayServe` at its target capacity.
@@ -161,7 +167,11 @@ impl Policy {
             .behavior
             .as_ref()
             .map(|behavior| Behavior::from_spec(behavior, hpa.downscale_stabilization));
-        Self { spec, bounds, metrics, behavior, hpa, strategy }
+        let warm_pool = spec.warm_pool.as_deref();
+        let warm_pool = warm_pool.map(|pool| WarmPoolSettings::from_spec(pool, &spec));
+        let retire = spec.retire.as_deref();
+        let retire = retire.map(|retire| RetireSettings::from_spec(retire, spec.strategy));
+        Self { spec, bounds, metrics, behavior, hpa, strategy, warm_pool, retire }
     }
 
     /// The spec with its defaults filled in.
@@ -213,6 +223,16 @@ impl Policy {
     /// How the strategy samples its load by itself, where it does not take readings as they come.
     pub fn sampling(&self) -> Option<Sampling> {
         self.strategy.sampling()
+    }
+
+    /// The warm pool, if there is one.
+    pub fn warm_pool(&self) -> Option<&WarmPoolSettings> {
+        self.warm_pool.as_ref()
+    }
+
+    /// How replicas leave, if the policy says so.
+    pub fn retire(&self) -> Option<&RetireSettings> {
+        self.retire.as_ref()
     }
 
     /// What the cluster sets for every HPA.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Timestamp};
 
 use super::{ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, SloSpec, StrategyName, WvaSpec};
+use super::{RetireSpec, WarmPoolSpec};
 
 /// The `spec` of a `ScalingPolicy`, as written and before any check.
 ///
@@ -69,6 +70,12 @@ pub struct PolicySpec {
     /// A count that is set by hand, for some time.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub manual_override: Option<OverrideSpec>,
+    /// Replicas that stand by. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_pool: Option<Box<WarmPoolSpec>>,
+    /// How replicas leave. Default: the count falls at once, and whoever carries it out sees to the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retire: Option<Box<RetireSpec>>,
     /// What a cluster sets for all its HorizontalPodAutoscalers by flags and feature gates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hpa: Option<HpaSpec>,
@@ -104,6 +111,8 @@ impl Hash for PolicySpec {
             behavior,
             pause,
             manual_override,
+            warm_pool,
+            retire,
             hpa,
             keda,
             knative,
@@ -119,6 +128,8 @@ impl Hash for PolicySpec {
         }
         pause.iter().for_each(|pause| pause.hash(hasher));
         manual_override.iter().for_each(|given| given.hash(hasher));
+        warm_pool.iter().for_each(|pool| pool.hash(hasher));
+        retire.iter().for_each(|retire| retire.hash(hasher));
         keda.iter().for_each(|keda| keda.hash(hasher));
         knative.iter().for_each(|knative| knative.hash(hasher));
         ray_serve.iter().for_each(|ray_serve| ray_serve.hash(hasher));

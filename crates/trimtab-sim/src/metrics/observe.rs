@@ -35,6 +35,8 @@ const SOURCE: &str = "service";
 ///     ready: true,
 ///     ready_since: Moment::from_seconds(122.0),
 ///     terminating: false,
+///     in_flight: None,
+///     draining_since: None,
 /// };
 /// assert_eq!(pod.name(), "replica-3");
 /// ```
@@ -52,6 +54,10 @@ pub struct PodView {
     pub ready_since: Moment,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// The requests that it is serving, where the policy asks.
+    pub in_flight: Option<u32>,
+    /// Since when it takes no new work and stays until a decision says that it goes.
+    pub draining_since: Option<Moment>,
 }
 
 impl PodView {
@@ -95,6 +101,8 @@ impl PodView {
 ///     ready: true,
 ///     ready_since: Moment::START,
 ///     terminating: false,
+///     in_flight: None,
+///     draining_since: None,
 /// };
 /// let waiting = |now: f64| {
 ///     let seen = observe(&bindings, &scraper, None, Moment::from_seconds(now), 1, &[pod]);
@@ -133,6 +141,7 @@ pub fn observe(
                 },
             })
             .collect(),
+        warm: None,
     }
 }
 
@@ -148,6 +157,8 @@ fn record(pod: &PodView, containers: &[ContainerRecord]) -> PodRecord {
         start_time: pod.start_time.map(timestamp),
         ready: pod.start_time.map(|_| condition()),
         containers: containers.to_vec(),
+        in_flight: pod.in_flight,
+        draining_since: pod.draining_since.map(timestamp),
         ..PodRecord::default()
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Event {
     DrainEnds { slot: usize, replica: u64 },
     /// The counts that were asked for take effect.
     Apply { replicas: u32 },
+    /// The oldest plan that waits takes effect.
+    CarryOut,
     /// The metrics are scraped.
     Scrape,
     /// The strategy takes a sample.

@@ -2,8 +2,8 @@
 //! count that it wants is written.
 
 use trimtab_engine::{
-    Decision, DecisionRecord, ObservationError, Policy, ScaleUpdate, State, decide, decide_traced,
-    settle,
+    Decision, DecisionRecord, ObservationError, ObservationRecord, Policy, ScaleUpdate, State,
+    WarmCounts, decide, decide_traced, settle,
 };
 
 use crate::Moment;
@@ -61,10 +61,12 @@ impl<'a> Control<'a> {
         now: Moment,
         scraper: &Scraper,
         pods: &[PodView],
+        warm: Option<WarmCounts>,
         detail: Detail,
     ) -> Result<(Decision, Option<DecisionRecord>), ObservationError> {
         let seen =
             observe(self.bindings, scraper, self.sampler.as_ref(), now, self.spec_replicas, pods);
+        let seen = ObservationRecord { warm, ..seen };
         let before = core::mem::take(&mut self.state);
         let (decision, record) = if detail == Detail::Record {
             let (mut record, after) = DecisionRecord::decide(self.policy, before, seen)?;

@@ -90,6 +90,14 @@ impl Gateway {
         self.endpoints.add(slot);
     }
 
+    /// The replica in `slot`, which has `load` requests, may get more from now on.
+    pub(super) fn add_again(&mut self, slot: usize, load: u32) {
+        self.endpoints.add(slot);
+        if let Some(place) = self.endpoints.load_mut(slot) {
+            *place = load;
+        }
+    }
+
     /// The replica in `slot` gets nothing new from now on.
     pub(super) fn remove(&mut self, slot: usize) {
         self.endpoints.remove(slot);

@@ -147,7 +147,8 @@ impl Simulation<'_> {
         let timely = BoundBuilder::new(self.profile, self.objectives, Overlap::None, BIN_SECONDS);
         let recorder = Recorder::new(self.objectives, timely, self.step_seconds);
         let initial = self.initial_replicas;
-        let mut fleet = Fleet::new(self.profile, self.cluster, self.seed, initial, recorder);
+        let mut fleet =
+            Fleet::new(self.profile, self.cluster, self.seed, initial, policy, recorder);
         let spec_replicas = i32::try_from(initial).unwrap_or(i32::MAX);
         let mut control = Control::new(policy, bindings, spec_replicas);
         fleet
@@ -212,6 +213,7 @@ impl Simulation<'_> {
                 fleet.agenda.enter(now.after_nanos(control.period_nanos()), Event::Decide);
             }
             Some(Event::Apply { replicas }) => fleet.scale_to(now, replicas),
+            Some(Event::CarryOut) => fleet.carry_out(now),
             Some(Event::Started { slot, replica }) => fleet.start_ended(now, slot, replica),
             Some(Event::DrainEnds { slot, replica }) => fleet.drain_ended(now, slot, replica),
             None => {}
@@ -232,12 +234,15 @@ impl Simulation<'_> {
             (false, false) => Detail::Count,
         };
         let pods = fleet.pods();
-        let (decision, record) = control.decide(now, &fleet.scraper, &pods, detail)?;
+        let warm = fleet.warm_counts();
+        let (decision, record) = control.decide(now, &fleet.scraper, &pods, warm, detail)?;
         if let Some(record) = record {
             watch.decided(&record)?;
         }
-        if let Some(replicas) = decision.scale_to {
-            let at = now.after_seconds(self.cluster.control().apply_seconds);
+        let at = now.after_seconds(self.cluster.control().apply_seconds);
+        if let Some(orders) = fleet.orders_of(&decision, &pods) {
+            fleet.order(at, orders);
+        } else if let Some(replicas) = decision.scale_to {
             let replicas = u32::try_from(replicas).unwrap_or(0);
             fleet.agenda.enter(at, Event::Apply { replicas });
         }

@@ -35,18 +35,22 @@ pub(super) struct Replica {
     /// When a node took it on.
     pub(super) placed: Option<Moment>,
     pub(super) node: Option<NodeId>,
+    /// Since when it takes no new work by a plan of the policy, which says when it goes, too.
+    pub(super) draining_since: Option<Moment>,
     /// Since when it is ready, or is not.
     pub(super) ready_since: Moment,
     pub(super) server: Server,
     pub(super) exporter: Exporter,
     /// What the server's busy time was when the exporter last heard of it.
     pub(super) exported_busy_nanos: i64,
+    /// What it was when the books of a time before were closed.
+    pub(super) booked_busy_nanos: i64,
 }
 
 impl Replica {
     /// Whether it counts towards what the workload asked for.
     pub(super) fn serves_workload(&self) -> bool {
-        !self.for_warm_pool && self.state != State::Draining
+        !self.for_warm_pool && (self.state != State::Draining || self.draining_since.is_some())
     }
 
     /// Tells the exporter how long the server was busy.

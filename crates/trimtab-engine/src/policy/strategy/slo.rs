@@ -165,6 +165,8 @@ pub struct SloSettings {
     pub settle: Span,
     /// Over this share of its objective a latency lets nothing go.
     pub hold_ratio: f64,
+    /// No step down to where a trigger per replica would be at its activation again.
+    pub projection: bool,
     /// One for each metric of the policy, in its order.
     pub signals: Vec<SloSignal>,
 }
@@ -215,6 +217,7 @@ impl SloSettings {
             max_boost: number(own.max_boost_percent, 20.0) / 100.0,
             settle: seconds(own.settle_seconds, 60),
             hold_ratio: number(own.hold_ratio, 0.8),
+            projection: policy.retire.as_ref().is_some_and(|it| it.projection.unwrap_or(true)),
             signals: policy.metrics.iter().flatten().map(|metric| signal(spec, metric)).collect(),
         }
     }

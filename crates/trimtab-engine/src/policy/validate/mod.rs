@@ -8,8 +8,10 @@ mod apa;
 mod keda;
 mod metrics;
 mod names;
+mod retire;
 mod slo;
 mod strategy;
+mod warm_pool;
 mod wva;
 
 use alloc::format;
@@ -83,6 +85,12 @@ pub(super) fn validate(spec: &PolicySpec) -> Vec<FieldError> {
             given.replicas, spec.max_replicas
         );
         errors.invalid(String::from("spec.override.replicas"), detail);
+    }
+    if let Some(given) = &spec.warm_pool {
+        warm_pool::warm_pool(given, spec, &mut errors);
+    }
+    if let Some(given) = &spec.retire {
+        retire::retire(given, spec, &mut errors);
     }
     strategy::strategy(spec, &mut errors);
     errors.0

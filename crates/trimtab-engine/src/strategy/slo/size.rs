@@ -12,7 +12,8 @@ use super::state::SloState;
 use super::want::Want;
 use crate::condition::{ConditionReason, ConditionType};
 use crate::decision::Outcome;
-use crate::observation::{Observation, Readiness, Scale, Startup};
+use crate::float::from_count;
+use crate::observation::{MetricReading, Observation, Readiness, Scale, Startup};
 use crate::policy::{Finite, Metric, Policy, SloRole, SloSettings, SloSignal, Tolerance};
 use crate::state::State;
 use crate::strategy::hpa::failure_reason;
@@ -198,12 +199,21 @@ impl Sizing<'_> {
                 // Fewer replicas than that would share it at the activation again.
                 let fewest = floor(seen.high.get() / signal.measure.target) + 1.0;
                 way.floor = way.floor.max(count(fewest));
+            } else if settings.projection && signal.measure.target > 0.0 && self.is_per_pod(place) {
+                // What each of them has, fewer would have to take on.
+                let total = seen.high.get() * from_count(self.observation.pods.ready());
+                let fewest = floor(total / signal.measure.target) + 1.0;
+                way.floor = way.floor.max(count(fewest));
             }
         }
         if !any {
             return Way { up: true, down: true, floor: 0 };
         }
         way
+    }
+
+    fn is_per_pod(&self, place: u32) -> bool {
+        matches!(self.observation.reading(place as usize), MetricReading::PerPod(_))
     }
 
     /// How many the load needs, and what may grow until a replica asked for now serves.

@@ -136,7 +136,7 @@ impl Surge {
         open.chain(grown).fold(0.0, fmax)
     }
 
-    pub(super) fn list_bytes(&self) -> usize {
+    pub(crate) fn list_bytes(&self) -> usize {
         self.open.capacity() * size_of::<OpenNeed>() + self.growths.capacity() * size_of::<Growth>()
     }
 }

@@ -15,7 +15,8 @@ impl Fleet<'_> {
         let present = present.count();
         let wanted = self.counts.wanted as usize;
         for _ in present..wanted {
-            if !self.promote(now) {
+            // A pool that the policy fills is emptied by the policy, too.
+            if self.pool_by_policy || !self.promote(now) {
                 self.create(now, false);
             }
         }
@@ -25,7 +26,7 @@ impl Fleet<'_> {
             }
         }
         let warm = self.slots.iter().flatten().filter(|replica| replica.for_warm_pool).count();
-        for _ in warm..self.cluster.warm_pool().size as usize {
+        for _ in warm..self.pool_size as usize {
             self.create(now, true);
         }
         self.place_pending(now);
@@ -33,7 +34,7 @@ impl Fleet<'_> {
     }
 
     /// Takes a replica from the warm pool, if there is one.
-    fn promote(&mut self, now: Moment) -> bool {
+    pub(super) fn promote(&mut self, now: Moment) -> bool {
         let in_pool = |state: State| {
             let slots = self.slots.iter().enumerate();
             slots
@@ -46,7 +47,10 @@ impl Fleet<'_> {
             (Some((slot, number)), _) => (slot, number, true),
             // It is on its way, and comes sooner than one that is started now.
             (None, Some((slot, number))) => (slot, number, false),
-            (None, None) => return false,
+            (None, None) => match in_pool(State::Pending).filter(|_| self.pool_by_policy) {
+                Some((slot, number)) => (slot, number, false),
+                None => return false,
+            },
         };
         if let Some(replica) = self.replica_mut(slot) {
             replica.for_warm_pool = false;
@@ -72,7 +76,10 @@ impl Fleet<'_> {
         slots
             .filter_map(|(slot, replica)| Some((slot, replica.as_ref()?)))
             .filter(|(_, replica)| replica.serves_workload())
-            .min_by_key(|(_, replica)| (rank(replica.state), core::cmp::Reverse(replica.number)))
+            .min_by_key(|(_, replica)| {
+                let stays = replica.draining_since.is_none();
+                (rank(replica.state), stays, core::cmp::Reverse(replica.number))
+            })
             .map(|(slot, _)| slot)
     }
 
@@ -85,10 +92,12 @@ impl Fleet<'_> {
             for_warm_pool,
             placed: None,
             node: None,
+            draining_since: None,
             ready_since: now,
             server: Server::new(self.profile),
             exporter: Exporter::new(),
             exported_busy_nanos: 0,
+            booked_busy_nanos: 0,
         };
         let slot = self.free.pop().unwrap_or(self.slots.len());
         if slot == self.slots.len() {
@@ -136,16 +145,20 @@ impl Fleet<'_> {
         if for_warm_pool {
             return self.enter(now, slot, State::Warm);
         }
-        self.enter(now, slot, State::Ready);
+        let drains = self.replica(slot).is_some_and(|replica| replica.draining_since.is_some());
+        self.enter(now, slot, if drains { State::Draining } else { State::Ready });
         if let Some(replica) = self.replica_mut(slot) {
             replica.ready_since = now;
+        }
+        if drains {
+            return;
         }
         self.gateway.add(slot);
         self.dispatch(now);
     }
 
     /// A decision stops a replica.
-    fn stop(&mut self, now: Moment, slot: usize) {
+    pub(super) fn stop(&mut self, now: Moment, slot: usize) {
         let placed = self.replica(slot).is_some_and(|replica| replica.node.is_some());
         self.recorder.stops += u64::from(placed);
         let deadline = now.after_seconds(self.cluster.control().drain_seconds);
@@ -155,7 +168,7 @@ impl Fleet<'_> {
     /// The replica gets nothing new and is gone by `deadline`, or at once if it serves nothing.
     pub(super) fn evict(&mut self, now: Moment, slot: usize, deadline: Moment) {
         let Some(replica) = self.replica(slot) else { return };
-        if replica.state == State::Draining {
+        if replica.state == State::Draining && replica.server.in_flight() > 0 {
             // It goes at the earlier of the two deadlines.
             let replica = replica.number;
             return self.agenda.enter(deadline, Event::DrainEnds { slot, replica });
@@ -204,7 +217,7 @@ impl Fleet<'_> {
     }
 
     /// The replica changes its state.
-    fn enter(&mut self, now: Moment, slot: usize, state: State) {
+    pub(super) fn enter(&mut self, now: Moment, slot: usize, state: State) {
         self.leave(now, slot);
         if let Some(replica) = self.replica_mut(slot) {
             replica.state = state;
@@ -218,7 +231,8 @@ impl Fleet<'_> {
         let Some(replica) = self.replica(slot) else { return };
         let (state, busy) = (replica.state, replica.server.busy_nanos(now));
         if state == State::Ready {
-            self.recorder.busy(busy);
+            let booked = replica.booked_busy_nanos;
+            self.recorder.busy(busy - booked);
             self.gateway.remove(slot);
         }
         self.count(state, -1);

@@ -1,9 +1,12 @@
 //! The fleet: requests come in and go to replicas, whose servers and nodes make things happen.
 
 mod lifecycle;
+mod plan;
 mod told;
 
-use trimtab_engine::PodPhase;
+use std::collections::VecDeque;
+
+use trimtab_engine::{PodPhase, Policy};
 
 use super::Simulated;
 use super::agenda::Agenda;
@@ -16,6 +19,7 @@ use crate::cluster::Cluster;
 use crate::metrics::{GatewayExporter, Gauges, PodView, Scraper, ServiceLoad};
 use crate::supply::{NodeId, Supply, SupplyEvent};
 use crate::{Moment, Request, Server, ServiceProfile};
+pub(super) use plan::Orders;
 use told::Told;
 
 /// The simulated workload on its cluster.
@@ -27,6 +31,13 @@ pub(super) struct Fleet<'a> {
     free: Vec<usize>,
     created: u64,
     counts: Counts,
+    /// How many the warm pool should have.
+    pool_size: u32,
+    /// The policy says what comes from the warm pool and goes to it.
+    pool_by_policy: bool,
+    /// The policy says who drains and who goes.
+    retires_by_policy: bool,
+    orders: VecDeque<Orders>,
     supply: Supply,
     happened: Vec<SupplyEvent>,
     gateway: Gateway,
@@ -44,6 +55,7 @@ impl<'a> Fleet<'a> {
         cluster: &'a Cluster,
         seed: u64,
         replicas: u32,
+        policy: &Policy,
         recorder: Recorder,
     ) -> Self {
         let mut fleet = Self {
@@ -53,6 +65,10 @@ impl<'a> Fleet<'a> {
             free: Vec::new(),
             created: 0,
             counts: Counts { wanted: replicas, ..Counts::default() },
+            pool_size: cluster.warm_pool().size,
+            pool_by_policy: policy.warm_pool().is_some(),
+            retires_by_policy: policy.retire().is_some(),
+            orders: VecDeque::new(),
             supply: Supply::new(cluster, profile, seed),
             happened: Vec::new(),
             gateway: Gateway::new(*cluster.gateway()),
@@ -168,6 +184,9 @@ impl<'a> Fleet<'a> {
     /// The pods as the control plane sees them, in the order of their creation.
     pub(super) fn pods(&self) -> Vec<PodView> {
         let present = self.slots.iter().flatten().filter(|replica| !replica.for_warm_pool);
+        let is_told = |replica: &Replica| {
+            replica.state == State::Draining && replica.draining_since.is_some()
+        };
         let mut pods: Vec<PodView> = present
             .map(|replica| PodView {
                 id: replica.number,
@@ -176,9 +195,11 @@ impl<'a> Fleet<'a> {
                     _ => PodPhase::Running,
                 },
                 start_time: replica.placed,
-                ready: replica.state == State::Ready,
+                ready: replica.state == State::Ready || is_told(replica),
                 ready_since: replica.ready_since,
-                terminating: replica.state == State::Draining,
+                terminating: replica.state == State::Draining && !is_told(replica),
+                in_flight: self.retires_by_policy.then(|| replica.server.in_flight()),
+                draining_since: replica.draining_since,
             })
             .collect();
         pods.sort_unstable_by_key(|pod| pod.id);
@@ -242,7 +263,8 @@ impl<'a> Fleet<'a> {
             return;
         }
         if replica.state == State::Draining {
-            if replica.server.in_flight() == 0 {
+            // One that drains by a plan waits for the plan to say that it goes.
+            if replica.server.in_flight() == 0 && replica.draining_since.is_none() {
                 self.retire(now, slot);
             }
         } else {
