@@ -110,14 +110,16 @@ fn result(best: &[&Run], objectives: &[Objective]) -> Outcome {
     let least_short = others.iter().map(short).fold(f64::INFINITY, f64::min);
     let least_cost = others.iter().filter(|run| short(run) == 0.0).map(|run| run.cost);
     let least_cost = least_cost.fold(f64::INFINITY, f64::min);
-    let (ahead, margin) = if short(own) == 0.0 {
-        (least_cost / own.cost - 1.0, EVEN)
+    let ahead = if short(own) == 0.0 {
+        least_cost / own.cost - 1.0
+    } else if least_short > 0.0 {
+        least_short - short(own)
     } else {
-        (least_short - short(own), EVEN * (1.0 - short(own)))
+        return Outcome::Loses; // somebody meets them
     };
     match ahead {
-        ahead if ahead > margin => Outcome::Wins,
-        ahead if ahead >= -margin => Outcome::Even,
+        ahead if ahead > EVEN => Outcome::Wins,
+        ahead if ahead >= -EVEN => Outcome::Even,
         _ => Outcome::Loses,
     }
 }

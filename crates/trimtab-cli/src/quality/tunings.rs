@@ -37,23 +37,24 @@ const IN_FLIGHT: &str = "spec.metrics[1].external.target.averageValue";
 const ONLY: &str = RATE;
 const WINDOW: &str = "spec.behavior.scaleDown.stabilizationWindowSeconds";
 
-/// First who is compared, then the peers; each with 36 tunings.
+/// First who is compared, then the peers; each with 40 tunings.
 const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.8, 0.9, 1.0])),
-            (IN_FLIGHT, Values::Sequences(&[0.8])),
-            ("spec.slo.headroom", Values::Given("0,0.3")),
+            (RATE, Values::Rate(&[0.7, 0.76, 0.82, 0.9, 1.0])),
+            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
+            ("spec.slo.headroom", Values::Given("0.15")),
+            ("spec.slo.latency.maxBoostPercent", Values::Given("0")),
             ("spec.slo.maxSurgePercent", Values::Given("1000")),
-            ("spec.slo.surgeQuantile", Values::Given("0,0.8,0.99")),
+            ("spec.slo.surgeQuantile", Values::Given("0,0.95")),
             (WINDOW, Values::Given("300,1200")),
         ],
     },
     Contender {
         text: include_str!("../../policies/hpa-requests.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.5, 0.55, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])),
+            (RATE, Values::Rate(&[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])),
             (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
             (WINDOW, Values::Given("300,1200")),
         ],
@@ -61,7 +62,7 @@ const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/keda-requests.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.5, 0.55, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])),
+            (RATE, Values::Rate(&[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])),
             (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
             (WINDOW, Values::Given("300,1200")),
         ],
@@ -69,14 +70,14 @@ const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/knative.yaml"),
         axes: &[
-            (ONLY, Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65])),
+            (ONLY, Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65])),
             ("spec.knative.scaleDownDelaySeconds", Values::Given("0,300,600,1200")),
         ],
     },
     Contender {
         text: include_str!("../../policies/ray-serve.yaml"),
         axes: &[
-            (ONLY, Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5])),
+            (ONLY, Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5])),
             ("spec.rayServe.downscaleDelaySeconds", Values::Given("60,300,600,1200")),
         ],
     },
