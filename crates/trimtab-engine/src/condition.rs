@@ -1,6 +1,7 @@
 //! Conditions in the Kubernetes style: type, status, reason, and since when.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use serde::de::{SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
@@ -34,6 +35,8 @@ pub enum ConditionType {
     ScalingLimited,
     /// The autoscaler itself brought the count to 0, so it may bring it back.
     ScaledToZero,
+    /// The nodes can't carry the count that is wanted. trimtab's own, for policies with `supply`.
+    SupplyLimited,
 }
 
 /// Whether a condition holds.
@@ -99,6 +102,16 @@ pub enum ConditionReason {
     ScaledToZero,
     /// The count was not brought to 0.
     NotScaledToZero,
+    /// As many replicas wait for nodes as may.
+    NodesPending,
+    /// A node pool that brought no node is asked for none for some time.
+    PoolBackingOff,
+    /// The node pools are at their limits.
+    NoRoom,
+    /// The nodes carry the count.
+    NodesAvailable,
+    /// Nothing is known of the nodes.
+    SupplyUnknown,
 }
 
 /// At most one condition of each type, in the order in which they first came up.
@@ -109,8 +122,18 @@ pub enum ConditionReason {
 /// let state = State::default();
 /// assert!(state.status.conditions.get(ConditionType::AbleToScale).is_none());
 /// ```
-#[derive(Copy, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Conditions([Option<Condition>; 4]);
+#[derive(Copy, Clone, Default, PartialEq, Eq)]
+pub struct Conditions([Option<Condition>; 12]);
+
+/// The HPA's four places as they ever were, and what else there is only where it is, so that a state
+/// keeps its digest.
+impl Hash for Conditions {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let (first, others) = self.0.split_at(4);
+        first.hash(hasher);
+        others.iter().flatten().for_each(|condition| condition.hash(hasher));
+    }
+}
 
 impl Conditions {
     /// The conditions in order.
@@ -137,6 +160,17 @@ impl Conditions {
         now: Timestamp,
     ) {
         let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
+        self.set_status(type_, status, reason, now);
+    }
+
+    /// Sets a condition of which it may not be known whether it holds.
+    pub(crate) fn set_status(
+        &mut self,
+        type_: ConditionType,
+        status: ConditionStatus,
+        reason: ConditionReason,
+        now: Timestamp,
+    ) {
         for slot in &mut self.0 {
             match slot {
                 Some(condition) if condition.type_ == type_ => {

@@ -1,5 +1,6 @@
 //! The decision, read top to bottom.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::condition::{ConditionReason, ConditionType};
@@ -9,13 +10,15 @@ use crate::hold::hold;
 use crate::observation::{Observation, Scale};
 use crate::policy::{Policy, Strategy};
 use crate::state::State;
+use crate::supply::{Nodes, SupplyPlan};
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 
 /// Decides how many replicas there should be.
 ///
 /// Pure: the same policy, state and observation give the same decision and state, bit for bit, on
 /// every platform. It reads no clock and does no I/O, and once the windows of `state` have filled it
-/// allocates nothing, unless it adds up series for `rayServe` or makes answers for the HPA of `keda`.
+/// allocates nothing, unless it adds up series for `rayServe`, makes answers for the HPA of `keda`, or
+/// asks where nodes come from and replicas are.
 ///
 /// Carry out [`Decision::scale_to`], then tell [`settle`](crate::settle) what became of it: the rate
 /// limits count changes that were carried out, not wishes.
@@ -62,12 +65,19 @@ fn run<R: Recorder>(
     trace: &mut R,
 ) -> (Decision, State) {
     let Some(scale) = sense(policy, &mut state, observation, trace) else {
-        return conclude(state, observation, Verdict::nothing(Outcome::ScaleUnavailable));
+        return conclude(state, observation, Verdict::nothing(Outcome::ScaleUnavailable), None);
     };
-    let course = Course { policy, state: &mut state, observation, scale, trace };
+    let nodes = Nodes::look(policy, &mut state, observation, scale);
+    let mut course = Course { policy, state: &mut state, observation, scale, nodes, trace };
     let verdict = course.run();
+    let (nodes, decided) = (course.nodes, verdict.replicas);
     let verdict = hold(policy, &mut state, observation.now, verdict, trace);
-    conclude(state, observation, verdict)
+    let plan = nodes.map(|nodes| {
+        let by_hand = verdict.replicas != decided;
+        let replicas = verdict.replicas.unwrap_or(scale.spec_replicas);
+        Box::new(nodes.conclude(&mut state, replicas, by_hand, observation))
+    });
+    conclude(state, observation, verdict, plan)
 }
 
 /// Stage 1 for the workload as a whole: what are the counts? Stage 2 senses metric by metric.
@@ -100,7 +110,12 @@ fn sense<R: Recorder>(
     Some(scale)
 }
 
-fn conclude(mut state: State, observation: &Observation, verdict: Verdict) -> (Decision, State) {
+fn conclude(
+    mut state: State,
+    observation: &Observation,
+    verdict: Verdict,
+    supply: Option<Box<SupplyPlan>>,
+) -> (Decision, State) {
     let current = state.status.current_replicas;
     let scale_to = verdict.replicas.filter(|replicas| *replicas != current);
     if scale_to.is_none() && (verdict.replicas.is_some() || verdict.outcome == Outcome::Disabled) {
@@ -115,6 +130,7 @@ fn conclude(mut state: State, observation: &Observation, verdict: Verdict) -> (D
         reason: verdict.reason,
         metric: verdict.metric,
         conditions: state.status.conditions,
+        supply,
         trace: None,
     };
     (decision, state)

@@ -1,11 +1,13 @@
 //! What was decided.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
 use crate::condition::Conditions;
+use crate::supply::SupplyPlan;
 use crate::trace::{MetricStep, Rule, Step};
 
 /// What was decided, and why.
@@ -32,6 +34,9 @@ pub struct Decision {
     pub metric: Option<u32>,
     /// The conditions, before the change was carried out.
     pub conditions: Conditions,
+    /// The count over the node pools, and which nodes are missing, where the policy has `supply`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<Box<SupplyPlan>>,
     /// The steps, if they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Vec<Step>>,

@@ -2,16 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::redundancy::RedundancyState;
+use crate::supply::SupplyState;
+
 /// What the stages remember that a policy has to turn on, stage by stage. A stage that is off remembers
 /// nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
-pub struct EnvelopeState {}
+pub struct EnvelopeState {
+    /// Which node pools fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<SupplyState>,
+    /// What the load needed of a count that was raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redundancy: Option<RedundancyState>,
+}
 
 impl EnvelopeState {
     /// How many bytes it takes, its lists included.
     pub(crate) fn heap_bytes(&self) -> usize {
-        size_of::<Self>()
+        size_of::<Self>() + self.supply.as_ref().map_or(0, SupplyState::heap_bytes)
     }
 }

@@ -11,6 +11,7 @@ use crate::policy::Target;
 use crate::strategy::hpa::{Calculation, MetricStatus};
 use crate::strategy::{apa, keda, knative, ray_serve, slo, wva};
 use crate::trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
+use crate::{redundancy, supply};
 
 /// The text of [`Decision::explain`].
 #[derive(Copy, Clone, Debug)]
@@ -81,6 +82,9 @@ fn reason(decision: &Decision, wanted: i32) -> String {
     }
     if let Some(reason) = keda::reason_to_write(decision.trace.as_deref().unwrap_or_default()) {
         return reason.to_string();
+    }
+    if redundancy::raised(decision.trace.as_deref().unwrap_or_default()) {
+        return "so many are enough after a loss".to_string();
     }
     match decision.reason {
         ScaleReason::AllMetricsBelow | ScaleReason::None if wanted > decision.current_replicas => {
@@ -199,6 +203,8 @@ fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
         Rule::Slo(step) => return slo::words(step, steps),
         Rule::Wva(step) => return wva::words(step),
         Rule::Apa(step) => return apa::words(step),
+        Rule::Supply(step) => return supply::words(step),
+        Rule::Redundancy(step) => return redundancy::words(step),
         Rule::ScaleUnavailable => "the scale could not be read".to_string(),
         Rule::SelectorUnusable { selector } => match selector {
             Selector::Ok => "the pod selector can be used".to_string(),

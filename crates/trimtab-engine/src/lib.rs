@@ -22,11 +22,13 @@ mod limit;
 mod observation;
 mod policy;
 mod record;
+mod redundancy;
 mod sense;
 mod settle;
 mod stabilize;
 mod state;
 pub mod strategy;
+mod supply;
 mod trace;
 
 pub use autoscaler::Autoscaler;
@@ -45,6 +47,7 @@ pub use observation::{
     PodRow, PodSample, PodTable, Point, Readiness, ReadingRecord, ReadyCondition, Requests,
     ResourceList, Scale, Selector, Unavailable,
 };
+pub use observation::{NodeSupply, PoolSupply, PoolSupplyRecord};
 pub use policy::{
     ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource,
     CrossVersionObjectReference, ExternalMetricSource, FallbackBehavior, FallbackSpec,
@@ -59,7 +62,11 @@ pub use policy::{
     Strategy, StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings,
     WvaSignals, WvaSpec,
 };
+pub use policy::{
+    Enough, FailureDomain, RedundancySpec, SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec,
+};
 pub use record::{DecisionRecord, LogEntry};
+pub use redundancy::{RedundancyState, RedundancyStep};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};
 pub use settle::{ScaleUpdate, settle};
 pub use state::{Recommendation, ScaleEvent, State, StateVersion, Status};
@@ -68,4 +75,5 @@ pub use strategy::hpa::{Calculation, MetricError, MetricStatus};
 pub use strategy::keda::{KedaState, KedaStep};
 pub use strategy::knative::{KnativeState, KnativeStep};
 pub use strategy::ray_serve::{RayServeState, RayServeStep};
+pub use supply::{PoolMemory, PoolPlan, SupplyPlan, SupplyState, SupplyStep};
 pub use trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};

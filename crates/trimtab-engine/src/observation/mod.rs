@@ -11,6 +11,7 @@ mod record;
 mod requests;
 mod resolve;
 mod sample;
+mod supply;
 
 pub use details::{CapacityType, PodDetails};
 pub use pods::{PodPhase, PodRow, PodTable, Readiness};
@@ -21,10 +22,12 @@ pub use record::{
 };
 pub use resolve::ObservationError;
 pub use sample::{PodSample, ReadyCondition};
+pub use supply::{NodeSupply, PoolSupply, PoolSupplyRecord};
 
 pub(crate) use pods::{Standing, Startup};
 pub(crate) use readings::Taken;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +57,8 @@ pub struct Observation {
     pub pods: PodTable,
     /// One per metric of the policy, in its order. One that is not there is missing.
     pub readings: Vec<MetricReading>,
+    /// What the node pools have; `None` if nothing is known of them.
+    pub supply: Option<Box<NodeSupply>>,
 }
 
 /// The counts that the `scale` subresource holds.
@@ -90,6 +95,7 @@ impl Observation {
             selector: Selector::Ok,
             pods: PodTable::default(),
             readings: Vec::new(),
+            supply: None,
         }
     }
 

@@ -10,7 +10,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Timestamp};
 
-use super::{CapacityType, PodPhase, PodSample, ReadyCondition, Selector, Unavailable};
+use super::{
+    CapacityType, PodPhase, PodSample, PoolSupplyRecord, ReadyCondition, Selector, Unavailable,
+};
 
 /// Amounts by resource name, such as `cpu: 500m`.
 pub type ResourceList = BTreeMap<String, Quantity>;
@@ -55,6 +57,10 @@ pub struct ObservationRecord {
     /// The readings by metric name. Of several metrics with one name, the first takes the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<ReadingRecord>,
+    /// What the node pools have, by their names in the policy's `supply.pools`. Absent: nothing is
+    /// known, which is not that there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<Vec<PoolSupplyRecord>>,
 }
 
 /// One pod of the target.
@@ -93,7 +99,8 @@ pub struct PodRecord {
     /// Its node's `topology.kubernetes.io/zone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// Its node pool, by its name in the policy's `supply.pools`.
+    /// Its node pool, by its name in the policy's `supply.pools`; or that in which it has to wait for a
+    /// node. A name that the policy does not have is a pool that it does not plan with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
     /// What its node was bought as. Default: it can't be said.

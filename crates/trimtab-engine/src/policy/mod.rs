@@ -5,14 +5,17 @@ mod defaults;
 mod field_error;
 mod finite;
 mod metric;
+mod redundancy;
 mod spec;
 mod strategy;
+mod supply;
 mod validate;
 
 pub use behavior::{Behavior, RateLimit, RateLimitKind, ScalingRules, SelectPolicy};
 pub use field_error::{FieldError, FieldErrorKind, InvalidPolicy};
 pub use finite::Finite;
 pub use metric::{Metric, MetricSource, Target};
+pub use redundancy::{Enough, FailureDomain, RedundancySpec};
 pub use spec::{
     BehaviorSpec, ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
     FeatureGatesSpec, HpaSpec, LabelSelector, LabelSelectorRequirement, MetricIdentifier,
@@ -26,7 +29,9 @@ pub use strategy::{
     SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
     Strategy, StrategyName, TargetCapacityDirection, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
+pub use supply::{SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec};
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -63,6 +68,7 @@ pub struct Policy {
     behavior: Option<Behavior>,
     hpa: HpaSettings,
     strategy: Strategy,
+    supply: Option<Box<SupplySettings>>,
 }
 
 /// The least and the most replicas; under `rayServe` at its target capacity.
@@ -161,7 +167,9 @@ impl Policy {
             .behavior
             .as_ref()
             .map(|behavior| Behavior::from_spec(behavior, hpa.downscale_stabilization));
-        Self { spec, bounds, metrics, behavior, hpa, strategy }
+        let supply =
+            spec.supply.as_deref().map(|supply| Box::new(SupplySettings::from_spec(supply)));
+        Self { spec, bounds, metrics, behavior, hpa, strategy, supply }
     }
 
     /// The spec with its defaults filled in.
@@ -196,6 +204,11 @@ impl Policy {
     /// The strategy that decides, with its settings.
     pub fn strategy(&self) -> &Strategy {
         &self.strategy
+    }
+
+    /// Where nodes come from, if the policy says so.
+    pub fn supply(&self) -> Option<&SupplySettings> {
+        self.supply.as_deref()
     }
 
     /// Time between two decisions, as the strategy has it: the HPA's sync period, Knative's tick.

@@ -10,6 +10,7 @@ mod metrics;
 mod names;
 mod slo;
 mod strategy;
+mod supply;
 mod wva;
 
 use alloc::format;
@@ -85,6 +86,12 @@ pub(super) fn validate(spec: &PolicySpec) -> Vec<FieldError> {
         errors.invalid(String::from("spec.override.replicas"), detail);
     }
     strategy::strategy(spec, &mut errors);
+    if let Some(given) = &spec.supply {
+        supply::supply(given, &mut errors);
+    }
+    if let Some(given) = &spec.redundancy {
+        supply::redundancy(given, &mut errors);
+    }
     errors.0
 }
 
