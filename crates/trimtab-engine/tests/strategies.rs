@@ -166,6 +166,7 @@ fn seen(policy: &Policy, now: Timestamp, replicas: i32, tick: &Tick) -> Observat
         pods,
         pod_metrics: None,
         readings: vec![reading],
+        supply: None,
     }
 }
 

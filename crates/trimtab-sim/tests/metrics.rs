@@ -29,7 +29,7 @@ fn pod(id: u64) -> PodView {
         start_time: Some(Moment::START),
         ready: true,
         ready_since: Moment::START,
-        terminating: false,
+        ..PodView::default()
     }
 }
 

@@ -182,6 +182,7 @@ fn decision(now: Timestamp, current: i32, replicas: i32, state: &State) -> Decis
         reason: ScaleReason::None,
         metric: None,
         conditions: state.status.conditions,
+        supply: None,
         trace: None,
     }
 }

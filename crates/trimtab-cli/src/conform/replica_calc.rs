@@ -284,6 +284,7 @@ fn observation(case: &Case) -> ObservationRecord {
         pods: case.pods.iter().flatten().map(Pod::record).collect(),
         pod_metrics: None,
         readings: if given { vec![reading] } else { Vec::new() },
+        supply: None,
     }
 }
 

@@ -58,6 +58,7 @@ impl Observer {
             pods,
             pod_metrics: None,
             readings,
+            supply: None,
         }
     }
 

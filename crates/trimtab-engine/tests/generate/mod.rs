@@ -285,6 +285,7 @@ pub(crate) fn observation(spec: &PolicySpec) -> impl Strategy<Value = Observatio
                 pods,
                 pod_metrics: None,
                 readings,
+                supply: None,
             }
         })
     })

@@ -329,6 +329,7 @@ fn seen(setup: &Setup, stretch: &Stretch, now: Timestamp, replicas: i32) -> Obse
         status_replicas: None,
         selector: Selector::Ok,
         pod_metrics: None,
+        supply: None,
     }
 }
 

@@ -14,6 +14,7 @@ use super::sampler::Sampler;
 use super::scraper::Scraper;
 use super::{NANOS_PER_MILLI, timestamp};
 use crate::Moment;
+use crate::supply::NodeId;
 
 /// The container of a simulated pod, where the policy does not name it.
 const CONTAINER: &str = "server";
@@ -34,11 +35,11 @@ const SOURCE: &str = "service";
 ///     start_time: Some(Moment::from_seconds(2.0)),
 ///     ready: true,
 ///     ready_since: Moment::from_seconds(122.0),
-///     terminating: false,
+///     ..PodView::default()
 /// };
 /// assert_eq!(pod.name(), "replica-3");
 /// ```
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodView {
     /// The replica's number, by which it is scraped.
     pub id: u64,
@@ -52,6 +53,11 @@ pub struct PodView {
     pub ready_since: Moment,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// When it was asked for.
+    pub created: Moment,
+    /// The node that it is on, and that node's pool by its place in the cluster; see
+    /// [`observe_nodes`](super::observe_nodes()).
+    pub node: Option<(NodeId, usize)>,
 }
 
 impl PodView {
@@ -94,7 +100,7 @@ impl PodView {
 ///     start_time: Some(Moment::START),
 ///     ready: true,
 ///     ready_since: Moment::START,
-///     terminating: false,
+///     ..PodView::default()
 /// };
 /// let waiting = |now: f64| {
 ///     let seen = observe(&bindings, &scraper, None, Moment::from_seconds(now), 1, &[pod]);
@@ -133,6 +139,7 @@ pub fn observe(
                 },
             })
             .collect(),
+        supply: None,
     }
 }
 

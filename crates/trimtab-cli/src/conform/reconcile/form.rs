@@ -276,6 +276,7 @@ impl Step {
                 })
                 .filter_map(|((index, reading), _)| Some(reading.as_ref()?.record(index)))
                 .collect(),
+            supply: None,
         }
     }
 }

@@ -83,6 +83,7 @@ impl Fleet<'_> {
             number,
             state: State::Pending,
             for_warm_pool,
+            created: now,
             placed: None,
             node: None,
             ready_since: now,

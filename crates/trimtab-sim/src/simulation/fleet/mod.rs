@@ -14,7 +14,7 @@ use super::replica::{Replica, State};
 use super::schedule::Schedule;
 use crate::cluster::Cluster;
 use crate::metrics::{GatewayExporter, Gauges, PodView, Scraper, ServiceLoad};
-use crate::supply::{NodeId, Supply, SupplyEvent};
+use crate::supply::{NodeId, PoolView, Supply, SupplyEvent};
 use crate::{Moment, Request, Server, ServiceProfile};
 use told::Told;
 
@@ -179,10 +179,17 @@ impl<'a> Fleet<'a> {
                 ready: replica.state == State::Ready,
                 ready_since: replica.ready_since,
                 terminating: replica.state == State::Draining,
+                created: replica.created,
+                node: replica.node.and_then(|node| Some((node, self.supply.pool_of(node)?))),
             })
             .collect();
         pods.sort_unstable_by_key(|pod| pod.id);
         pods
+    }
+
+    /// What the node pools have, in the cluster's order.
+    pub(super) fn pool_views(&self, now: Moment) -> Vec<PoolView<'_>> {
+        self.supply.pool_views(now)
     }
 
     /// Whether some request is still on its way.
