@@ -32,7 +32,7 @@ pub struct PoolMemory {
     /// Until when it is asked for nothing more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// Since when a replica waits for one of its nodes while none is coming.
+    /// Since when a replica waits for one of its nodes while none is free or coming.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,
     /// Replicas that it had: with more of them, a node has come.
@@ -95,11 +95,14 @@ impl PoolMemory {
         let placed = u32::try_from(room.placed).unwrap_or(u32::MAX);
         let has_come = self.is_worth_keeping() && placed > self.placed;
         self.placed = placed;
+        let waits = assigned.max(room.waiting) > 0;
         if has_come || room.free > 0 {
-            (self.failures, self.retry_at, self.waiting_since) = (0, None, None);
+            // Those that still wait have waited since then.
+            (self.failures, self.retry_at) = (0, None);
+            self.waiting_since = waits.then_some(now);
             return;
         }
-        let in_vain = assigned.max(room.waiting) > 0 && room.coming == 0;
+        let in_vain = waits && room.coming == 0;
         if !in_vain || room.backing_off_until.is_some() {
             self.waiting_since = None;
             let forgiven =
