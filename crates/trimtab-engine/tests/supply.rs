@@ -93,7 +93,9 @@ fn limited(decision: &Decision) -> (ConditionStatus, ConditionReason) {
 }
 
 /// Name, starts, missing GPUs, missing nodes, backing off.
-fn plan(decision: &Decision) -> Vec<(String, i32, Option<u32>, Option<u32>, bool)> {
+type Row = (String, i32, Option<u32>, Option<u32>, bool);
+
+fn plan(decision: &Decision) -> Vec<Row> {
     let plan = decision.supply.as_ref().unwrap();
     plan.pools
         .iter()
@@ -104,13 +106,7 @@ fn plan(decision: &Decision) -> Vec<(String, i32, Option<u32>, Option<u32>, bool
         .collect()
 }
 
-fn row(
-    name: &str,
-    starts: i32,
-    gpus: u32,
-    nodes: u32,
-    off: bool,
-) -> (String, i32, Option<u32>, Option<u32>, bool) {
+fn row(name: &str, starts: i32, gpus: u32, nodes: u32, off: bool) -> Row {
     (name.to_owned(), starts, Some(gpus), Some(nodes), off)
 }
 

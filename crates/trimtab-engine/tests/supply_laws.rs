@@ -201,7 +201,7 @@ fn histories() -> impl Strategy<Value = (Plan, Vec<Look>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(384))]
+    #![proptest_config(ProptestConfig::with_cases(192))]
 
     /// Waiting replicas never become more than may wait, by the stage's doing; it never cuts below what is
     /// there, nor below the least; and it raises nothing.
