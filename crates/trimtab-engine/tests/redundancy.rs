@@ -1,6 +1,6 @@
 //! The end of stage 7: how many replicas are left when failure domains are lost.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail by panic")]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

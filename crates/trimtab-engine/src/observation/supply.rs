@@ -21,8 +21,8 @@ pub struct PoolSupplyRecord {
     /// Those that a replica could use: free on nodes that are ready and take new pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_gpus: Option<u32>,
-    /// GPUs of nodes that were asked for and are not ready yet, without those that a replica has been
-    /// promised. Default: as `comingNodes` says.
+    /// GPUs of nodes that were asked for and are not ready yet, without those of pods that have such a
+    /// node already. Default: as `comingNodes` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coming_gpus: Option<u32>,
     /// The nodes that were asked for and are not ready yet, where the policy says how many GPUs a node
