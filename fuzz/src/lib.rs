@@ -14,6 +14,10 @@ use trimtab_engine::{
     Unavailable, VictimRule, WarmCounts, WarmPoolSpec, WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer,
     WvaSpec,
 };
+use trimtab_engine::{
+    Enough, EnvelopeState, FailureDomain, NodeSupply, PoolMemory, PoolSupply, RedundancySpec,
+    RedundancyState, SupplyPoolSpec, SupplySpec, SupplyState,
+};
 use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
 
 /// All that a decision depends on.
@@ -100,6 +104,12 @@ fn policy(u: &mut Unstructured<'_>) -> Result<PolicySpec> {
     }
     if u.ratio(1, 2)? {
         policy.retire = Some(Box::new(retire(u)?));
+    }
+    if u.ratio(1, 3)? {
+        policy.supply = Some(Box::new(supply(u)?));
+    }
+    if u.ratio(1, 3)? {
+        policy.redundancy = Some(redundancy(u)?);
     }
     policy.scale_target_ref.api_version = "apps/v1".into();
     policy.scale_target_ref.kind = "Deployment".into();
@@ -388,6 +398,66 @@ fn retire(u: &mut Unstructured<'_>) -> Result<RetireSpec> {
         })?,
         projection: if u.ratio(1, 4)? { Option::arbitrary(u)? } else { None },
     })
+const POOLS: [&str; 3] = ["a", "b", "c"];
+
+/// As a rule with pools of different names.
+fn supply(u: &mut Unstructured<'_>) -> Result<SupplySpec> {
+    let mut pools = list(u, 3, |u| {
+        Ok(SupplyPoolSpec {
+            name: u.choose(&POOLS)?.to_string(),
+            max_replicas: if u.ratio(1, 3)? { Some(small(u)?) } else { None },
+            max_gpus: if u.ratio(1, 3)? { Some(small(u)?) } else { None },
+            gpus_per_node: option(u, small)?,
+        })
+    })?;
+    if u.ratio(7, 8)? {
+        for (pool, name) in pools.iter_mut().zip(POOLS) {
+            pool.name = name.to_string();
+        }
+    }
+    Ok(SupplySpec {
+        gpus_per_replica: option(u, small)?,
+        pools,
+        max_pending: option(u, small)?,
+        pending_after_seconds: option(u, small)?,
+        backoff_seconds: option(u, small)?,
+        max_backoff_seconds: option(u, small)?,
+    })
+}
+
+fn redundancy(u: &mut Unstructured<'_>) -> Result<RedundancySpec> {
+    Ok(RedundancySpec {
+        survive_domain_losses: if u.ratio(7, 8)? { u.int_in_range(1..=3)? } else { small(u)? },
+        domain: *u.choose(&[FailureDomain::Zone, FailureDomain::Node])?,
+        enough: *u.choose(&[Enough::Min, Enough::Load])?,
+        domains: option(u, small)?,
+    })
+}
+
+fn memory(u: &mut Unstructured<'_>) -> Result<PoolMemory> {
+    Ok(PoolMemory {
+        pool: u.choose(&POOLS)?.to_string(),
+        failures: u.arbitrary()?,
+        retry_at: option(u, time)?,
+        waiting_since: option(u, time)?,
+        placed: u.int_in_range(0..=8)?,
+    })
+}
+
+fn node_supply(u: &mut Unstructured<'_>) -> Result<NodeSupply> {
+    let gpus = |u: &mut Unstructured<'_>| {
+        if u.ratio(7, 8)? { u.int_in_range(0..=40) } else { u32::arbitrary(u) }
+    };
+    let pools = list(u, 4, |u| {
+        option(u, |u| {
+            Ok(PoolSupply {
+                allocatable_gpus: option(u, gpus)?,
+                free_gpus: gpus(u)?,
+                coming_gpus: gpus(u)?,
+            })
+        })
+    })?;
+    Ok(NodeSupply { pools })
 }
 
 fn rules(u: &mut Unstructured<'_>) -> Result<ScalingRulesSpec> {
@@ -456,6 +526,13 @@ fn state(u: &mut Unstructured<'_>) -> Result<State> {
     state.scale_downs = list(u, 4, event)?;
     state.status.current_replicas = small(u)?;
     state.status.desired_replicas = small(u)?;
+    if u.ratio(1, 4)? {
+        let mut envelope = EnvelopeState::default();
+        envelope.supply = option(u, |u| Ok(SupplyState { pools: list(u, 4, memory)? }))?;
+        envelope.redundancy =
+            option(u, |u| Ok(RedundancyState { load: small(u)?, replicas: small(u)? }))?;
+        state.envelope = Some(Box::new(envelope));
+    }
     Ok(state)
 }
 
@@ -472,6 +549,7 @@ fn observation(u: &mut Unstructured<'_>) -> Result<Observation> {
         pods,
         readings: list(u, 8, reading)?,
         warm: option(u, |u| Ok(WarmCounts { ready: counts(u)?, starting: counts(u)? }))?,
+        supply: option(u, |u| node_supply(u).map(Box::new))?,
     })
 }
 

@@ -37,6 +37,8 @@ pub enum ConditionType {
     ScaledToZero,
     /// The `flapBudget` holds back replicas that were to go.
     FlapBudgetSpent,
+    /// The nodes can't carry the count that is wanted. trimtab's own, for policies with `supply`.
+    SupplyLimited,
 }
 
 /// Whether a condition holds.
@@ -106,6 +108,16 @@ pub enum ConditionReason {
     FlapBudgetSpent,
     /// The `flapBudget` holds nothing back.
     WithinFlapBudget,
+    /// As many replicas wait for nodes as may.
+    NodesPending,
+    /// A node pool that brought no node is asked for none for some time.
+    PoolBackingOff,
+    /// The node pools are at their limits.
+    NoRoom,
+    /// The nodes carry the count.
+    NodesAvailable,
+    /// Nothing is known of the nodes.
+    SupplyUnknown,
 }
 
 /// At most one condition of each type, in the order in which they first came up.
@@ -144,6 +156,17 @@ impl Conditions {
         now: Timestamp,
     ) {
         let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
+        self.set_status(type_, status, reason, now);
+    }
+
+    /// Sets a condition of which it may not be known whether it holds.
+    pub(crate) fn set_status(
+        &mut self,
+        type_: ConditionType,
+        status: ConditionStatus,
+        reason: ConditionReason,
+        now: Timestamp,
+    ) {
         for slot in &mut self.0 {
             match slot {
                 Some(condition) if condition.type_ == type_ => {

@@ -6,23 +6,28 @@ use crate::bound::{enforce, wake};
 use crate::condition::ConditionType;
 use crate::decision::{Outcome, ScaleReason};
 use crate::envelope::envelope;
+use crate::limit::Limited;
 use crate::observation::{Observation, Scale};
 use crate::policy::{
     ApaSettings, Bounds, KedaSettings, KnativeSettings, Policy, RayServeSettings, SloSettings,
     Strategy, WvaSettings,
 };
+use crate::redundancy::{Count, redundancy};
 use crate::state::State;
 use crate::strategy::hpa::{Generated, Sight};
 use crate::strategy::keda::Execution;
 use crate::strategy::{Sized, apa, hpa, keda, knative, ray_serve, slo, wva};
+use crate::supply::{Nodes, carry};
 use crate::trace::Recorder;
 
 /// One decision on its way: what it depends on, and where its steps go.
-pub(crate) struct Course<'a, R> {
-    pub(crate) policy: &'a Policy,
+pub(crate) struct Course<'a, 'p, R> {
+    pub(crate) policy: &'p Policy,
     pub(crate) state: &'a mut State,
     pub(crate) observation: &'a Observation,
     pub(crate) scale: Scale,
+    /// Where nodes come from, if the policy asks for it.
+    pub(crate) nodes: Option<Nodes<'p>>,
     pub(crate) trace: &'a mut R,
 }
 
@@ -55,9 +60,9 @@ impl Verdict {
     }
 }
 
-impl<R: Recorder> Course<'_, R> {
+impl<R: Recorder> Course<'_, '_, R> {
     /// What the policy's strategy decides.
-    pub(crate) fn run(mut self) -> Verdict {
+    pub(crate) fn run(&mut self) -> Verdict {
         match self.policy.strategy() {
             Strategy::Hpa => self.hpa(self.policy, Sight::new(self.observation)),
             Strategy::Keda(settings) => self.keda(settings),
@@ -184,7 +189,9 @@ impl<R: Recorder> Course<'_, R> {
             Sized::Wanted { replicas, winner, outcome } => (replicas, winner, outcome),
         };
         let replicas = if current == 0 {
-            wake(policy, current, published, self.trace).unwrap_or(published)
+            let carried = self.carried(policy.bounds(), published);
+            let woken = wake(policy, current, carried, self.trace).unwrap_or(carried);
+            self.redundant(policy.bounds(), published, woken)
         } else {
             let desired = wva::follow(policy, published, observation, scale, self.trace);
             self.envelope(policy, desired)
@@ -214,7 +221,10 @@ impl<R: Recorder> Course<'_, R> {
         };
         let replicas = match policy.behavior() {
             Some(_) => self.envelope(policy, desired),
-            None => desired,
+            None => {
+                let carried = self.carried(policy.bounds(), desired);
+                self.redundant(policy.bounds(), desired, carried)
+            }
         };
         let Bounds { min, max } = policy.bounds();
         let reason = if current > max && desired == max {
@@ -229,7 +239,22 @@ impl<R: Recorder> Course<'_, R> {
 
     fn envelope(&mut self, policy: &Policy, desired: i32) -> i32 {
         let (current, now) = (self.scale.spec_replicas, self.observation.now);
-        envelope(policy, self.state, current, desired, now, self.trace)
+        let nodes = self.nodes.as_mut();
+        let bounded = envelope(policy, self.state, current, desired, now, nodes, self.trace);
+        self.redundant(policy.bounds(), desired, bounded)
+    }
+
+    /// Stage 6 behind a strategy that bounds its count itself.
+    fn carried(&mut self, bounds: Bounds, desired: i32) -> i32 {
+        let desired = Limited { replicas: desired, cut: None };
+        carry(self.nodes.as_mut(), bounds, desired, self.trace).replicas
+    }
+
+    /// The end of stage 7.
+    fn redundant(&mut self, bounds: Bounds, wanted: i32, bounded: i32) -> i32 {
+        let most = self.nodes.as_ref().and_then(Nodes::allowed);
+        let count = Count { current: self.scale.spec_replicas, wanted, bounded, most };
+        redundancy(self.policy, bounds, self.state, self.observation, count, self.trace)
     }
 }
 

@@ -5,7 +5,7 @@ use trimtab_metric::Timestamp;
 use crate::observation::{Observation, Startup};
 use crate::policy::{MetricSource, Policy, Strategy};
 use crate::state::State;
-use crate::{hold, limit, retire, stabilize, warm};
+use crate::{hold, limit, retire, stabilize, supply, warm};
 
 /// The first moment after the observation at which the same observation could be answered
 /// differently, only because time has passed; `None` if there is none.
@@ -13,8 +13,7 @@ use crate::{hold, limit, retire, stabilize, warm};
 /// Until then, decide again when, and only when, something else changes: a count, a pod, a reading
 /// or the policy. What can happen by time alone: a recommendation leaves a stabilization window, a
 /// scale event leaves the period of a rate limit, a pod leaves its CPU initialization period, a draining
-/// pod has had its time. Other
-/// strategies than `hpa` average over time or count it, and are asked again a period later.
+/// pod has had its time, a node pool fails or is asked again. Other strategies than `hpa` average over time or count it, and are asked again a period later.
 ///
 /// `state` is the one that the decision on `observation` returned. Calling early does no harm.
 ///
@@ -55,6 +54,7 @@ pub fn next_deadline(
         hold::next_deadline(policy, now),
         retire::next_deadline(policy, state, observation),
         warm::next_deadline(policy, now),
+        supply::next_deadline(policy, state, now),
     ]
     .into_iter()
     .flatten()

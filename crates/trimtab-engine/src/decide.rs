@@ -1,5 +1,6 @@
 //! The decision, read top to bottom.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::condition::{ConditionReason, ConditionType};
@@ -10,6 +11,7 @@ use crate::observation::{Observation, Scale};
 use crate::policy::{Policy, Strategy};
 use crate::retire::{RetirePlan, retire, without_draining};
 use crate::state::State;
+use crate::supply::{Nodes, SupplyPlan};
 use crate::trace::{Recorder, Rule, Stage, Step, Untraced};
 use crate::warm::{WarmPlan, warm};
 
@@ -17,7 +19,8 @@ use crate::warm::{WarmPlan, warm};
 ///
 /// Pure: the same policy, state and observation give the same decision and state, bit for bit, on
 /// every platform. It reads no clock and does no I/O, and once the windows of `state` have filled it
-/// allocates nothing, unless it adds up series for `rayServe` or makes answers for the HPA of `keda`.
+/// allocates nothing, unless it adds up series for `rayServe`, makes answers for the HPA of `keda`, or
+/// asks where nodes come from and replicas are.
 ///
 /// Carry out [`Decision::scale_to`], then tell [`settle`](crate::settle) what became of it: the rate
 /// limits count changes that were carried out, not wishes.
@@ -73,13 +76,21 @@ fn run<R: Recorder>(
         None => (observation, scale),
     };
     state.status.current_replicas = counts.spec_replicas;
-    let course = Course { policy, state: &mut state, observation: seen, scale: counts, trace };
+    let nodes = Nodes::look(policy, &mut state, observation, scale);
+    let mut course =
+        Course { policy, state: &mut state, observation: seen, scale: counts, nodes, trace };
     let verdict = course.run();
+    let (nodes, decided) = (course.nodes, verdict.replicas);
     let verdict = hold(policy, &mut state, observation.now, verdict, trace);
+    let by_hand = verdict.replicas != decided;
     state.status.current_replicas = scale.spec_replicas;
     let (verdict, retire) = retire(policy, &mut state, observation, scale, verdict, trace);
     let warm = warm(policy, &mut state, observation, &verdict, retire.as_ref(), trace);
-    conclude(state, observation, verdict, Plans { warm, retire })
+    let supply = nodes.map(|nodes| {
+        let replicas = verdict.replicas.unwrap_or(scale.spec_replicas);
+        Box::new(nodes.conclude(&mut state, replicas, by_hand, observation))
+    });
+    conclude(state, observation, verdict, Plans { supply, warm, retire })
 }
 
 /// Stage 1 for the workload as a whole: what are the counts? Stage 2 senses metric by metric.
@@ -115,6 +126,7 @@ fn sense<R: Recorder>(
 /// What the decision says beside the count.
 #[derive(Default)]
 struct Plans {
+    supply: Option<Box<SupplyPlan>>,
     warm: Option<WarmPlan>,
     retire: Option<RetirePlan>,
 }
@@ -141,6 +153,7 @@ fn conclude(
         warm: plans.warm,
         retire: plans.retire,
         conditions: state.status.conditions,
+        supply: plans.supply,
         trace: None,
     };
     (decision, state)

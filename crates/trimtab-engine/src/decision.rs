@@ -1,5 +1,6 @@
 //! What was decided.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use trimtab_metric::Timestamp;
 
 use crate::condition::Conditions;
 use crate::retire::RetirePlan;
+use crate::supply::SupplyPlan;
 use crate::trace::{MetricStep, Rule, Step};
 use crate::warm::WarmPlan;
 
@@ -40,6 +42,9 @@ pub struct Decision {
     pub retire: Option<RetirePlan>,
     /// The conditions, before the change was carried out.
     pub conditions: Conditions,
+    /// The count over the node pools, and which nodes are missing, where the policy has `supply`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<Box<SupplyPlan>>,
     /// The steps, if they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Vec<Step>>,

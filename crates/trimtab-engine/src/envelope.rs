@@ -8,6 +8,7 @@ use crate::limit::limit;
 use crate::policy::Policy;
 use crate::stabilize::stabilize;
 use crate::state::State;
+use crate::supply::{Nodes, carry};
 use crate::trace::{Recorder, Untraced};
 
 /// Applies the stages behind the sizing to a count that the caller wants for reasons of its own:
@@ -33,23 +34,26 @@ pub fn normalize(
     now: Timestamp,
 ) -> (i32, State) {
     state.seed(policy, current, now);
-    let replicas = envelope(policy, &mut state, current, desired, now, &mut Untraced);
+    let replicas = envelope(policy, &mut state, current, desired, now, None, &mut Untraced);
     (replicas, state)
 }
 
-/// Stages 4, 5 and 7, and the condition that says whether one of them cut the count.
+/// Stages 4 to 7, and the condition that says whether one of 4, 5 and 7 cut the count. Stage 6 has its
+/// own.
 pub(crate) fn envelope<R: Recorder>(
     policy: &Policy,
     state: &mut State,
     current: i32,
     desired: i32,
     now: Timestamp,
+    nodes: Option<&mut Nodes<'_>>,
     trace: &mut R,
 ) -> i32 {
     let stabilized = stabilize(policy, state, current, desired, now, trace);
     let limited = limit(policy, state, current, stabilized, now, trace);
-    let bounded = bound(policy, current, limited, trace);
-    let limited = bounded.replicas != stabilized;
+    let carried = carry(nodes, policy.bounds(), limited, trace);
+    let bounded = bound(policy, current, carried, trace);
+    let limited = limited.replicas != stabilized || bounded.replicas != carried.replicas;
     let reason = bounded.cut.unwrap_or(ConditionReason::DesiredWithinRange);
     state.status.conditions.set(ConditionType::ScalingLimited, limited, reason, now);
     bounded.replicas

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::redundancy::RedundancyState;
 use crate::retire::RetireState;
+use crate::supply::SupplyState;
 use crate::warm::WarmState;
 
 /// What the stages remember that a policy has to turn on, stage by stage. A stage that is off remembers
@@ -17,6 +19,12 @@ pub struct EnvelopeState {
     /// Of a `flapBudget`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retire: Option<RetireState>,
+    /// Which node pools fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<SupplyState>,
+    /// What the load needed of a count that was raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redundancy: Option<RedundancyState>,
 }
 
 impl EnvelopeState {
@@ -25,5 +33,6 @@ impl EnvelopeState {
         size_of::<Self>()
             + self.warm.as_ref().map_or(0, WarmState::list_bytes)
             + self.retire.as_ref().map_or(0, RetireState::list_bytes)
+            + self.supply.as_ref().map_or(0, SupplyState::heap_bytes)
     }
 }

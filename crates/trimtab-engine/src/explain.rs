@@ -11,7 +11,7 @@ use crate::policy::Target;
 use crate::strategy::hpa::{Calculation, MetricStatus};
 use crate::strategy::{apa, keda, knative, ray_serve, slo, wva};
 use crate::trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
-use crate::{retire, warm};
+use crate::{redundancy, retire, supply, warm};
 
 /// The text of [`Decision::explain`].
 #[derive(Copy, Clone, Debug)]
@@ -91,6 +91,9 @@ fn reason(decision: &Decision, wanted: i32) -> String {
         && wanted < decision.current_replicas
     {
         return reason;
+    }
+    if redundancy::raised(decision.trace.as_deref().unwrap_or_default()) {
+        return "so many are enough after a loss".to_string();
     }
     match decision.reason {
         ScaleReason::AllMetricsBelow | ScaleReason::None if wanted > decision.current_replicas => {
@@ -211,6 +214,8 @@ fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
         Rule::Apa(step) => return apa::words(step),
         Rule::Warm(step) => return warm::words(step),
         Rule::Retire(step) => return retire::words(step),
+        Rule::Supply(step) => return supply::words(step),
+        Rule::Redundancy(step) => return redundancy::words(step),
         Rule::ScaleUnavailable => "the scale could not be read".to_string(),
         Rule::SelectorUnusable { selector } => match selector {
             Selector::Ok => "the pod selector can be used".to_string(),

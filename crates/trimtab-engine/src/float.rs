@@ -22,6 +22,11 @@ pub(crate) fn from_i64(value: i64) -> f64 {
     value as f64
 }
 
+/// A count to `i32`: what does not fit is the nearest that does.
+pub(crate) fn saturated(value: i64) -> i32 {
+    i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX })
+}
+
 /// A count of pods to `f64`; exact, since no table has 2^53 rows.
 #[expect(clippy::cast_precision_loss, reason = "no table has 2^53 rows")]
 pub(crate) fn from_count(value: usize) -> f64 {

@@ -22,12 +22,14 @@ mod limit;
 mod observation;
 mod policy;
 mod record;
+mod redundancy;
 mod retire;
 mod sense;
 mod settle;
 mod stabilize;
 mod state;
 pub mod strategy;
+mod supply;
 mod trace;
 mod warm;
 
@@ -47,6 +49,7 @@ pub use observation::{
     PodRow, PodSample, PodTable, Point, Readiness, ReadingRecord, ReadyCondition, Requests,
     ResourceList, Scale, Selector, Unavailable, WarmCounts,
 };
+pub use observation::{NodeSupply, PoolSupply, PoolSupplyRecord};
 pub use policy::{
     ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource,
     CrossVersionObjectReference, ExternalMetricSource, FallbackBehavior, FallbackSpec,
@@ -62,10 +65,14 @@ pub use policy::{
     WvaSignals, WvaSpec,
 };
 pub use policy::{
+    Enough, FailureDomain, RedundancySpec, SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec,
+};
+pub use policy::{
     FlapBudget, FlapBudgetSpec, RetireSettings, RetireSpec, VictimRule, WarmPoolSettings,
     WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
+pub use redundancy::{RedundancyState, RedundancyStep};
 pub use retire::{CountChange, RetirePlan, RetireState, RetireStep};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};
 pub use settle::{ScaleUpdate, settle};
@@ -75,5 +82,6 @@ pub use strategy::hpa::{Calculation, MetricError, MetricStatus};
 pub use strategy::keda::{KedaState, KedaStep};
 pub use strategy::knative::{KnativeState, KnativeStep};
 pub use strategy::ray_serve::{RayServeState, RayServeStep};
+pub use supply::{PoolMemory, PoolPlan, SupplyPlan, SupplyState, SupplyStep};
 pub use trace::{Direction, Held, Measured, MetricResult, MetricStep, Rule, Stage, Step};
 pub use warm::{WarmPlan, WarmState, WarmStep};

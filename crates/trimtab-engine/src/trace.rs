@@ -9,6 +9,7 @@ use trimtab_metric::{Span, Timestamp};
 use crate::condition::ConditionReason;
 use crate::observation::Selector;
 use crate::policy::{Finite, Target};
+use crate::redundancy::RedundancyStep;
 use crate::retire::RetireStep;
 use crate::sense::PodCounts;
 use crate::state::Recommendation;
@@ -19,6 +20,7 @@ use crate::strategy::knative::KnativeStep;
 use crate::strategy::ray_serve::RayServeStep;
 use crate::strategy::slo::SloStep;
 use crate::strategy::wva::WvaStep;
+use crate::supply::SupplyStep;
 use crate::warm::WarmStep;
 
 /// One step of a decision.
@@ -161,6 +163,10 @@ pub enum Rule {
     Wva(WvaStep),
     /// A step of `strategy: apa`.
     Apa(ApaStep),
+    /// What the nodes allow.
+    Supply(SupplyStep),
+    /// What is left after a loss of failure domains.
+    Redundancy(RedundancyStep),
 }
 
 /// A recommendation that holds the count where it is.

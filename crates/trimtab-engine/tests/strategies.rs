@@ -167,6 +167,7 @@ fn seen(policy: &Policy, now: Timestamp, replicas: i32, tick: &Tick) -> Observat
         pod_metrics: None,
         readings: vec![reading],
         warm: None,
+        supply: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn pod(id: u64) -> PodView {
         terminating: false,
         in_flight: None,
         draining_since: None,
+        ..PodView::default()
     }
 }
 

@@ -184,6 +184,7 @@ fn decision(now: Timestamp, current: i32, replicas: i32, state: &State) -> Decis
         warm: None,
         retire: None,
         conditions: state.status.conditions,
+        supply: None,
         trace: None,
     }
 }

@@ -285,6 +285,7 @@ fn observation(case: &Case) -> ObservationRecord {
         pod_metrics: None,
         readings: if given { vec![reading] } else { Vec::new() },
         warm: None,
+        supply: None,
     }
 }
 

@@ -59,6 +59,7 @@ impl Observer {
             pod_metrics: None,
             readings,
             warm: None,
+            supply: None,
         }
     }
 

@@ -23,7 +23,7 @@ pub struct PodDetails {
     pub node: Option<u32>,
     /// Its zone, as a number that no other zone of the observation has.
     pub zone: Option<u32>,
-    /// Its node pool, by its place in the policy's `supply.pools`.
+    /// Its node pool, by its place in the policy's `supply.pools`, or [`PodDetails::ELSEWHERE`].
     pub pool: Option<u32>,
     /// What its node was bought as.
     pub capacity_type: CapacityType,
@@ -31,6 +31,11 @@ pub struct PodDetails {
     pub in_flight: Option<u32>,
     /// Since when it takes no new work, because it is to go.
     pub draining_since: Option<Timestamp>,
+}
+
+impl PodDetails {
+    /// The `pool` of a pod in a pool that the policy does not have.
+    pub const ELSEWHERE: u32 = u32::MAX;
 }
 
 /// What a node was bought as: the values of Karpenter's `karpenter.sh/capacity-type`.

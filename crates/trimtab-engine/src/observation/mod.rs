@@ -11,6 +11,7 @@ mod record;
 mod requests;
 mod resolve;
 mod sample;
+mod supply;
 mod warm;
 
 pub use details::{CapacityType, PodDetails};
@@ -22,11 +23,13 @@ pub use record::{
 };
 pub use resolve::ObservationError;
 pub use sample::{PodSample, ReadyCondition};
+pub use supply::{NodeSupply, PoolSupply, PoolSupplyRecord};
 pub use warm::WarmCounts;
 
 pub(crate) use pods::{Standing, Startup};
 pub(crate) use readings::Taken;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +61,8 @@ pub struct Observation {
     pub readings: Vec<MetricReading>,
     /// The warm pool; `None` when nothing is known of it.
     pub warm: Option<WarmCounts>,
+    /// What the node pools have; `None` if nothing is known of them.
+    pub supply: Option<Box<NodeSupply>>,
 }
 
 /// The counts that the `scale` subresource holds.
@@ -95,6 +100,7 @@ impl Observation {
             pods: PodTable::default(),
             readings: Vec::new(),
             warm: None,
+            supply: None,
         }
     }
 

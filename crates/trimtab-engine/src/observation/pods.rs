@@ -177,6 +177,18 @@ impl PodTable {
         self.standing.iter().zip(self.startup()).filter(move |pod| counts(pod.0)).map(|pod| pod.1)
     }
 
+    /// The pods that neither terminate nor failed: whether each still waits for a node, and its details.
+    pub(crate) fn placements(&self) -> impl Iterator<Item = (bool, PodDetails)> + '_ {
+        let rows = self.standing.iter().zip(&self.start_time).enumerate();
+        rows.filter(|(_, (standing, _))| **standing != Standing::Ignored).map(
+            |(row, (standing, start_time))| {
+                let details = self.details(row);
+                let taken_on = *start_time != Startup::NOT_STARTED || details.node.is_some();
+                (*standing == Standing::Pending && !taken_on, details)
+            },
+        )
+    }
+
     /// What is known of the pod in `row` beside its start; nothing of a row that is not there.
     pub fn details(&self, row: usize) -> PodDetails {
         self.details.get(row).copied().unwrap_or_default()

@@ -10,7 +10,10 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Timestamp};
 
-use super::{CapacityType, PodPhase, PodSample, ReadyCondition, Selector, Unavailable, WarmCounts};
+use super::{
+    CapacityType, PodPhase, PodSample, PoolSupplyRecord, ReadyCondition, Selector, Unavailable,
+    WarmCounts,
+};
 
 /// Amounts by resource name, such as `cpu: 500m`.
 pub type ResourceList = BTreeMap<String, Quantity>;
@@ -58,6 +61,10 @@ pub struct ObservationRecord {
     /// The warm pool. Absent: nothing is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<WarmCounts>,
+    /// What the node pools have, by their names in the policy's `supply.pools`. Absent: nothing is
+    /// known, which is not that there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<Vec<PoolSupplyRecord>>,
 }
 
 /// One pod of the target.
@@ -96,7 +103,8 @@ pub struct PodRecord {
     /// Its node's `topology.kubernetes.io/zone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// Its node pool, by its name in the policy's `supply.pools`.
+    /// Its node pool, by its name in the policy's `supply.pools`; or that in which it has to wait for a
+    /// node. A name that the policy does not have is a pool that it does not plan with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
     /// What its node was bought as. Default: it can't be said.

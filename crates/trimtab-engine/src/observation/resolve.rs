@@ -1,5 +1,6 @@
 //! From names to positions: a record is matched with a policy, once, before anything is decided.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -9,6 +10,7 @@ use thiserror::Error;
 use trimtab_metric::{InvalidReason, Quantity, Reading, Sample, Span, Timestamp};
 
 use super::requests::{requested, used};
+use super::supply;
 use super::{
     MetricReading, Observation, ObservationRecord, PodDetails, PodReadings, PodRecord, PodRow,
     PodTable, Point, Readiness, ReadingRecord, Requests, Scale, Unavailable,
@@ -60,6 +62,29 @@ pub enum ObservationError {
         metric: String,
         /// The form.
         expected: &'static str,
+    },
+    /// A node pool is none of the policy's.
+    #[error("the policy has no pool `{pool}`: its `supply.pools` are {}", list(known))]
+    UnknownPool {
+        /// The name.
+        pool: String,
+        /// What the policy has.
+        known: Vec<String>,
+    },
+    /// A node pool is listed twice.
+    #[error("pool `{pool}` is listed twice in `supply`: give all of it in one entry")]
+    DuplicatePool {
+        /// The name.
+        pool: String,
+    },
+    /// Nodes are coming and nobody says how large they are.
+    #[error(
+        "pool `{pool}` has `comingNodes`, and the policy does not say how many GPUs those have: \
+         give `comingGpus`, or set `gpusPerNode` in the policy"
+    )]
+    UnknownNodeSize {
+        /// The name.
+        pool: String,
     },
 }
 
@@ -115,9 +140,13 @@ impl ObservationRecord {
             now: self.time,
             scale: self.scale()?,
             selector: self.selector,
-            pods: self.table(),
+            pods: self.table(policy),
             readings,
             warm: self.warm,
+            supply: match &self.supply {
+                Some(pools) => supply::resolve(pools, policy)?.map(Box::new),
+                None => None,
+            },
         })
     }
 
@@ -144,7 +173,7 @@ impl ObservationRecord {
         Ok(rows)
     }
 
-    fn table(&self) -> PodTable {
+    fn table(&self, policy: &Policy) -> PodTable {
         let mut table = PodTable::with_capacity(self.pods.len());
         let (mut nodes, mut zones) = (Numbers::default(), Numbers::default());
         for pod in &self.pods {
@@ -161,7 +190,7 @@ impl ObservationRecord {
                     created_at: pod.creation_timestamp,
                     node: pod.node_name.as_deref().map(|name| nodes.of(name)),
                     zone: pod.zone.as_deref().map(|name| zones.of(name)),
-                    pool: None,
+                    pool: supply::pool_of(pod, policy),
                     capacity_type: pod.capacity_type,
                     in_flight: pod.in_flight,
                     draining_since: pod.draining_since,

@@ -5,9 +5,11 @@ mod defaults;
 mod field_error;
 mod finite;
 mod metric;
+mod redundancy;
 mod retire;
 mod spec;
 mod strategy;
+mod supply;
 mod validate;
 mod warm_pool;
 
@@ -15,6 +17,7 @@ pub use behavior::{Behavior, RateLimit, RateLimitKind, ScalingRules, SelectPolic
 pub use field_error::{FieldError, FieldErrorKind, InvalidPolicy};
 pub use finite::Finite;
 pub use metric::{Metric, MetricSource, Target};
+pub use redundancy::{Enough, FailureDomain, RedundancySpec};
 pub use retire::{FlapBudget, FlapBudgetSpec, RetireSettings, RetireSpec, VictimRule};
 pub use spec::{
     BehaviorSpec, ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
@@ -29,8 +32,10 @@ pub use strategy::{
     SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
     Strategy, StrategyName, TargetCapacityDirection, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
+pub use supply::{SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec};
 pub use warm_pool::{WarmPoolSettings, WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec};
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -69,6 +74,7 @@ pub struct Policy {
     strategy: Strategy,
     warm_pool: Option<WarmPoolSettings>,
     retire: Option<RetireSettings>,
+    supply: Option<Box<SupplySettings>>,
 }
 
 /// The least and the most replicas; under `rayServe` at its target capacity.
@@ -171,7 +177,9 @@ impl Policy {
         let warm_pool = warm_pool.map(|pool| WarmPoolSettings::from_spec(pool, &spec));
         let retire = spec.retire.as_deref();
         let retire = retire.map(|retire| RetireSettings::from_spec(retire, spec.strategy));
-        Self { spec, bounds, metrics, behavior, hpa, strategy, warm_pool, retire }
+        let supply =
+            spec.supply.as_deref().map(|supply| Box::new(SupplySettings::from_spec(supply)));
+        Self { spec, bounds, metrics, behavior, hpa, strategy, warm_pool, retire, supply }
     }
 
     /// The spec with its defaults filled in.
@@ -206,6 +214,11 @@ impl Policy {
     /// The strategy that decides, with its settings.
     pub fn strategy(&self) -> &Strategy {
         &self.strategy
+    }
+
+    /// Where nodes come from, if the policy says so.
+    pub fn supply(&self) -> Option<&SupplySettings> {
+        self.supply.as_deref()
     }
 
     /// Time between two decisions, as the strategy has it: the HPA's sync period, Knative's tick.

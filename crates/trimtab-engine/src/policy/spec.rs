@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Timestamp};
 
 use super::{ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, SloSpec, StrategyName, WvaSpec};
+use super::{RedundancySpec, SupplySpec};
 use super::{RetireSpec, WarmPoolSpec};
 
 /// The `spec` of a `ScalingPolicy`, as written and before any check.
@@ -97,6 +98,12 @@ pub struct PolicySpec {
     /// What `strategy: apa` needs to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apa: Option<Box<ApaSpec>>,
+    /// Where nodes come from, and how many replicas may wait for one. Default: nobody asks for nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<Box<SupplySpec>>,
+    /// How many failure domains may be lost. Default: nobody asks where replicas run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redundancy: Option<RedundancySpec>,
 }
 
 /// What a later release adds counts only where it is set, so that a policy keeps its digest.
@@ -120,6 +127,8 @@ impl Hash for PolicySpec {
             slo,
             wva,
             apa,
+            supply,
+            redundancy,
         } = self;
         (scale_target_ref, min_replicas, max_replicas).hash(hasher);
         (metrics, behavior, hpa).hash(hasher);
@@ -136,6 +145,9 @@ impl Hash for PolicySpec {
         slo.iter().for_each(|slo| slo.hash(hasher));
         wva.iter().for_each(|wva| wva.hash(hasher));
         apa.iter().for_each(|apa| apa.hash(hasher));
+        // Named, so that the one is never taken for the other.
+        supply.iter().for_each(|supply| ("supply", supply).hash(hasher));
+        redundancy.iter().for_each(|redundancy| ("redundancy", redundancy).hash(hasher));
     }
 }
 

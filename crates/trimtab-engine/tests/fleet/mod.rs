@@ -217,6 +217,7 @@ impl Fleet {
             pods: self.pods.iter().map(|pod| self.pod_record(pod)).collect(),
             pod_metrics: None,
             readings: vec![reading],
+            supply: None,
             warm: self.policy.warm_pool().map(|_| WarmCounts {
                 ready: self.warm,
                 starting: u32::try_from(self.warming.len()).expect("few"),

@@ -286,6 +286,7 @@ pub(crate) fn observation(spec: &PolicySpec) -> impl Strategy<Value = Observatio
                 pod_metrics: None,
                 readings,
                 warm: None,
+                supply: None,
             }
         })
     })

@@ -330,6 +330,7 @@ fn seen(setup: &Setup, stretch: &Stretch, now: Timestamp, replicas: i32) -> Obse
         selector: Selector::Ok,
         pod_metrics: None,
         warm: None,
+        supply: None,
     }
 }
 

@@ -138,6 +138,7 @@ fn pool(spec: &PoolSpec, at: &str, profile: &ServiceProfile, rules: &mut Rules) 
         idle_seconds: spec.idle_seconds,
         spot: spec.spot.as_ref().and_then(|spot| self::spot(spot, &format!("{at}.spot"), rules)),
         losses_per_node_hour: spec.losses_per_node_hour,
+        zone: spec.zone.clone(),
     }
 }
 

@@ -131,6 +131,9 @@ impl Display for Pool {
             1 => write!(f, " of 1 GPU")?,
             gpus => write!(f, " of {gpus} GPUs")?,
         }
+        if let Some(zone) = &self.zone {
+            write!(f, " in {zone}")?;
+        }
         if self.initial_nodes > 0 {
             write!(f, ", {} at the start", self.initial_nodes)?;
         }

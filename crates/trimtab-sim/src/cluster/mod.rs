@@ -76,6 +76,8 @@ pub struct Pool {
     pub spot: Option<Spot>,
     /// Nodes that fail without notice, per node and hour.
     pub losses_per_node_hour: f64,
+    /// The zone of its nodes, as policies see it.
+    pub zone: Option<String>,
 }
 
 /// Nodes that can be had at some times and are taken back at others.

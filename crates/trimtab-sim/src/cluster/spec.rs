@@ -149,6 +149,9 @@ pub struct PoolSpec {
     pub spot: Option<SpotSpec>,
     /// Nodes that fail without notice, per node and hour (exponential), up to 3600. Default 0.
     pub losses_per_node_hour: f64,
+    /// The zone of its nodes, as a policy with `redundancy` sees it. Default: it is not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// Nodes that can be had at some times and are taken back at others: when fewer can be had than there
@@ -291,6 +294,7 @@ impl Default for PoolSpec {
             idle_seconds: 600.0,
             spot: None,
             losses_per_node_hour: 0.0,
+            zone: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use super::sampler::Sampler;
 use super::scraper::Scraper;
 use super::{NANOS_PER_MILLI, timestamp};
 use crate::Moment;
+use crate::supply::NodeId;
 
 /// The container of a simulated pod, where the policy does not name it.
 const CONTAINER: &str = "server";
@@ -37,10 +38,11 @@ const SOURCE: &str = "service";
 ///     terminating: false,
 ///     in_flight: None,
 ///     draining_since: None,
+///     ..PodView::default()
 /// };
 /// assert_eq!(pod.name(), "replica-3");
 /// ```
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodView {
     /// The replica's number, by which it is scraped.
     pub id: u64,
@@ -58,6 +60,11 @@ pub struct PodView {
     pub in_flight: Option<u32>,
     /// Since when it takes no new work and stays until a decision says that it goes.
     pub draining_since: Option<Moment>,
+    /// When it was asked for.
+    pub created: Moment,
+    /// The node that it is on, and that node's pool by its place in the cluster; see
+    /// [`observe_nodes`](super::observe_nodes()).
+    pub node: Option<(NodeId, usize)>,
 }
 
 impl PodView {
@@ -103,6 +110,7 @@ impl PodView {
 ///     terminating: false,
 ///     in_flight: None,
 ///     draining_since: None,
+///     ..PodView::default()
 /// };
 /// let waiting = |now: f64| {
 ///     let seen = observe(&bindings, &scraper, None, Moment::from_seconds(now), 1, &[pod]);
@@ -142,6 +150,7 @@ pub fn observe(
             })
             .collect(),
         warm: None,
+        supply: None,
     }
 }
 

@@ -7,7 +7,8 @@ use trimtab_engine::{
 };
 
 use crate::Moment;
-use crate::metrics::{Bindings, PodView, Sampler, Scraper, ServiceLoad, observe};
+use crate::metrics::{Bindings, PodView, Sampler, Scraper, ServiceLoad, observe, observe_nodes};
+use crate::supply::PoolView;
 
 /// A policy in charge of the simulated workload.
 #[derive(Debug)]
@@ -48,6 +49,11 @@ impl<'a> Control<'a> {
         self.sampler.as_ref().map(Sampler::interval_nanos)
     }
 
+    /// Whether the policy looks at nodes.
+    pub(super) fn asks_for_nodes(&self) -> bool {
+        self.policy.supply().is_some() || self.policy.spec().redundancy.is_some()
+    }
+
     /// Takes a sample.
     pub(super) fn sample(&mut self, now: Moment, load: ServiceLoad) {
         if let Some(sampler) = &mut self.sampler {
@@ -62,11 +68,15 @@ impl<'a> Control<'a> {
         scraper: &Scraper,
         pods: &[PodView],
         warm: Option<WarmCounts>,
+        pools: &[PoolView<'_>],
         detail: Detail,
     ) -> Result<(Decision, Option<DecisionRecord>), ObservationError> {
         let seen =
             observe(self.bindings, scraper, self.sampler.as_ref(), now, self.spec_replicas, pods);
-        let seen = ObservationRecord { warm, ..seen };
+        let mut seen = ObservationRecord { warm, ..seen };
+        if self.asks_for_nodes() {
+            observe_nodes(&mut seen, self.policy, pods, pools);
+        }
         let before = core::mem::take(&mut self.state);
         let (decision, record) = if detail == Detail::Record {
             let (mut record, after) = DecisionRecord::decide(self.policy, before, seen)?;

@@ -6,6 +6,7 @@
 //! written, and a little later the fleet starts or stops replicas.
 
 mod agenda;
+mod agreement;
 mod control;
 mod course;
 mod fleet;
@@ -28,6 +29,7 @@ use crate::{
     Workload, WorkloadError,
 };
 use agenda::Event;
+pub use agreement::PoolsDisagree;
 use control::{Control, Detail};
 use fleet::Fleet;
 use recorder::{MINUTE_SECONDS, Recorder};
@@ -123,6 +125,9 @@ pub enum SimulationError {
     /// The observation does not fit the policy.
     #[error(transparent)]
     Observation(#[from] ObservationError),
+    /// Policy and cluster do not speak of the same pools.
+    #[error(transparent)]
+    Pools(#[from] PoolsDisagree),
     /// Who watched it ended it.
     #[error("the simulation was cancelled")]
     Cancelled,
@@ -144,6 +149,7 @@ impl Simulation<'_> {
         bindings: &Bindings,
         watch: &mut dyn Watch,
     ) -> Result<Simulated, SimulationError> {
+        agreement::check(policy, self.cluster, self.profile)?;
         let timely = BoundBuilder::new(self.profile, self.objectives, Overlap::None, BIN_SECONDS);
         let recorder = Recorder::new(self.objectives, timely, self.step_seconds);
         let initial = self.initial_replicas;
@@ -235,7 +241,9 @@ impl Simulation<'_> {
         };
         let pods = fleet.pods();
         let warm = fleet.warm_counts();
-        let (decision, record) = control.decide(now, &fleet.scraper, &pods, warm, detail)?;
+        let pools = if control.asks_for_nodes() { fleet.pool_views(now) } else { Vec::new() };
+        let (decision, record) =
+            control.decide(now, &fleet.scraper, &pods, warm, &pools, detail)?;
         if let Some(record) = record {
             watch.decided(&record)?;
         }

@@ -32,6 +32,8 @@ pub(super) struct Replica {
     pub(super) state: State,
     /// It is meant for the warm pool.
     pub(super) for_warm_pool: bool,
+    /// When it was asked for.
+    pub(super) created: Moment,
     /// When a node took it on.
     pub(super) placed: Option<Moment>,
     pub(super) node: Option<NodeId>,

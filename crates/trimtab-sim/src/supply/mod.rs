@@ -4,10 +4,12 @@ mod availability;
 mod node;
 mod phases;
 mod pool;
+mod view;
 
 pub use availability::Availability;
 pub use phases::Placement;
 pub use pool::PoolUse;
+pub use view::PoolView;
 
 use crate::cluster::Cluster;
 use crate::{Moment, Random, ServiceProfile};
@@ -51,6 +53,7 @@ pub struct Supply {
     /// All that exist, in the order of their launch, which is that of their ids.
     nodes: Vec<Node>,
     launched: u64,
+    gpus_per_replica: u32,
     phases: Phases,
     /// Which node a notice hits.
     interruptions: Random,
@@ -110,6 +113,7 @@ impl Supply {
             pools: cluster.pools().iter().map(|pool| PoolState::new(pool, gpus)).collect(),
             nodes: Vec::new(),
             launched: 0,
+            gpus_per_replica: gpus,
             phases: Phases::new(cluster.start(), seed),
             interruptions: Random::new(seed, "supply: interruptions"),
             losses: Random::new(seed, "supply: losses"),

@@ -41,6 +41,10 @@ impl PoolState {
         }
     }
 
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     pub(super) fn idle_seconds(&self) -> f64 {
         self.pool.idle_seconds
     }

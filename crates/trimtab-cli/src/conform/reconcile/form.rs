@@ -277,6 +277,7 @@ impl Step {
                 .filter_map(|((index, reading), _)| Some(reading.as_ref()?.record(index)))
                 .collect(),
             warm: None,
+            supply: None,
         }
     }
 }

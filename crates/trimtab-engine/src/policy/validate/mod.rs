@@ -11,6 +11,7 @@ mod names;
 mod retire;
 mod slo;
 mod strategy;
+mod supply;
 mod warm_pool;
 mod wva;
 
@@ -93,6 +94,12 @@ pub(super) fn validate(spec: &PolicySpec) -> Vec<FieldError> {
         retire::retire(given, spec, &mut errors);
     }
     strategy::strategy(spec, &mut errors);
+    if let Some(given) = &spec.supply {
+        supply::supply(given, &mut errors);
+    }
+    if let Some(given) = &spec.redundancy {
+        supply::redundancy(given, &mut errors);
+    }
     errors.0
 }
 

@@ -90,6 +90,7 @@ impl Fleet<'_> {
             number,
             state: State::Pending,
             for_warm_pool,
+            created: now,
             placed: None,
             node: None,
             draining_since: None,

@@ -17,7 +17,7 @@ use super::replica::{Replica, State};
 use super::schedule::Schedule;
 use crate::cluster::Cluster;
 use crate::metrics::{GatewayExporter, Gauges, PodView, Scraper, ServiceLoad};
-use crate::supply::{NodeId, Supply, SupplyEvent};
+use crate::supply::{NodeId, PoolView, Supply, SupplyEvent};
 use crate::{Moment, Request, Server, ServiceProfile};
 pub(super) use plan::Orders;
 use told::Told;
@@ -200,10 +200,17 @@ impl<'a> Fleet<'a> {
                 terminating: replica.state == State::Draining && !is_told(replica),
                 in_flight: self.retires_by_policy.then(|| replica.server.in_flight()),
                 draining_since: replica.draining_since,
+                created: replica.created,
+                node: replica.node.and_then(|node| Some((node, self.supply.pool_of(node)?))),
             })
             .collect();
         pods.sort_unstable_by_key(|pod| pod.id);
         pods
+    }
+
+    /// What the node pools have, in the cluster's order.
+    pub(super) fn pool_views(&self, now: Moment) -> Vec<PoolView<'_>> {
+        self.supply.pool_views(now)
     }
 
     /// Whether some request is still on its way.
