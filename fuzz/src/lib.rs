@@ -207,6 +207,7 @@ fn slo(u: &mut Unstructured<'_>) -> Result<SloSpec> {
         lead_time_seconds: option(u, small)?,
         overdue_after_seconds: option(u, small)?,
         surge_quantile: option(u, share)?.flatten(),
+        headroom: number(u)?,
         max_surge_percent: number(u)?,
         scale_to_zero_after_seconds: option(u, small)?,
         latency: option(u, |u| {
@@ -398,6 +399,8 @@ fn retire(u: &mut Unstructured<'_>) -> Result<RetireSpec> {
         })?,
         projection: if u.ratio(1, 4)? { Option::arbitrary(u)? } else { None },
     })
+}
+
 const POOLS: [&str; 3] = ["a", "b", "c"];
 
 /// As a rule with pools of different names.

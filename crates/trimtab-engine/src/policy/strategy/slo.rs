@@ -46,7 +46,7 @@ pub struct SloSpec {
     /// growth of the last lead times is kept ready. Default 0.9; 0 keeps nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surge_quantile: Option<Finite>,
-    /// Beside a load that keeps *n* replicas busy, this times √*n* more are kept, at least 0. Default 0.15.
+    /// Beside a load that keeps *n* replicas busy, this times √*n* more are kept, 0 to 10. Default 0.15.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headroom: Option<Finite>,
     /// At most this share of the present need is kept ready for growth, in percent, at least 0.

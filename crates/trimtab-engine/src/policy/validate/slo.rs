@@ -19,6 +19,7 @@ pub(super) fn slo(slo: &SloSpec, spec: &PolicySpec, errors: &mut Errors) {
     within.whole("overdueAfterSeconds", slo.overdue_after_seconds, 1, i32::MAX);
     within.whole("scaleToZeroAfterSeconds", slo.scale_to_zero_after_seconds, 0, i32::MAX);
     within.number("surgeQuantile", slo.surge_quantile, 0.0, 1.0);
+    within.number("headroom", slo.headroom, 0.0, 10.0);
     within.number("maxSurgePercent", slo.max_surge_percent, 0.0, f64::MAX);
     if let Some(latency) = &slo.latency {
         within.share("latency.damping", latency.damping);
