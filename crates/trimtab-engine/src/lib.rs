@@ -22,6 +22,7 @@ mod limit;
 mod observation;
 mod policy;
 mod record;
+pub mod schedule;
 mod sense;
 mod settle;
 mod stabilize;
