@@ -5,7 +5,7 @@ use trimtab_metric::Timestamp;
 use crate::observation::{Observation, Startup};
 use crate::policy::{MetricSource, Policy, Strategy};
 use crate::state::State;
-use crate::{hold, limit, stabilize};
+use crate::{anticipate, hold, limit, stabilize};
 
 /// The first moment after the observation at which the same observation could be answered
 /// differently, only because time has passed; `None` if there is none.
@@ -52,6 +52,7 @@ pub fn next_deadline(
         pods_grow_up(policy, observation),
         next_tick(policy, now),
         hold::next_deadline(policy, now),
+        anticipate::next_deadline(policy, state, now),
     ]
     .into_iter()
     .flatten()

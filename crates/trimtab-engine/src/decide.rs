@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::anticipate;
 use crate::condition::{ConditionReason, ConditionType};
 use crate::course::{Course, Verdict};
 use crate::decision::{Decision, Outcome};
@@ -64,8 +65,10 @@ fn run<R: Recorder>(
     let Some(scale) = sense(policy, &mut state, observation, trace) else {
         return conclude(state, observation, Verdict::nothing(Outcome::ScaleUnavailable));
     };
-    let course = Course { policy, state: &mut state, observation, scale, trace };
+    anticipate::note(policy, &mut state, observation);
+    let course = Course { policy, state: &mut state, observation, scale, trace, anticipated: None };
     let verdict = course.run();
+    let verdict = anticipate::bound(policy, &mut state, observation.now, verdict, trace);
     let verdict = hold(policy, &mut state, observation.now, verdict, trace);
     conclude(state, observation, verdict)
 }

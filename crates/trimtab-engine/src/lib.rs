@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod anticipate;
 mod autoscaler;
 mod bound;
 mod condition;
@@ -30,6 +31,7 @@ mod state;
 pub mod strategy;
 mod trace;
 
+pub use anticipate::{AnticipateState, AnticipateStep, IgnoredReason};
 pub use autoscaler::Autoscaler;
 pub use condition::{Condition, ConditionReason, ConditionStatus, ConditionType, Conditions};
 pub use deadline::next_deadline;
@@ -47,18 +49,19 @@ pub use observation::{
     ResourceList, Scale, Selector, Unavailable,
 };
 pub use policy::{
-    ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource,
-    CrossVersionObjectReference, ExternalMetricSource, FallbackBehavior, FallbackSpec,
-    FeatureGatesSpec, FieldError, FieldErrorKind, Finite, HpaSettings, HpaSpec, InvalidPolicy,
-    KedaModifiers, KedaPause, KedaSettings, KedaSpec, KedaTrigger, KedaTriggerSpec,
-    KnativeAggregation, KnativeSettings, KnativeSpec, LabelSelector, LabelSelectorRequirement,
-    Metric, MetricIdentifier, MetricSource, MetricSpec, MetricTarget, ObjectMetricSource,
-    OverrideSpec, PauseSpec, PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind,
-    RayServeAggregation, RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling,
-    ScalingModifiersSpec, ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy,
-    SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
-    Strategy, StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings,
-    WvaSignals, WvaSpec,
+    AnticipateSpec, ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds,
+    ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
+    FallbackBehavior, FallbackSpec, FeatureGatesSpec, FieldError, FieldErrorKind, Finite,
+    ForecastModel, ForecastSpec, HpaSettings, HpaSpec, InvalidPolicy, KedaModifiers, KedaPause,
+    KedaSettings, KedaSpec, KedaTrigger, KedaTriggerSpec, KnativeAggregation, KnativeSettings,
+    KnativeSpec, LabelSelector, LabelSelectorRequirement, LearnLeadTimeSpec, Metric,
+    MetricIdentifier, MetricSource, MetricSpec, MetricTarget, ObjectMetricSource, OverrideSpec,
+    PauseSpec, PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind, RayServeAggregation,
+    RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling, ScalingModifiersSpec,
+    ScalingPolicyRule, ScalingRules, ScalingRulesSpec, ScheduleSpec, SelectPolicy, SloLatencySpec,
+    SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec, Strategy,
+    StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings, WvaSignals,
+    WvaSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};

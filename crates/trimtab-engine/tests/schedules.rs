@@ -1,6 +1,11 @@
 //! Cron expressions, time zones and windows, against the `jiff` crate and against a minute-by-minute search.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail by panic")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail by panic"
+)]
 
 use jiff::civil;
 use jiff::tz::TimeZone as Oracle;

@@ -1,5 +1,6 @@
 //! What should be: the policy, as written ([`PolicySpec`]) and as decided with ([`Policy`]).
 
+mod anticipate;
 mod behavior;
 mod defaults;
 mod field_error;
@@ -9,6 +10,9 @@ mod spec;
 mod strategy;
 mod validate;
 
+pub use anticipate::{
+    AnticipateSpec, ForecastModel, ForecastSpec, LearnLeadTimeSpec, ScheduleSpec,
+};
 pub use behavior::{Behavior, RateLimit, RateLimitKind, ScalingRules, SelectPolicy};
 pub use field_error::{FieldError, FieldErrorKind, InvalidPolicy};
 pub use finite::Finite;
@@ -27,12 +31,16 @@ pub use strategy::{
     Strategy, StrategyName, TargetCapacityDirection, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
 
+pub(crate) use anticipate::{Anticipation, CreditRules, ForecastRules, LearnRules};
+
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use trimtab_metric::Span;
 
 use crate::digest::Digest;
+use crate::schedule::Schedule;
 
 /// A checked policy, ready to decide with: it exists, so it is valid.
 ///
@@ -63,6 +71,7 @@ pub struct Policy {
     behavior: Option<Behavior>,
     hpa: HpaSettings,
     strategy: Strategy,
+    anticipation: Option<Box<Anticipation>>,
 }
 
 /// The least and the most replicas; under `rayServe` at its target capacity.
@@ -161,7 +170,8 @@ impl Policy {
             .behavior
             .as_ref()
             .map(|behavior| Behavior::from_spec(behavior, hpa.downscale_stabilization));
-        Self { spec, bounds, metrics, behavior, hpa, strategy }
+        let anticipation = Anticipation::from_spec(&spec).map(Box::new);
+        Self { spec, bounds, metrics, behavior, hpa, strategy, anticipation }
     }
 
     /// The spec with its defaults filled in.
@@ -182,6 +192,16 @@ impl Policy {
     /// The rules of movement; `None` is the HPA's older path with its fixed rate limit.
     pub fn behavior(&self) -> Option<&Behavior> {
         self.behavior.as_ref()
+    }
+
+    /// The windows of the policy, in its order.
+    pub fn schedules(&self) -> &[Schedule] {
+        self.anticipation.as_ref().map_or(&[], |anticipation| &anticipation.schedules)
+    }
+
+    /// How far the decision looks ahead, if it does.
+    pub(crate) fn anticipation(&self) -> Option<&Anticipation> {
+        self.anticipation.as_deref()
     }
 
     /// The HPA whose stages come behind the sizing: under `keda` the one that KEDA generates, else

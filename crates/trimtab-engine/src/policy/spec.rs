@@ -13,7 +13,10 @@ use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Timestamp};
 
-use super::{ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, SloSpec, StrategyName, WvaSpec};
+use super::{
+    AnticipateSpec, ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, ScheduleSpec, SloSpec,
+    StrategyName, WvaSpec,
+};
 
 /// The `spec` of a `ScalingPolicy`, as written and before any check.
 ///
@@ -69,6 +72,12 @@ pub struct PolicySpec {
     /// A count that is set by hand, for some time.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub manual_override: Option<OverrideSpec>,
+    /// Bounds that hold at certain times. Their fewest replicas are ready when the time comes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ScheduleSpec>,
+    /// How far the decision looks ahead. Absent: not at all, but as the strategy does itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anticipate: Option<Box<AnticipateSpec>>,
     /// What a cluster sets for all its HorizontalPodAutoscalers by flags and feature gates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hpa: Option<HpaSpec>,
@@ -104,6 +113,8 @@ impl Hash for PolicySpec {
             behavior,
             pause,
             manual_override,
+            schedules,
+            anticipate,
             hpa,
             keda,
             knative,
@@ -119,6 +130,8 @@ impl Hash for PolicySpec {
         }
         pause.iter().for_each(|pause| pause.hash(hasher));
         manual_override.iter().for_each(|given| given.hash(hasher));
+        schedules.iter().for_each(|schedule| schedule.hash(hasher));
+        anticipate.iter().for_each(|anticipate| anticipate.hash(hasher));
         keda.iter().for_each(|keda| keda.hash(hasher));
         knative.iter().for_each(|knative| knative.hash(hasher));
         ray_serve.iter().for_each(|ray_serve| ray_serve.hash(hasher));

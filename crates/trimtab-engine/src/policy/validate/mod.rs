@@ -4,6 +4,7 @@
 //! Which fields are refused and with which kind of error is the API server's, Kubernetes 1.36; the
 //! words are ours.
 
+mod anticipate;
 mod apa;
 mod keda;
 mod metrics;
@@ -84,6 +85,7 @@ pub(super) fn validate(spec: &PolicySpec) -> Vec<FieldError> {
         );
         errors.invalid(String::from("spec.override.replicas"), detail);
     }
+    anticipate::anticipate(spec, &mut errors);
     strategy::strategy(spec, &mut errors);
     errors.0
 }
