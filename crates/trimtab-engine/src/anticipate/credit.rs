@@ -22,8 +22,8 @@ const ROUNDING: f64 = 1e-9;
 pub(crate) struct Order {
     /// When it last became more.
     at: Timestamp,
-    /// What was asked for at first, when nothing was on its way; later the most that was seen not
-    /// to be enough.
+    /// What was asked for when nothing was on its way, at most what the load takes; later the most that
+    /// was seen not to be enough.
     base: i32,
     /// The most that was admitted.
     asked: i32,
@@ -54,6 +54,15 @@ pub(super) struct Sight {
     pub(super) is_short: bool,
     /// The load of the forecast's metric, if it is known.
     pub(super) load: Option<Finite>,
+    /// How many replicas that load takes.
+    pub(super) takes: Option<i32>,
+}
+
+/// A load, and how many replicas it takes.
+#[derive(Copy, Clone)]
+pub(super) struct Load {
+    pub(super) value: Finite,
+    pub(super) takes: i32,
 }
 
 impl Sight {
@@ -62,8 +71,9 @@ impl Sight {
         observation: &Observation,
         scale: Scale,
         order: Option<Order>,
-        (lead_time, load): (Span, Option<Finite>),
+        (lead_time, load): (Span, Option<Load>),
     ) -> Self {
+        let (load, takes) = (load.map(|load| load.value), load.map(|load| load.takes));
         let (now, current) = (observation.now, scale.spec_replicas);
         let half_as_long_again = lead_time.as_millis().saturating_mul(3).div_euclid(2);
         let overdue_after = rules.overdue_after.unwrap_or(Span::from_millis(half_as_long_again));
@@ -79,7 +89,7 @@ impl Sight {
             } else {
                 0
             };
-            return Self { now, current, lead_time, starting, is_short: missing > 0, load };
+            return Self { now, current, lead_time, starting, is_short: missing > 0, load, takes };
         }
         let (mut ready, mut starting, mut there) = (0_i32, 0_i32, 0_i32);
         for (row, (standing, pod)) in pods.standing().iter().zip(pods.startup()).enumerate() {
@@ -98,7 +108,7 @@ impl Sight {
         }
         // Pods beyond the count, such as those of a rollout, are nobody's order.
         let starting = starting.min(current.saturating_sub(ready).max(0));
-        Self { now, current, lead_time, starting, is_short: ready < current, load }
+        Self { now, current, lead_time, starting, is_short: ready < current, load, takes }
     }
 }
 
@@ -111,8 +121,7 @@ pub(super) fn admit(
 ) -> (i32, Option<Order>, Option<AnticipateStep>) {
     let Sight { now, current, .. } = seen;
     let Some(mut order) = order else {
-        let new = Order { at: now, base: want, asked: want, load: seen.load, settling: None };
-        return (want, Some(new).filter(|_| want > current), None);
+        return begin(rules, want, seen);
     };
     if order.load.is_none_or(|load| load.get() <= 0.0) {
         order.load = seen.load;
@@ -121,7 +130,7 @@ pub(super) fn admit(
     let (limit, step) = match phase {
         Phase::Over => return (want, None, None),
         Phase::Starting { limit, growth } => {
-            let (starting, asked) = (seen.starting, order.base);
+            let (starting, asked) = (seen.starting, order.asked);
             (limit, AnticipateStep::OnTheWay { starting, asked, growth, limit })
         }
         Phase::Settling { limit } => (limit, AnticipateStep::JustReady { limit }),
@@ -136,6 +145,27 @@ pub(super) fn admit(
     }
     order.asked = order.asked.max(admitted);
     (admitted, Some(order), (admitted < want).then_some(step))
+}
+
+/// Nothing is on its way: what is wanted is asked for, as far as it is in proportion to the load.
+fn begin(
+    rules: CreditRules,
+    want: i32,
+    seen: Sight,
+) -> (i32, Option<Order>, Option<AnticipateStep>) {
+    let Sight { now, current, load, takes, .. } = seen;
+    if want <= current {
+        return (want, None, None);
+    }
+    let limit = takes.map(|takes| {
+        let most = count(ceil(rules.factor * f64::from(takes) - ROUNDING));
+        (takes, most.max(current.saturating_add(1)))
+    });
+    let asked = limit.map_or(want, |(_, limit)| want.min(limit));
+    let step = limit.filter(|_| asked < want);
+    let step = step.map(|(takes, limit)| AnticipateStep::BeyondTheLoad { takes, limit });
+    let base = takes.map_or(asked, |takes| asked.min(takes)).max(1);
+    (asked, Some(Order { at: now, base, asked, load, settling: None }), step)
 }
 
 enum Phase {
@@ -162,7 +192,7 @@ impl Order {
             } else {
                 count(ceil(grown - ROUNDING))
             };
-            return Phase::Starting { limit, growth };
+            return Phase::Starting { limit: limit.max(self.asked), growth };
         }
         if want <= seen.current {
             return Phase::Over;

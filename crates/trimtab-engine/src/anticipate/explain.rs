@@ -25,12 +25,19 @@ pub enum AnticipateStep {
     OnTheWay {
         /// How many start and are not overdue.
         starting: i32,
-        /// What was asked for when none was on its way.
+        /// What was asked for.
         asked: i32,
         /// What the load has been multiplied by since, if it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         growth: Option<Finite>,
         /// What that comes to.
+        limit: i32,
+    },
+    /// More is wanted than the load can account for: a backlog is no load.
+    BeyondTheLoad {
+        /// What the load takes.
+        takes: i32,
+        /// No more than this.
         limit: i32,
     },
     /// What was asked for has just become ready, and works off what waited for it.
@@ -87,6 +94,9 @@ pub enum AnticipateStep {
         window: String,
         /// Its most.
         max: i32,
+        /// What a window asks for at least, if that is more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_least: Option<i32>,
     },
 }
 
@@ -104,6 +114,9 @@ pub(crate) fn words(step: &AnticipateStep) -> (String, String, String) {
                 None => String::new(),
             };
             plain(format!("{starting} on the way of {asked}{load}: at most {limit}"))
+        }
+        AnticipateStep::BeyondTheLoad { takes, limit } => {
+            plain(format!("the load takes {takes}: at most {limit} at first"))
         }
         AnticipateStep::JustReady { limit } => {
             plain(format!("what was asked for is at work: at most {limit}"))
@@ -134,8 +147,11 @@ pub(crate) fn words(step: &AnticipateStep) -> (String, String, String) {
         AnticipateStep::Floor { window, min, opens: Some(opens) } => {
             plain(format!("`{window}` opens at {opens}: at least {min}"))
         }
-        AnticipateStep::Ceiling { window, max } => {
+        AnticipateStep::Ceiling { window, max, at_least: None } => {
             plain(format!("`{window}` is open: at most {max}"))
+        }
+        AnticipateStep::Ceiling { window, max, at_least: Some(least) } => {
+            plain(format!("`{window}` is open: at most {max}, but another asks for {least}"))
         }
     }
 }

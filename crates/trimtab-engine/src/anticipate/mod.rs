@@ -23,7 +23,7 @@ use alloc::boxed::Box;
 use libm::ceil;
 use trimtab_metric::{Span, Timestamp};
 
-use self::credit::Sight;
+use self::credit::{Load, Sight};
 use self::forecast::Forecaster;
 use crate::decision::ScaleReason;
 use crate::observation::{MetricReading, Observation, Scale};
@@ -104,6 +104,10 @@ fn credit<R: Recorder>(
     let memory = memory(state);
     let forecaster = memory.forecaster.as_ref();
     let load = forecaster.and_then(|known| known.seen_at(observation.now));
+    let load = load.zip(rules.forecast.as_ref()).map(|(value, forecast)| {
+        let takes = count(ceil(value.get() / forecast.measure.target - ROUNDING));
+        Load { value, takes }
+    });
     let sight = Sight::new(credit, observation, scale, memory.order, (lead_time, load));
     let (admitted, order, step) = credit::admit(credit, memory.order, desired, sight);
     memory.order = order;

@@ -61,7 +61,8 @@ pub(crate) fn bound<R: Recorder>(
         if lowered < to {
             let (window, max) = (&ceiling.schedule.name, ceiling.replicas);
             trace.record(|| {
-                let rule = AnticipateStep::Ceiling { window: window.clone(), max };
+                let at_least = Some(least).filter(|least| *least > max);
+                let rule = AnticipateStep::Ceiling { window: window.clone(), max, at_least };
                 Step { stage: Stage::Bound, from: to, to: lowered, rule: Rule::Anticipate(rule) }
             });
             to = lowered;

@@ -148,6 +148,17 @@ impl ForecastModel {
     pub(crate) const ALL: [Self; 5] =
         [Self::Naive, Self::DampedTrend, Self::LocalTrend, Self::SeasonalNaive, Self::HoltWinters];
 
+    /// As it is written in a policy.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Naive => "naive",
+            Self::SeasonalNaive => "seasonalNaive",
+            Self::DampedTrend => "dampedTrend",
+            Self::HoltWinters => "holtWinters",
+            Self::LocalTrend => "localTrend",
+        }
+    }
+
     /// Whether it needs a season.
     pub const fn is_seasonal(self) -> bool {
         matches!(self, Self::SeasonalNaive | Self::HoltWinters)

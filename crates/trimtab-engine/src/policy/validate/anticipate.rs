@@ -55,7 +55,7 @@ fn bounds(path: &str, schedule: &ScheduleSpec, spec: &PolicySpec, errors: &mut E
     let most = if spec.max_replicas > 0 { spec.max_replicas } else { i32::MAX };
     let (min, max) = (schedule.min_replicas, schedule.max_replicas);
     if min.is_none() && max.is_none() {
-        let detail = "is missing, and `maxReplicas` is: a window needs one of them to do anything";
+        let detail = "is missing, as `maxReplicas` is: a window sets one of them or both";
         errors.required(format!("{path}.minReplicas"), detail);
     }
     for (name, value) in [("minReplicas", min), ("maxReplicas", max)] {
@@ -123,7 +123,8 @@ fn forecast(given: &ForecastSpec, spec: &PolicySpec, errors: &mut Errors) {
     } else {
         for model in given.models.iter().filter(|model| model.is_seasonal()) {
             let detail = format!(
-                "has {model:?}, which needs `seasonSeconds`: set it, or leave the model out"
+                "has `{}`, which needs `seasonSeconds`: set it, or leave the model out",
+                model.as_str()
             );
             errors.invalid(field("models"), detail);
         }
