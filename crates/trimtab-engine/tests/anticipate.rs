@@ -1,12 +1,7 @@
 //! Looking ahead under every strategy: schedules, starting credit, the learned lead time and the forecast; and the
 //! laws that hold with all of them.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may fail by panic"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail by panic")]
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -104,9 +99,9 @@ fn explained(decision: &Decision) {
             | AnticipateStep::NotEnough { limit, .. }
             | AnticipateStep::BeyondTheLoad { limit, .. } => from.min((*limit).max(current)),
             AnticipateStep::Forecast { load, target, .. } => {
-                let takes = (load.get() / target.get() - 1e-9).ceil().clamp(0.0, 40.0);
-                let takes: i32 = format!("{takes}").parse().expect("a whole number");
-                from.max(takes)
+                let takes = (load.get() / target.get() - 1e-9).ceil();
+                let takes: i64 = format!("{takes:.0}").parse().expect("a whole number");
+                from.max(i32::try_from(takes.min(40)).expect("at most 40"))
             }
             AnticipateStep::Floor { min, .. } => from.max(*min),
             AnticipateStep::Ceiling { max, at_least, .. } => {
@@ -347,8 +342,8 @@ impl Plant {
     fn tick(&mut self, now: i64, rate: f64) -> Decision {
         let ready = self.pods.iter().filter(|asked| **asked + self.lead <= now).count();
         let capacity = RATE * f64::from(i32::try_from(ready).expect("few"));
-        let served = capacity.min(rate + self.backlog / 15.0);
-        self.backlog = (self.backlog + (rate - served) * 15.0).max(0.0);
+        let served = at_most(capacity, rate + self.backlog / 15.0);
+        self.backlog = -at_most(-(self.backlog + (rate - served) * 15.0), 0.0);
         let starts: Vec<(i64, i64)> =
             self.pods.iter().map(|asked| (*asked, asked + self.lead)).collect();
         let mut readings = vec![
@@ -365,6 +360,10 @@ impl Plant {
         self.most = self.most.max(self.run.replicas);
         decision
     }
+}
+
+fn at_most(value: f64, most: f64) -> f64 {
+    if value < most { value } else { most }
 }
 
 fn needed(rate: f64) -> i32 {
