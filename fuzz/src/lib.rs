@@ -3,16 +3,17 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use trimtab_engine::strategy::slo::UnknownRule;
 use trimtab_engine::{
-    ApaSpec, BehaviorSpec, CapacityType, ContainerResourceMetricSource, ExternalMetricSource,
-    FallbackBehavior, FallbackSpec, FeatureGatesSpec, Finite, FlapBudgetSpec, HpaSpec, KedaSpec,
-    KedaTriggerSpec, KnativeAggregation, KnativeSpec, MetricIdentifier, MetricReading, MetricSpec,
-    MetricTarget, ObjectMetricSource, Observation, PodDetails, PodPhase, PodReadings, PodRow,
-    PodTable, PodsMetricSource, Point, PolicySpec, RayServeAggregation, RayServeSpec, Readiness,
+    AnticipateSpec, ApaSpec, BehaviorSpec, CapacityType, ContainerResourceMetricSource,
+    ExternalMetricSource, FallbackBehavior, FallbackSpec, FeatureGatesSpec, Finite, FlapBudgetSpec,
+    ForecastModel, ForecastSpec, HpaSpec, KedaSpec, KedaTriggerSpec, KnativeAggregation,
+    KnativeSpec, LearnLeadTimeSpec, MetricIdentifier, MetricReading, MetricSpec, MetricTarget,
+    ObjectMetricSource, Observation, PodDetails, PodPhase, PodReadings, PodRow, PodTable,
+    PodsMetricSource, Point, PolicySpec, RayServeAggregation, RayServeSpec, Readiness,
     Recommendation, Requests, ResourceMetricSource, RetireSpec, Scale, ScaleEvent,
-    ScalingModifiersSpec, ScalingPolicyRule, ScalingRulesSpec, Selector, SloLatencySpec, SloRole,
-    SloSignalSpec, SloSpec, SloUnknownSpec, State, StrategyName, TargetCapacityDirection,
-    Unavailable, VictimRule, WarmCounts, WarmPoolSpec, WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer,
-    WvaSpec,
+    ScalingModifiersSpec, ScalingPolicyRule, ScalingRulesSpec, ScheduleSpec, Selector,
+    SloLatencySpec, SloRole, SloSignalSpec, SloSpec, SloUnknownSpec, State, StrategyName,
+    TargetCapacityDirection, Unavailable, VictimRule, WarmCounts, WarmPoolSpec, WarmSizeSpec,
+    WarmSurgeSpec, WvaAnalyzer, WvaSpec,
 };
 use trimtab_engine::{
     Enough, EnvelopeState, FailureDomain, NodeSupply, PoolMemory, PoolSupply, RedundancySpec,
@@ -111,10 +112,62 @@ fn policy(u: &mut Unstructured<'_>) -> Result<PolicySpec> {
     if u.ratio(1, 3)? {
         policy.redundancy = Some(redundancy(u)?);
     }
+    if u.ratio(1, 3)? {
+        policy.schedules = list(u, 2, schedule)?;
+        policy.anticipate = option(u, |u| anticipate(u).map(Box::new))?;
+    }
     policy.scale_target_ref.api_version = "apps/v1".into();
     policy.scale_target_ref.kind = "Deployment".into();
     policy.scale_target_ref.name = "llm".into();
     Ok(policy)
+}
+
+fn schedule(u: &mut Unstructured<'_>) -> Result<ScheduleSpec> {
+    let crons =
+        ["*/5 * * * *", "0 9 * * MON-FRI", "30 2 29 2 *", "@hourly", "15,45 1-3 */7 * 0", "x"];
+    let zones = ["UTC", "Europe/Berlin", "-03:30", "CET-1CEST,M3.5.0,M10.5.0/3", "Asia/Gaza", "?"];
+    let cron = |u: &mut Unstructured<'_>| Ok(u.choose(&crons)?.to_string());
+    Ok(ScheduleSpec {
+        name: u.choose(&["a", "b"])?.to_string(),
+        start: cron(u)?,
+        end: if u.ratio(1, 2)? { Some(cron(u)?) } else { None },
+        duration_seconds: if u.ratio(1, 2)? { Some(small(u)?) } else { None },
+        time_zone: option(u, |u| Ok(u.choose(&zones)?.to_string()))?,
+        min_replicas: option(u, small)?,
+        max_replicas: option(u, small)?,
+    })
+}
+
+fn anticipate(u: &mut Unstructured<'_>) -> Result<AnticipateSpec> {
+    let models = [
+        ForecastModel::Naive,
+        ForecastModel::SeasonalNaive,
+        ForecastModel::DampedTrend,
+        ForecastModel::HoltWinters,
+        ForecastModel::LocalTrend,
+    ];
+    Ok(AnticipateSpec {
+        lead_time_seconds: option(u, small)?,
+        learn_lead_time: option(u, |u| {
+            Ok(LearnLeadTimeSpec {
+                quantile: option(u, share)?.flatten(),
+                min_seconds: option(u, small)?,
+                max_seconds: option(u, small)?,
+            })
+        })?,
+        starting_credit: bool::arbitrary(u)?,
+        credit_factor: number(u)?,
+        overdue_after_seconds: option(u, small)?,
+        forecast: option(u, |u| {
+            Ok(ForecastSpec {
+                metric: u.choose(&["m", "load", "queue", "cpu"])?.to_string(),
+                models: list(u, 5, |u| Ok(*u.choose(&models)?))?,
+                season_seconds: option(u, small)?,
+                quantile: option(u, share)?.flatten(),
+                step_seconds: option(u, small)?,
+            })
+        })?,
+    })
 }
 
 fn number(u: &mut Unstructured<'_>) -> Result<Option<Finite>> {

@@ -9,10 +9,11 @@ use crate::report::{self, Outcome, Report};
 /// A generated file: where it is and what makes its text.
 type Page = (&'static str, fn(&Project) -> Result<String, String>);
 
-const PAGES: [Page; 3] = [
+const PAGES: [Page; 4] = [
     ("docs/src/reference/cli.md", command_line),
     ("docs/src/reference/profiles.md", |project| of_the_library(project, "profiles")),
     ("docs/src/reference/signals.md", |project| of_the_library(project, "signals")),
+    ("crates/trimtab-engine/src/schedule/zone_names.rs", |_| crate::zones::table()),
 ];
 
 /// Writes every page; with `check`, only compares.

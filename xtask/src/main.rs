@@ -9,6 +9,7 @@ mod project;
 mod report;
 mod test;
 mod tool;
+mod zones;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,7 @@
 
 use core::cmp::Ordering;
 
+use crate::anticipate::anticipate;
 use crate::bound::{enforce, wake};
 use crate::condition::ConditionType;
 use crate::decision::{Outcome, ScaleReason};
@@ -29,6 +30,8 @@ pub(crate) struct Course<'a, 'p, R> {
     /// Where nodes come from, if the policy asks for it.
     pub(crate) nodes: Option<Nodes<'p>>,
     pub(crate) trace: &'a mut R,
+    /// Why more is wanted than the strategy wants, if it is.
+    pub(crate) anticipated: Option<ScaleReason>,
 }
 
 /// What the stages came to.
@@ -63,7 +66,8 @@ impl Verdict {
 impl<R: Recorder> Course<'_, '_, R> {
     /// What the policy's strategy decides.
     pub(crate) fn run(&mut self) -> Verdict {
-        match self.policy.strategy() {
+        let current = self.scale.spec_replicas;
+        let verdict = match self.policy.strategy() {
             Strategy::Hpa => self.hpa(self.policy, Sight::new(self.observation)),
             Strategy::Keda(settings) => self.keda(settings),
             Strategy::Knative(settings) => self.knative(settings),
@@ -71,6 +75,15 @@ impl<R: Recorder> Course<'_, '_, R> {
             Strategy::Slo(settings) => self.slo(settings),
             Strategy::Wva(settings) => self.wva(settings),
             Strategy::Apa(settings) => self.apa(settings),
+        };
+        match self.anticipated {
+            Some(reason)
+                if verdict.replicas > Some(current)
+                    && verdict.reason != ScaleReason::MetricAbove =>
+            {
+                Verdict { reason, ..verdict }
+            }
+            _ => verdict,
         }
     }
 
@@ -222,6 +235,7 @@ impl<R: Recorder> Course<'_, '_, R> {
         let replicas = match policy.behavior() {
             Some(_) => self.envelope(policy, desired),
             None => {
+                let desired = self.anticipate(desired);
                 let carried = self.carried(policy.bounds(), desired);
                 self.redundant(policy.bounds(), desired, carried)
             }
@@ -237,7 +251,17 @@ impl<R: Recorder> Course<'_, '_, R> {
         Verdict { replicas: Some(replicas), reason, outcome, metric: Some(winner) }
     }
 
+    /// Stage 3, by the decision's own policy.
+    fn anticipate(&mut self, desired: i32) -> i32 {
+        let Self { policy, observation, scale, .. } = *self;
+        let (replicas, reason) =
+            anticipate(policy, self.state, observation, scale, desired, self.trace);
+        self.anticipated = reason;
+        replicas
+    }
+
     fn envelope(&mut self, policy: &Policy, desired: i32) -> i32 {
+        let desired = self.anticipate(desired);
         let (current, now) = (self.scale.spec_replicas, self.observation.now);
         let nodes = self.nodes.as_mut();
         let bounded = envelope(policy, self.state, current, desired, now, nodes, self.trace);

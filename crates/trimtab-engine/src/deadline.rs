@@ -5,7 +5,7 @@ use trimtab_metric::Timestamp;
 use crate::observation::{Observation, Startup};
 use crate::policy::{MetricSource, Policy, Strategy};
 use crate::state::State;
-use crate::{hold, limit, retire, stabilize, supply, warm};
+use crate::{anticipate, hold, limit, retire, stabilize, supply, warm};
 
 /// The first moment after the observation at which the same observation could be answered
 /// differently, only because time has passed; `None` if there is none.
@@ -55,6 +55,7 @@ pub fn next_deadline(
         retire::next_deadline(policy, state, observation),
         warm::next_deadline(policy, now),
         supply::next_deadline(policy, state, now),
+        anticipate::next_deadline(policy, state, now),
     ]
     .into_iter()
     .flatten()

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::anticipate;
 use crate::condition::{ConditionReason, ConditionType};
 use crate::course::{Course, Verdict};
 use crate::decision::{Decision, Outcome};
@@ -76,11 +77,20 @@ fn run<R: Recorder>(
         None => (observation, scale),
     };
     state.status.current_replicas = counts.spec_replicas;
+    anticipate::note(policy, &mut state, observation);
     let nodes = Nodes::look(policy, &mut state, observation, scale);
-    let mut course =
-        Course { policy, state: &mut state, observation: seen, scale: counts, nodes, trace };
+    let mut course = Course {
+        policy,
+        state: &mut state,
+        observation: seen,
+        scale: counts,
+        nodes,
+        trace,
+        anticipated: None,
+    };
     let verdict = course.run();
     let (nodes, decided) = (course.nodes, verdict.replicas);
+    let verdict = anticipate::bound(policy, &mut state, observation.now, verdict, trace);
     let verdict = hold(policy, &mut state, observation.now, verdict, trace);
     let by_hand = verdict.replicas != decided;
     state.status.current_replicas = scale.spec_replicas;

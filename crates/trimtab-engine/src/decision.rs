@@ -96,6 +96,10 @@ pub enum ScaleReason {
     None,
     /// The count to begin with: `initialReplicas` of `rayServe`.
     Initial,
+    /// A window of the policy is open, or opens within the lead time.
+    Schedule,
+    /// A load is forecast.
+    Forecast,
 }
 
 impl Decision {

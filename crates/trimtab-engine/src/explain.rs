@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::anticipate;
 use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::observation::Selector;
 use crate::policy::Target;
@@ -100,6 +101,8 @@ fn reason(decision: &Decision, wanted: i32) -> String {
             "a recommendation of before still counts".to_string()
         }
         ScaleReason::Override => "it is set by hand".to_string(),
+        ScaleReason::Schedule => "a schedule asks for it".to_string(),
+        ScaleReason::Forecast => "a forecast asks for more".to_string(),
         ScaleReason::Initial => "it begins with `initialReplicas`".to_string(),
         ScaleReason::AboveMax => "there are more than `maxReplicas`".to_string(),
         ScaleReason::BelowMin => "there are fewer than `minReplicas`".to_string(),
@@ -206,6 +209,7 @@ fn stage(stage: Stage) -> &'static str {
 fn words(step: &Step, steps: &[Step]) -> (String, String, String) {
     let rule = match &step.rule {
         Rule::Metric(metric) => return metric_words(metric),
+        Rule::Anticipate(step) => return anticipate::words(step),
         Rule::Keda(step) => return keda::words(step),
         Rule::Knative(step) => return knative::words(step),
         Rule::RayServe(step) => return ray_serve::words(step),

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod anticipate;
 mod autoscaler;
 mod bound;
 mod condition;
@@ -24,6 +25,7 @@ mod policy;
 mod record;
 mod redundancy;
 mod retire;
+pub mod schedule;
 mod sense;
 mod settle;
 mod stabilize;
@@ -33,6 +35,7 @@ mod supply;
 mod trace;
 mod warm;
 
+pub use anticipate::{AnticipateState, AnticipateStep, IgnoredReason};
 pub use autoscaler::Autoscaler;
 pub use condition::{Condition, ConditionReason, ConditionStatus, ConditionType, Conditions};
 pub use deadline::next_deadline;
@@ -51,18 +54,19 @@ pub use observation::{
 };
 pub use observation::{NodeSupply, PoolSupply, PoolSupplyRecord};
 pub use policy::{
-    ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds, ContainerResourceMetricSource,
-    CrossVersionObjectReference, ExternalMetricSource, FallbackBehavior, FallbackSpec,
-    FeatureGatesSpec, FieldError, FieldErrorKind, Finite, HpaSettings, HpaSpec, InvalidPolicy,
-    KedaModifiers, KedaPause, KedaSettings, KedaSpec, KedaTrigger, KedaTriggerSpec,
-    KnativeAggregation, KnativeSettings, KnativeSpec, LabelSelector, LabelSelectorRequirement,
-    Metric, MetricIdentifier, MetricSource, MetricSpec, MetricTarget, ObjectMetricSource,
-    OverrideSpec, PauseSpec, PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind,
-    RayServeAggregation, RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling,
-    ScalingModifiersSpec, ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy,
-    SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
-    Strategy, StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings,
-    WvaSignals, WvaSpec,
+    AnticipateSpec, ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds,
+    ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
+    FallbackBehavior, FallbackSpec, FeatureGatesSpec, FieldError, FieldErrorKind, Finite,
+    ForecastModel, ForecastSpec, HpaSettings, HpaSpec, InvalidPolicy, KedaModifiers, KedaPause,
+    KedaSettings, KedaSpec, KedaTrigger, KedaTriggerSpec, KnativeAggregation, KnativeSettings,
+    KnativeSpec, LabelSelector, LabelSelectorRequirement, LearnLeadTimeSpec, Metric,
+    MetricIdentifier, MetricSource, MetricSpec, MetricTarget, ObjectMetricSource, OverrideSpec,
+    PauseSpec, PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind, RayServeAggregation,
+    RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling, ScalingModifiersSpec,
+    ScalingPolicyRule, ScalingRules, ScalingRulesSpec, ScheduleSpec, SelectPolicy, SloLatencySpec,
+    SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec, Strategy,
+    StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings, WvaSignals,
+    WvaSpec,
 };
 pub use policy::{
     Enough, FailureDomain, RedundancySpec, SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec,

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Span, Timestamp};
 
+use crate::anticipate::AnticipateStep;
 use crate::condition::ConditionReason;
 use crate::observation::Selector;
 use crate::policy::{Finite, Target};
@@ -151,6 +152,8 @@ pub enum Rule {
     Warm(WarmStep),
     /// Who may leave.
     Retire(RetireStep),
+    /// A step of looking ahead.
+    Anticipate(AnticipateStep),
     /// A step of `strategy: keda`.
     Keda(KedaStep),
     /// A step of `strategy: knative`.

@@ -137,8 +137,20 @@ pub(crate) const API_VERSION: &str = "trimtab.dev/v1alpha1";
 /// The fields of every document, besides which there are none.
 const DOCUMENT_FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 /// What a `ScalingPolicy` has and a HorizontalPodAutoscaler has not.
-const OWN_FIELDS: [&str; 10] =
-    ["strategy", "pause", "override", "hpa", "keda", "knative", "rayServe", "slo", "wva", "apa"];
+const OWN_FIELDS: [&str; 12] = [
+    "strategy",
+    "pause",
+    "override",
+    "schedules",
+    "anticipate",
+    "hpa",
+    "keda",
+    "knative",
+    "rayServe",
+    "slo",
+    "wva",
+    "apa",
+];
 
 fn read_document(root: &Node, source: &Source) -> Result<Document, Vec<Problem>> {
     let mut problems = Vec::new();

@@ -59,6 +59,26 @@ fn the_example_is_valid() {
     assert_eq!(read.policies[0].policy.metrics().len(), 2);
 }
 
+/// Cron expressions are plain YAML scalars, but for those that begin with a `*`.
+#[test]
+fn the_example_with_schedules_is_valid() {
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/llm-inference/slo-scheduled.yaml");
+    let Ok(bytes) = std::fs::read(path) else {
+        println!("skipped: there is no {path}");
+        return;
+    };
+    let source = Source::from_bytes("slo-scheduled.yaml", &bytes).unwrap();
+    let read = read_policies(&source).unwrap_or_else(|error| panic!("{error}"));
+    let [office, night] = read.policies[0].policy.schedules() else { panic!("{read:?}") };
+    assert_eq!((office.name.as_str(), office.min, office.max), ("office hours", Some(8), None));
+    assert_eq!((night.min, night.max), (None, Some(6)));
+
+    let text = String::from_utf8(bytes).unwrap().replace("0 23 * * *", "0 24 * * *");
+    let error = read_policies(&Source::new("x", text)).unwrap_err().to_string();
+    assert!(error.contains("`24` is no hour: 0 to 23"), "{error}");
+}
+
 #[derive(Debug, Deserialize, PartialEq)]
 struct Values {
     values: Vec<Quantity>,

@@ -107,6 +107,35 @@ impl Timestamp {
         millis_from_secs_f64(secs).map(Timestamp)
     }
 
+    /// Year, month (1 to 12) and day of this instant in UTC.
+    ///
+    /// ```
+    /// use trimtab_metric::Timestamp;
+    /// let new_year: Timestamp = "2026-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(new_year.date(), (2026, 1, 1));
+    /// # Ok::<(), trimtab_metric::ParseTimestampError>(())
+    /// ```
+    pub fn date(self) -> (i64, u32, u32) {
+        let Date { year, month, day } = Date::from_days(self.0.div_euclid(MILLIS_PER_DAY));
+        (year, month, day)
+    }
+
+    /// The beginning of a day in UTC; `None` for a day that does not exist or is out of range.
+    ///
+    /// ```
+    /// use trimtab_metric::Timestamp;
+    /// let leap = Timestamp::from_date(2028, 2, 29).map(|at| at.to_string());
+    /// assert_eq!(leap.as_deref(), Some("2028-02-29T00:00:00Z"));
+    /// assert_eq!(Timestamp::from_date(2026, 2, 29), None);
+    /// ```
+    pub fn from_date(year: i64, month: u32, day: u32) -> Option<Self> {
+        let is_near = (-300_000_000..=300_000_000).contains(&year);
+        if !is_near || !(1..=calendar::days_in_month(year, month)).contains(&day) {
+            return None;
+        }
+        Date { year, month, day }.days().checked_mul(MILLIS_PER_DAY).map(Self)
+    }
+
     /// This instant moved later by `span` (earlier, if negative), saturating.
     ///
     /// ```

@@ -2,7 +2,8 @@
 
 use trimtab_engine::strategy::hpa::MetricStatus;
 use trimtab_engine::{
-    Decision, Direction, MetricResult, MetricStep, Rule, ScaleReason, Stage, Step, Target,
+    AnticipateStep, Decision, Direction, MetricResult, MetricStep, Rule, ScaleReason, Stage, Step,
+    Target,
 };
 
 /// The words for a decision that was traced.
@@ -11,6 +12,8 @@ pub(super) fn why(decision: &Decision) -> String {
     let mut words = Vec::new();
     match decision.reason {
         ScaleReason::Override => words.push(String::from("set by hand")),
+        ScaleReason::Schedule => words.push(String::from("a schedule")),
+        ScaleReason::Forecast => words.push(String::from("a forecast")),
         ScaleReason::Initial => words.push(String::from("initialReplicas")),
         ScaleReason::AboveMax => words.push(String::from("more than maxReplicas")),
         ScaleReason::BelowMin if decision.metric.is_none() => {
@@ -46,6 +49,13 @@ fn rule(step: &Step) -> Option<String> {
         Rule::RateLimit { direction: Direction::Down, .. } => {
             Some(format!("rate limit: at least {to}"))
         }
+        Rule::Anticipate(AnticipateStep::Forecast { name, .. }) => {
+            Some(format!("{name} is expected to take {to}"))
+        }
+        Rule::Anticipate(
+            AnticipateStep::Floor { window, .. } | AnticipateStep::Ceiling { window, .. },
+        ) => Some(format!("schedule {window}: {to}")),
+        Rule::Anticipate(_) => Some(format!("replicas on the way: {to}")),
         Rule::MinReplicas if step.stage == Stage::Bound => Some(format!("minReplicas: {to}")),
         Rule::MaxReplicas if step.stage == Stage::Bound => Some(format!("maxReplicas: {to}")),
         _ => None,

@@ -1,5 +1,6 @@
 //! What should be: the policy, as written ([`PolicySpec`]) and as decided with ([`Policy`]).
 
+mod anticipate;
 mod behavior;
 mod defaults;
 mod field_error;
@@ -13,6 +14,9 @@ mod supply;
 mod validate;
 mod warm_pool;
 
+pub use anticipate::{
+    AnticipateSpec, ForecastModel, ForecastSpec, LearnLeadTimeSpec, ScheduleSpec,
+};
 pub use behavior::{Behavior, RateLimit, RateLimitKind, ScalingRules, SelectPolicy};
 pub use field_error::{FieldError, FieldErrorKind, InvalidPolicy};
 pub use finite::Finite;
@@ -35,6 +39,8 @@ pub use strategy::{
 pub use supply::{SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec};
 pub use warm_pool::{WarmPoolSettings, WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec};
 
+pub(crate) use anticipate::{Anticipation, CreditRules, ForecastRules, LearnRules};
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -42,6 +48,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use trimtab_metric::Span;
 
 use crate::digest::Digest;
+use crate::schedule::Schedule;
 
 /// A checked policy, ready to decide with: it exists, so it is valid.
 ///
@@ -75,6 +82,7 @@ pub struct Policy {
     warm_pool: Option<WarmPoolSettings>,
     retire: Option<RetireSettings>,
     supply: Option<Box<SupplySettings>>,
+    anticipation: Option<Box<Anticipation>>,
 }
 
 /// The least and the most replicas; under `rayServe` at its target capacity.
@@ -179,7 +187,19 @@ impl Policy {
         let retire = retire.map(|retire| RetireSettings::from_spec(retire, spec.strategy));
         let supply =
             spec.supply.as_deref().map(|supply| Box::new(SupplySettings::from_spec(supply)));
-        Self { spec, bounds, metrics, behavior, hpa, strategy, warm_pool, retire, supply }
+        let anticipation = Anticipation::from_spec(&spec).map(Box::new);
+        Self {
+            spec,
+            bounds,
+            metrics,
+            behavior,
+            hpa,
+            strategy,
+            warm_pool,
+            retire,
+            supply,
+            anticipation,
+        }
     }
 
     /// The spec with its defaults filled in.
@@ -200,6 +220,16 @@ impl Policy {
     /// The rules of movement; `None` is the HPA's older path with its fixed rate limit.
     pub fn behavior(&self) -> Option<&Behavior> {
         self.behavior.as_ref()
+    }
+
+    /// The windows of the policy, in its order.
+    pub fn schedules(&self) -> &[Schedule] {
+        self.anticipation.as_ref().map_or(&[], |anticipation| &anticipation.schedules)
+    }
+
+    /// How far the decision looks ahead, if it does.
+    pub(crate) fn anticipation(&self) -> Option<&Anticipation> {
+        self.anticipation.as_deref()
     }
 
     /// The HPA whose stages come behind the sizing: under `keda` the one that KEDA generates, else

@@ -13,7 +13,10 @@ use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Timestamp};
 
-use super::{ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, SloSpec, StrategyName, WvaSpec};
+use super::{
+    AnticipateSpec, ApaSpec, Finite, KedaSpec, KnativeSpec, RayServeSpec, ScheduleSpec, SloSpec,
+    StrategyName, WvaSpec,
+};
 use super::{RedundancySpec, SupplySpec};
 use super::{RetireSpec, WarmPoolSpec};
 
@@ -77,6 +80,12 @@ pub struct PolicySpec {
     /// How replicas leave. Default: the count falls at once, and whoever carries it out sees to the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retire: Option<Box<RetireSpec>>,
+    /// Bounds that hold at certain times. Their fewest replicas are ready when the time comes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ScheduleSpec>,
+    /// How far the decision looks ahead. Absent: not at all, but as the strategy does itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anticipate: Option<Box<AnticipateSpec>>,
     /// What a cluster sets for all its HorizontalPodAutoscalers by flags and feature gates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hpa: Option<HpaSpec>,
@@ -120,6 +129,8 @@ impl Hash for PolicySpec {
             manual_override,
             warm_pool,
             retire,
+            schedules,
+            anticipate,
             hpa,
             keda,
             knative,
@@ -139,6 +150,8 @@ impl Hash for PolicySpec {
         manual_override.iter().for_each(|given| given.hash(hasher));
         warm_pool.iter().for_each(|pool| pool.hash(hasher));
         retire.iter().for_each(|retire| retire.hash(hasher));
+        schedules.iter().for_each(|schedule| schedule.hash(hasher));
+        anticipate.iter().for_each(|anticipate| anticipate.hash(hasher));
         keda.iter().for_each(|keda| keda.hash(hasher));
         knative.iter().for_each(|knative| knative.hash(hasher));
         ray_serve.iter().for_each(|ray_serve| ray_serve.hash(hasher));

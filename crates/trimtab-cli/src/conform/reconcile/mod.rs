@@ -106,7 +106,11 @@ impl Step {
                 ScaleReason::MetricAbove => "metric_above",
                 ScaleReason::AllMetricsBelow => "all_metrics_below",
                 ScaleReason::None => "empty",
-                ScaleReason::Initial | ScaleReason::Override => "other", // never of an HPA
+                // Never of an HPA.
+                ScaleReason::Initial
+                | ScaleReason::Override
+                | ScaleReason::Schedule
+                | ScaleReason::Forecast => "other",
             }
             .to_owned()
         });

@@ -4,6 +4,7 @@
 //! Which fields are refused and with which kind of error is the API server's, Kubernetes 1.36; the
 //! words are ours.
 
+mod anticipate;
 mod apa;
 mod keda;
 mod metrics;
@@ -93,6 +94,7 @@ pub(super) fn validate(spec: &PolicySpec) -> Vec<FieldError> {
     if let Some(given) = &spec.retire {
         retire::retire(given, spec, &mut errors);
     }
+    anticipate::anticipate(spec, &mut errors);
     strategy::strategy(spec, &mut errors);
     if let Some(given) = &spec.supply {
         supply::supply(given, &mut errors);

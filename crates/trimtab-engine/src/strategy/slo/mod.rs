@@ -20,4 +20,5 @@ pub use surge::Surge;
 pub use want::Want;
 
 pub(crate) use explain::{name_of, words};
+pub(crate) use signal::count;
 pub(crate) use size::{keep_the_last, size};

@@ -79,7 +79,7 @@ impl Seen {
 
 impl Measure {
     /// What the reading says at `now`.
-    pub(super) fn of(self, reading: &MetricReading, pods: &PodTable, now: Timestamp) -> Known {
+    pub(crate) fn of(self, reading: &MetricReading, pods: &PodTable, now: Timestamp) -> Known {
         let seen = match reading {
             MetricReading::Unavailable(why) => return Known::Unavailable { why: *why },
             MetricReading::Total(milli) => Seen::exactly(units(*milli)),
@@ -199,6 +199,6 @@ fn units(milli: i64) -> f64 {
 
 /// A count from a number of replicas, at least 0; what does not fit is the largest.
 #[expect(clippy::cast_possible_truncation, reason = "the range is cut")]
-pub(super) fn count(replicas: f64) -> i32 {
+pub(crate) fn count(replicas: f64) -> i32 {
     fmin(fmax(replicas, 0.0), f64::from(i32::MAX)) as i32
 }

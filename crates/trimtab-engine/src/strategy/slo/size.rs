@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use libm::{ceil, floor, fmax, fmin, sqrt};
-use trimtab_metric::Timestamp;
+use trimtab_metric::{Span, Timestamp};
 
 use super::explain::SloStep;
 use super::latency::stretch;
@@ -40,6 +40,7 @@ pub(crate) fn size<R: Recorder>(
         trace.record(|| Step::unchanged(Stage::Size, 0, Rule::ScalingDisabled));
         return Sized::Nothing(Outcome::Disabled);
     }
+    let (lead_time, overdue_after) = lead_time(policy, settings, state);
     let mut memory = match state.strategy.take() {
         Some(StrategyState::Slo(memory)) => memory,
         _ => Box::default(),
@@ -49,6 +50,8 @@ pub(crate) fn size<R: Recorder>(
     let mut sizing = Sizing {
         policy,
         settings,
+        lead_time,
+        overdue_after,
         memory: &mut memory,
         observation,
         current,
@@ -74,10 +77,25 @@ pub(crate) fn size<R: Recorder>(
     Sized::Wanted { replicas: at, winner: winner.unwrap_or(0), outcome }
 }
 
+/// How long a start takes, and how long before it is overdue: learned, if the policy learns it.
+fn lead_time(policy: &Policy, settings: &SloSettings, state: &State) -> (Span, Span) {
+    let Some((learned, _)) = crate::anticipate::learned(policy, state) else {
+        return (settings.lead_time, settings.overdue_after);
+    };
+    let slo = policy.spec().slo.as_ref();
+    let half_as_long_again = learned.as_millis().saturating_mul(3).div_euclid(2);
+    match slo.and_then(|slo| slo.overdue_after_seconds) {
+        Some(_) => (learned, settings.overdue_after),
+        None => (learned, Span::from_millis(half_as_long_again)),
+    }
+}
+
 /// What has been found so far.
 struct Sizing<'a> {
     policy: &'a Policy,
     settings: &'a SloSettings,
+    lead_time: Span,
+    overdue_after: Span,
     memory: &'a mut SloState,
     observation: &'a Observation,
     current: i32,
@@ -260,7 +278,7 @@ impl Sizing<'_> {
         let recent = memory.recent(need);
         let spare =
             fmin(memory.spare(recent, settings.surge_quantile), settings.max_surge * recent);
-        memory.note(self.observation.now, need, settings.lead_time);
+        memory.note(self.observation.now, need, self.lead_time);
         if settings.surge_quantile > 0.0 { recent + spare } else { 0.0 }
     }
 
@@ -366,7 +384,7 @@ impl Sizing<'_> {
     /// A replica whose start takes too long is no capacity on its way: another one is asked for. Not
     /// for one that has no node yet, which another one would wait behind.
     fn replace_overdue<R: Recorder>(&mut self, trace: &mut R) {
-        let overdue_before = self.observation.now.saturating_sub(self.settings.overdue_after);
+        let overdue_before = self.observation.now.saturating_sub(self.overdue_after);
         let is_overdue =
             |pod: &Startup| pod.readiness != Readiness::True && pod.start_time <= overdue_before;
         let overdue = self.observation.pods.live_startup().filter(is_overdue).count();
