@@ -55,9 +55,10 @@ pub use policy::{
     OverrideSpec, PauseSpec, PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind,
     RayServeAggregation, RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling,
     ScalingModifiersSpec, ScalingPolicyRule, ScalingRules, ScalingRulesSpec, SelectPolicy,
-    SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
-    Strategy, StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings,
-    WvaSignals, WvaSpec,
+    SloCounts, SloLatencySpec, SloLearned, SloLearnedSpec, SloModel, SloObjectivesSpec, SloOffered,
+    SloOfferedSpec, SloRefitSpec, SloRole, SloServiceModelSpec, SloSettings, SloSignal,
+    SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec, Strategy, StrategyName, Target,
+    TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use sense::{CpuReadiness, PodClass, PodCounts, classify};

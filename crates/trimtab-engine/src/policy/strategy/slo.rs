@@ -1,7 +1,17 @@
 //! The settings of trimtab's own strategy: what each signal may do, and how long a start takes.
 
+mod offered;
+mod service_model;
+
+pub use offered::{SloCounts, SloLearned, SloLearnedSpec, SloOffered, SloOfferedSpec};
+pub use service_model::{
+    SloModel, SloObjectivesSpec, SloRefitSpec, SloServiceModelSpec, SloTokens,
+};
+
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Span};
@@ -32,7 +42,7 @@ use crate::strategy::slo::{LatencyRules, Measure, UnknownRule};
 /// assert_eq!(policy.metrics().len(), 2);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SloSpec {
     /// From asking for a replica until it serves, in seconds, 1 to 3600. Default 180.
@@ -60,6 +70,28 @@ pub struct SloSpec {
     /// What the metrics may do, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signals: Vec<SloSignalSpec>,
+    /// What one replica takes, and what users are promised. Default: nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_model: Option<Box<SloServiceModelSpec>>,
+}
+
+/// What a later release adds counts only where it is set, so that a policy keeps its digest.
+impl Hash for SloSpec {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self {
+            lead_time_seconds,
+            overdue_after_seconds,
+            surge_quantile,
+            max_surge_percent,
+            scale_to_zero_after_seconds,
+            latency,
+            signals,
+            service_model,
+        } = self;
+        (lead_time_seconds, overdue_after_seconds, surge_quantile, max_surge_percent).hash(hasher);
+        (scale_to_zero_after_seconds, latency, signals).hash(hasher);
+        service_model.iter().for_each(|model| model.hash(hasher));
+    }
 }
 
 /// What a latency over its objective may do.
@@ -85,7 +117,7 @@ pub struct SloLatencySpec {
 }
 
 /// What a metric may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SloSignalSpec {
     /// Which metric, by its name in `metrics`.
@@ -110,6 +142,33 @@ pub struct SloSignalSpec {
     /// What it says while nothing is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_unknown: Option<SloUnknownSpec>,
+    /// Of a demand: what its reading leaves out of the load that is offered. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<Box<SloOfferedSpec>>,
+    /// Of a demand: how it learns what one replica takes. Default: that is its target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Box<SloLearnedSpec>>,
+}
+
+/// What a later release adds counts only where it is set, so that a policy keeps its digest.
+impl Hash for SloSignalSpec {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self {
+            metric,
+            role,
+            release,
+            hard_limit,
+            min_coverage,
+            max_age_seconds,
+            on_unknown,
+            offered,
+            learned,
+        } = self;
+        (metric, role, release, hard_limit, min_coverage, max_age_seconds).hash(hasher);
+        on_unknown.hash(hasher);
+        offered.iter().for_each(|offered| offered.hash(hasher));
+        learned.iter().for_each(|learned| learned.hash(hasher));
+    }
 }
 
 /// What a metric says while nothing is known of it, per direction.
@@ -137,6 +196,8 @@ pub enum SloRole {
     Latency,
     /// Where it ends: over its limit nothing goes.
     Guard,
+    /// Nothing by itself: what a demand or the service model is made of.
+    Part,
 }
 
 /// [`SloSpec`] with the defaults filled in.
@@ -162,6 +223,8 @@ pub struct SloSettings {
     pub hold_ratio: f64,
     /// One for each metric of the policy, in its order.
     pub signals: Vec<SloSignal>,
+    /// What one replica takes, and what users are promised.
+    pub model: Option<Box<SloModel>>,
 }
 
 /// A metric as the strategy looks at it.
@@ -181,6 +244,10 @@ pub struct SloSignal {
     pub unknown_up: UnknownRule,
     /// What it says on the way down while nothing is known of it.
     pub unknown_down: UnknownRule,
+    /// Of a demand: what its reading leaves out.
+    pub offered: Option<Box<SloOffered>>,
+    /// Of a demand: how it learns what one replica takes.
+    pub learned: Option<Box<SloLearned>>,
 }
 
 impl SloSettings {
@@ -194,6 +261,11 @@ impl SloSettings {
         let lead_time = seconds(spec.lead_time_seconds, i64::from(SLO_LEAD_TIME_SECONDS));
         let half_as_long_again = lead_time.as_millis().saturating_mul(3).div_euclid(2);
         let rules = LatencyRules::default();
+        let metrics = policy.metrics.as_deref().unwrap_or_default();
+        let place = |name: &str| {
+            let at = metrics.iter().position(|metric| Metric::from_spec(metric).name() == name)?;
+            u32::try_from(at).ok()
+        };
         Self {
             lead_time,
             overdue_after: spec
@@ -209,13 +281,19 @@ impl SloSettings {
             max_boost: number(own.max_boost_percent, 50.0) / 100.0,
             settle: seconds(own.settle_seconds, 60),
             hold_ratio: number(own.hold_ratio, 0.8),
-            signals: policy.metrics.iter().flatten().map(|metric| signal(spec, metric)).collect(),
+            signals: metrics.iter().map(|metric| signal(spec, metric, lead_time, &place)).collect(),
+            model: spec.service_model.as_ref().map(|model| Box::new(model.settings(place))),
         }
     }
 }
 
 /// A metric with what `signals` says of it.
-fn signal(spec: &SloSpec, metric: &MetricSpec) -> SloSignal {
+fn signal(
+    spec: &SloSpec,
+    metric: &MetricSpec,
+    lead_time: Span,
+    place: impl Fn(&str) -> Option<u32>,
+) -> SloSignal {
     let read = Metric::from_spec(metric);
     let absent = SloSignalSpec::default();
     let own = spec.signals.iter().find(|own| own.metric == read.name()).unwrap_or(&absent);
@@ -230,7 +308,7 @@ fn signal(spec: &SloSpec, metric: &MetricSpec) -> SloSignal {
     SloSignal {
         role: own.role,
         measure: Measure {
-            is_load: own.role == SloRole::Demand,
+            is_load: matches!(own.role, SloRole::Demand | SloRole::Part),
             target,
             min_coverage: own.min_coverage.map_or(0.5, Finite::get),
             max_age: own.max_age_seconds.map(|seconds| Span::from_secs(i64::from(seconds))),
@@ -240,5 +318,7 @@ fn signal(spec: &SloSpec, metric: &MetricSpec) -> SloSignal {
         hard_limit: own.hard_limit.as_ref().map(units),
         unknown_up: unknown.up,
         unknown_down: unknown.down,
+        offered: own.offered.as_ref().map(|own| Box::new(own.settings(lead_time, &place))),
+        learned: own.learned.as_ref().map(|own| Box::new(own.settings(&place))),
     }
 }

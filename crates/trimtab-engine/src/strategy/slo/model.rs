@@ -1,0 +1,476 @@
+//! What one replica of a language model sustains, and how many meet the objectives: the arithmetic of
+//! continuous batching, with queues in front.
+//!
+//! Each iteration decodes one token of every sequence of the batch and reads prompts beside it. With
+//! `r` requests per second for a replica, a prompt that takes `p` seconds to read, `O` decode steps for
+//! an answer, and a step of `a + k · batch` seconds, reading takes a share `r p` of the time, so a token
+//! comes every `(a + k) / (1 - r (p + O k))` seconds: the fixed point of a batch that is as long as its
+//! tokens take, and tokens that take as long as their batch makes them. Its only pole is the most that a
+//! replica could do with a batch without end.
+
+use libm::{ceil, fmax, fmin, sqrt};
+
+use super::queueing::{MOST_SERVERS, Station, erlang_c, halfin_whitt};
+
+/// An objective is at least so many times what an idle replica takes.
+pub(super) const SLACK: f64 = 1.5;
+/// Halvings of an interval: beyond them it is as narrow as a float.
+const HALVINGS: u32 = 48;
+
+/// The service times and limits of one replica, in seconds and tokens.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct ServiceModel {
+    /// To read a prompt, whatever its length.
+    pub prefill_fixed: f64,
+    /// To read a token of it.
+    pub prefill_per_token: f64,
+    /// To read it, per squared token: attention.
+    pub prefill_per_token_squared: f64,
+    /// A decode step, whatever the batch.
+    pub decode_fixed: f64,
+    /// A decode step, per sequence of the batch.
+    pub decode_per_sequence: f64,
+    /// A decode step, per token that the sequences of the batch have behind them.
+    pub decode_per_context_token: f64,
+    /// Sequences of a batch at most.
+    pub max_sequences: f64,
+    /// Tokens that one iteration reads at most: longer prompts take several.
+    pub max_batched_tokens: f64,
+    /// Tokens that the KV cache holds.
+    pub kv_cache_tokens: f64,
+}
+
+/// What users are promised, and how irregular their requests are.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct Objectives {
+    /// Seconds to the first token.
+    pub ttft: f64,
+    /// Seconds per token after the first, at the mean.
+    pub tpot: Option<f64>,
+    /// The share of requests that get their first token in time.
+    pub quantile: f64,
+    /// The squared coefficient of variation of the times between arrivals; 1 for Poisson arrivals.
+    pub arrival_variation: f64,
+    /// That of the services; 1 for exponential ones.
+    pub service_variation: f64,
+}
+
+/// The mean tokens of prompts and answers.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct Mix {
+    /// Of a prompt.
+    pub input: f64,
+    /// Of an answer.
+    pub output: f64,
+}
+
+/// A replica at a rate that it sustains.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// Seconds to read a prompt.
+    pub prefill: f64,
+    /// Sequences that are decoded at once.
+    pub batch: f64,
+    /// Seconds of an iteration that only decodes.
+    pub step: f64,
+    /// Seconds from one token to the next.
+    pub tpot: f64,
+}
+
+/// How many replicas it takes, and why.
+#[derive(Copy, Clone, Debug, PartialEq)]
+pub struct Staffing {
+    /// The least that meet the objectives, in parts of a replica; rounded up, the least whole number.
+    pub replicas: f64,
+    /// Requests per second that one replica sustains, with nothing waiting.
+    pub sustained: f64,
+    /// The time to the first token at the quantile, with the replicas rounded up.
+    pub ttft: f64,
+    /// An objective is nearer to what an idle replica takes than [any number](ServiceModel::staff) of
+    /// them is asked for.
+    pub out_of_reach: bool,
+}
+
+impl ServiceModel {
+    /// A replica that takes so many times as long for everything.
+    #[must_use]
+    pub fn slower(self, times: f64) -> Self {
+        Self {
+            prefill_fixed: self.prefill_fixed * times,
+            prefill_per_token: self.prefill_per_token * times,
+            prefill_per_token_squared: self.prefill_per_token_squared * times,
+            decode_fixed: self.decode_fixed * times,
+            decode_per_sequence: self.decode_per_sequence * times,
+            decode_per_context_token: self.decode_per_context_token * times,
+            ..self
+        }
+    }
+
+    /// Seconds to read a prompt.
+    pub fn prefill(&self, mix: Mix) -> f64 {
+        let n = mix.input;
+        self.prefill_fixed + n * (self.prefill_per_token + n * self.prefill_per_token_squared)
+    }
+
+    /// What a sequence adds to a decode step: itself, and its context halfway through its answer.
+    fn per_sequence(&self, mix: Mix) -> f64 {
+        self.decode_per_sequence + self.decode_per_context_token * (mix.input + mix.output / 2.0)
+    }
+
+    /// Seconds of a replica's time that a request takes where the batch is large.
+    fn work(&self, mix: Mix) -> f64 {
+        self.prefill(mix) + steps(mix) * self.per_sequence(mix)
+    }
+
+    /// Sequences that fit, by their number and by their tokens; at least one.
+    pub fn most_sequences(&self, mix: Mix) -> f64 {
+        let context = fmax(mix.input + mix.output / 2.0, 1.0);
+        fmax(fmin(self.max_sequences, self.kv_cache_tokens / context), 1.0)
+    }
+
+    /// One replica with so many requests per second; nothing if it can't keep up.
+    ///
+    /// ```
+    /// use trimtab_engine::strategy::slo::{Mix, ServiceModel};
+    ///
+    /// // A token every 10 ms alone; a prompt takes 50 ms.
+    /// let model = ServiceModel {
+    ///     prefill_fixed: 0.05, prefill_per_token: 0.0, prefill_per_token_squared: 0.0,
+    ///     decode_fixed: 0.0099, decode_per_sequence: 0.0001, decode_per_context_token: 0.0,
+    ///     max_sequences: 256.0, max_batched_tokens: 2048.0, kv_cache_tokens: 1e6,
+    /// };
+    /// let mix = Mix { input: 500.0, output: 101.0 };
+    /// let at = model.at(mix, 10.0).unwrap();
+    /// assert!((at.tpot - 0.01 / (1.0 - 10.0 * 0.06)).abs() < 1e-12); // 25 ms
+    /// assert!((at.batch - 10.0 * 100.0 * at.tpot).abs() < 1e-9);     // Little's law
+    /// assert_eq!(model.at(mix, 17.0), None);                         // 1 / 60 ms is 16.7
+    /// ```
+    pub fn at(&self, mix: Mix, rate: f64) -> Option<Operation> {
+        let (prefill, each) = (self.prefill(mix), self.per_sequence(mix));
+        let idle = 1.0 - rate * self.work(mix);
+        if idle.is_nan() || idle <= 0.0 {
+            return None;
+        }
+        let tpot = self.tpot_alone(mix) / idle;
+        let batch = rate * steps(mix) * tpot;
+        let step = self.decode_fixed + each * fmax(batch, 1.0);
+        let fits = batch.is_finite() && batch < self.most_sequences(mix);
+        fits.then_some(Operation { prefill, batch, step, tpot })
+    }
+
+    /// The share of its time that a replica with so many requests per second has work for, if its
+    /// batch is large: 1 and more is too much.
+    pub fn busy(&self, mix: Mix, rate: f64) -> f64 {
+        rate * self.work(mix)
+    }
+
+    /// How many times as long as told everything takes, if a replica with so many requests per second
+    /// makes a token every `tpot` seconds.
+    pub fn slowness(&self, mix: Mix, rate: f64, tpot: f64) -> f64 {
+        tpot / (self.tpot_alone(mix) + tpot * rate * self.work(mix))
+    }
+
+    /// Prompts beside one another in an iteration that reads as many tokens as it may, inverted.
+    fn iterations(&self, mix: Mix) -> f64 {
+        mix.input / self.max_batched_tokens
+    }
+
+    /// Seconds to the first token where nothing waits: the iteration under way, and those that read
+    /// the prompt.
+    fn unhindered(&self, mix: Mix, at: Operation) -> f64 {
+        at.prefill + at.step * (1.0 + fmax(self.iterations(mix), 1.0))
+    }
+
+    /// Seconds to the first token on an idle replica.
+    pub fn ttft_alone(&self, mix: Mix) -> f64 {
+        let step = self.tpot_alone(mix);
+        self.prefill(mix) + step * (1.0 + fmax(self.iterations(mix), 1.0))
+    }
+
+    /// Seconds per token of a request that is alone on a replica.
+    pub fn tpot_alone(&self, mix: Mix) -> f64 {
+        self.decode_fixed + self.per_sequence(mix)
+    }
+
+    /// The time to the first token that `quantile` of the requests don't exceed, with so many requests
+    /// per second over all replicas; infinite where they can't keep up.
+    ///
+    /// Two queues are added to the time without: one for a replica that reads the prompt, one for a
+    /// place in a batch. Who comes is sent where there is room, so the replicas share both.
+    pub fn ttft(&self, mix: Mix, objectives: &Objectives, replicas: f64, rate: f64) -> f64 {
+        let Some(at) = self.at(mix, rate / replicas) else { return f64::INFINITY };
+        let variation = (objectives.arrival_variation + objectives.service_variation) / 2.0;
+        let read = at.prefill + at.step * self.iterations(mix);
+        let reading = Station { servers: replicas, rate, service: read, variation };
+        let read_by = reading.wait(objectives.quantile, erlang_c(replicas, rate * read));
+        let most = self.most_sequences(mix);
+        let places =
+            Station { servers: replicas * most, rate, service: steps(mix) * at.tpot, variation };
+        let beta = (1.0 - at.batch / most) * sqrt(places.servers);
+        let placed_by = places.wait(objectives.quantile, halfin_whitt(beta));
+        self.unhindered(mix, at) + read_by + placed_by
+    }
+
+    /// Requests per second that a replica sustains under the objectives, with nothing waiting.
+    pub fn sustained(&self, mix: Mix, objectives: &Objectives) -> f64 {
+        let objectives = self.within_reach(mix, objectives).0;
+        let meets = |rate: f64| {
+            self.at(mix, rate).is_some_and(|at| {
+                let reading = rate * (at.prefill + at.step * self.iterations(mix));
+                reading < 1.0
+                    && self.unhindered(mix, at) <= objectives.ttft
+                    && objectives.tpot.is_none_or(|most| at.tpot <= most)
+            })
+        };
+        let (mut most, mut too_many) = (0.0, 1.0 / self.work(mix));
+        for _ in 0..HALVINGS {
+            let middle = (most + too_many) / 2.0;
+            if meets(middle) { most = middle } else { too_many = middle }
+        }
+        most
+    }
+
+    /// The objectives, each at least [`SLACK`] times what an idle replica takes; and whether one was
+    /// less than that.
+    fn within_reach(&self, mix: Mix, objectives: &Objectives) -> (Objectives, bool) {
+        let ttft = SLACK * self.ttft_alone(mix);
+        let tpot = SLACK * self.tpot_alone(mix);
+        let missed = objectives.ttft < ttft || objectives.tpot.is_some_and(|most| most < tpot);
+        let within = Objectives {
+            ttft: fmax(objectives.ttft, ttft),
+            tpot: objectives.tpot.map(|most| fmax(most, tpot)),
+            ..*objectives
+        };
+        (within, missed)
+    }
+
+    /// The least number of replicas whose times meet the objectives with so many requests per second.
+    ///
+    /// It never falls as the rate or the quantile rises, nor as an objective becomes stricter. An
+    /// objective that an idle replica misses is met by no number, and one that it hardly meets by a
+    /// number without end: each counts as at least half as long again as an idle replica takes, so that
+    /// the count neither runs away nor is given up. Beyond 10,000 replicas nothing waits that would
+    /// matter, and the count is the rate over what one sustains.
+    pub fn staff(&self, mix: Mix, objectives: &Objectives, rate: f64) -> Staffing {
+        let (within, out_of_reach) = self.within_reach(mix, objectives);
+        let sustained = self.sustained(mix, objectives);
+        let nothing = Staffing { replicas: 0.0, sustained, ttft: 0.0, out_of_reach };
+        if rate.is_nan() || rate <= 0.0 || sustained <= 0.0 {
+            return nothing;
+        }
+        let fewest = rate / sustained;
+        let too_slow = |replicas| self.ttft(mix, &within, replicas, rate) > within.ttft;
+        let (mut too_few, mut enough) = (fewest, fmax(fewest, 1.0));
+        while enough < MOST_SERVERS && too_slow(enough) {
+            too_few = enough;
+            enough = fmin(enough * 1.25, MOST_SERVERS);
+        }
+        if fewest < MOST_SERVERS {
+            for _ in 0..HALVINGS {
+                let middle = (too_few + enough) / 2.0;
+                if too_slow(middle) { too_few = middle } else { enough = middle }
+            }
+        }
+        let whole = ceil(enough - 1e-9);
+        Staffing {
+            replicas: enough,
+            sustained,
+            ttft: self.ttft(mix, objectives, whole, rate),
+            out_of_reach,
+        }
+    }
+}
+
+/// Decode steps of an answer: its first token comes of the prompt.
+fn steps(mix: Mix) -> f64 {
+    fmax(mix.output - 1.0, 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Llama 3.1 8B on an A100, as fitted.
+    const A100: ServiceModel = ServiceModel {
+        prefill_fixed: 7.742e-3,
+        prefill_per_token: 5.462_3e-5,
+        prefill_per_token_squared: 1.531_6e-9,
+        decode_fixed: 1.167_9e-2,
+        decode_per_sequence: 3.045e-5,
+        decode_per_context_token: 8.059_9e-8,
+        max_sequences: 256.0,
+        max_batched_tokens: 2048.0,
+        kv_cache_tokens: 396_848.0,
+    };
+    const CHAT: Mix = Mix { input: 1024.0, output: 256.0 };
+    const PROMISED: Objectives = Objectives {
+        ttft: 2.0,
+        tpot: Some(0.05),
+        quantile: 0.99,
+        arrival_variation: 1.0,
+        service_variation: 1.0,
+    };
+
+    fn least(objectives: &Objectives, rate: f64) -> f64 {
+        ceil(A100.staff(CHAT, objectives, rate).replicas - 1e-9)
+    }
+
+    /// By hand: a token alone takes 11.679 + 0.03045 + 0.0928 ms, a prompt 65.28 ms, a request 65.28 +
+    /// 255 × 0.1233 ms; 50 ms for a token is at 1 - 11.80 / 50 of what a replica can do.
+    #[test]
+    fn a_replica_by_hand() {
+        let alone = A100.at(CHAT, 1e-9).unwrap();
+        assert!((alone.prefill - 0.065_282).abs() < 1e-6, "{alone:?}");
+        assert!((alone.tpot - 0.011_802_3).abs() < 1e-6, "{alone:?}");
+        let most = (1.0 - 0.011_802_3 / 0.05) / (0.065_282 + 255.0 * 0.000_123_3);
+        let sustained = A100.sustained(CHAT, &PROMISED);
+        assert!((sustained - most).abs() < 0.01, "{sustained} {most}");
+        assert!((A100.at(CHAT, sustained).unwrap().tpot - 0.05).abs() < 1e-9);
+        assert_eq!(A100.most_sequences(CHAT), 256.0);
+        assert_eq!(A100.most_sequences(Mix { input: 16_000.0, output: 1.0 }), 396_848.0 / 16_000.5);
+    }
+
+    #[test]
+    fn what_is_out_of_reach_neither_runs_away_nor_is_given_up() {
+        let impossible = Objectives { ttft: 0.01, tpot: Some(0.001), ..PROMISED };
+        let staffing = A100.staff(CHAT, &impossible, 40.0);
+        assert!(staffing.out_of_reach && staffing.replicas < 40.0, "{staffing:?}");
+        assert!(!A100.staff(CHAT, &PROMISED, 40.0).out_of_reach);
+    }
+
+    /// One that is twice as slow is seen to be, whatever its load.
+    #[test]
+    fn slowness_is_told_from_a_token() {
+        for rate in [0.1, 2.0, 4.0] {
+            let tpot = A100.slower(2.0).at(CHAT, rate).unwrap().tpot;
+            assert!((A100.slowness(CHAT, rate, tpot) - 2.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn many_replicas_are_the_rate_over_what_one_sustains() {
+        let rate = 1e7;
+        let staffing = A100.staff(CHAT, &PROMISED, rate);
+        assert_eq!(staffing.replicas, rate / staffing.sustained);
+        assert_eq!(A100.staff(CHAT, &PROMISED, 0.0).replicas, 0.0);
+        assert_eq!(A100.staff(CHAT, &PROMISED, f64::NAN).replicas, 0.0);
+    }
+
+    fn models() -> impl Strategy<Value = ServiceModel> {
+        let seconds = |most: f64| (-3.0..0.0_f64).prop_map(move |power| most * 10_f64.powf(power));
+        (
+            seconds(0.05),
+            seconds(1e-3),
+            seconds(1e-8),
+            seconds(0.1),
+            seconds(1e-3),
+            seconds(1e-6),
+            1.0..512.0_f64,
+            512.0..16_384.0_f64,
+            1e4..1e6_f64,
+        )
+            .prop_map(|(c0, c1, c2, a, b, c, sequences, batched, kv)| ServiceModel {
+                prefill_fixed: c0,
+                prefill_per_token: c1,
+                prefill_per_token_squared: c2,
+                decode_fixed: a,
+                decode_per_sequence: b,
+                decode_per_context_token: c,
+                max_sequences: sequences,
+                max_batched_tokens: batched,
+                kv_cache_tokens: kv,
+            })
+    }
+
+    fn mixes() -> impl Strategy<Value = Mix> {
+        (1.0..16_000.0_f64, 1.0..2_000.0_f64).prop_map(|(input, output)| Mix { input, output })
+    }
+
+    fn promises() -> impl Strategy<Value = Objectives> {
+        (0.01..10.0_f64, proptest::option::of(0.005..0.5_f64), 0.5..0.999_f64, 0.0..4.0_f64)
+            .prop_map(|(ttft, tpot, quantile, variation)| Objectives {
+                ttft,
+                tpot,
+                quantile,
+                arrival_variation: variation,
+                service_variation: 1.0,
+            })
+    }
+
+    /// The least whole number; what rounding may make of a value at a whole number is not looked at.
+    fn whole(model: &ServiceModel, mix: Mix, objectives: &Objectives, rate: f64) -> f64 {
+        ceil(model.staff(mix, objectives, rate).replicas - 1e-6)
+    }
+
+    proptest! {
+        #[test]
+        fn more_requests_never_take_fewer(
+            model in models(), mix in mixes(), promised in promises(), rate in 0.0..2_000.0_f64,
+            more in 0.0..500.0_f64,
+        ) {
+            let (few, many) =
+                (whole(&model, mix, &promised, rate), whole(&model, mix, &promised, rate + more));
+            prop_assert!(few <= many, "{few} {many}");
+        }
+
+        #[test]
+        fn a_stricter_objective_never_takes_fewer(
+            model in models(), mix in mixes(), promised in promises(), rate in 0.0..2_000.0_f64,
+            ttft in 0.1..=1.0_f64, tpot in 0.1..=1.0_f64, quantile in 0.0..=1.0_f64,
+        ) {
+            let strict = Objectives {
+                ttft: promised.ttft * ttft,
+                tpot: promised.tpot.map(|most| most * tpot),
+                quantile: promised.quantile + (0.999 - promised.quantile) * quantile,
+                ..promised
+            };
+            let (few, many) =
+                (whole(&model, mix, &promised, rate), whole(&model, mix, &strict, rate));
+            prop_assert!(few <= many, "{few} {many}");
+        }
+
+        /// Enough is enough, one less is not, and no replica is asked for more than it sustains.
+        #[test]
+        fn it_is_the_least(
+            model in models(), mix in mixes(), promised in promises(), rate in 0.001..2_000.0_f64,
+        ) {
+            let staffing = model.staff(mix, &promised, rate);
+            prop_assert!(staffing.replicas.is_finite() && staffing.replicas > 0.0);
+            prop_assert!(rate / staffing.replicas <= staffing.sustained * (1.0 + 1e-9));
+            let promised = model.within_reach(mix, &promised).0;
+            let enough = ceil(staffing.replicas - 1e-6);
+            let slow = |replicas: f64| model.ttft(mix, &promised, replicas, rate);
+            prop_assert!(enough >= MOST_SERVERS || slow(enough) <= promised.ttft * (1.0 + 1e-5));
+            if enough > 1.0 && enough < MOST_SERVERS {
+                let sustains = rate / (enough - 1.0) <= staffing.sustained;
+                prop_assert!(!sustains || slow(enough - 1.0) > promised.ttft * (1.0 - 1e-5));
+            }
+        }
+
+        /// In seconds or in halves of them, it is the same.
+        #[test]
+        fn the_unit_of_time_is_nothing(
+            model in models(), mix in mixes(), promised in promises(), rate in 0.0..2_000.0_f64,
+            power in -8..8_i32,
+        ) {
+            let times = 2_f64.powi(power);
+            let longer = Objectives {
+                ttft: promised.ttft * times,
+                tpot: promised.tpot.map(|most| most * times),
+                ..promised
+            };
+            let one = model.staff(mix, &promised, rate);
+            let other = model.slower(times).staff(mix, &longer, rate / times);
+            prop_assert_eq!(one.replicas, other.replicas);
+        }
+    }
+
+    #[test]
+    fn more_replicas_in_one_pool_take_less_each() {
+        let [few, some, many] = [8.0, 80.0, 800.0]
+            .map(|rate| least(&PROMISED, rate) / rate * A100.sustained(CHAT, &PROMISED));
+        assert!(few > some && some >= many && many < 1.01, "{few} {some} {many}");
+    }
+}
