@@ -107,6 +107,14 @@ fn plain_row(signal: Signal) -> String {
         }
         Signal::GenerationTokensPerSecond => ("tokens that were generated", "their sum"),
         Signal::TokensPerSecond => ("both", "their sum"),
+        Signal::InputTokensMean => (
+            "tokens of a prompt, at the mean over those that were read",
+            "the mean over all servers' requests",
+        ),
+        Signal::OutputTokensMean => (
+            "tokens of an answer, at the mean over those that ended",
+            "the mean over all servers' requests",
+        ),
         Signal::GatewayQueueLength => ("none", "requests in the gateway's queue"),
         Signal::RejectedPerSecond => ("none", "requests that the gateway turned away"),
         Signal::Latency(..) => ("", ""),
