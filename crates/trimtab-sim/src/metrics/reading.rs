@@ -190,11 +190,9 @@ fn total<'a, T: 'a>(
                     }))?;
                     Some(Sum { value: histogram_quantile(quantile, &rates), ..seen })
                 }
-                None => mean(
-                    growths,
-                    |scrape| buckets(scrape).sum,
-                    |scrape| buckets(scrape).count(),
-                ),
+                None => {
+                    mean(growths, |scrape| buckets(scrape).sum, |scrape| buckets(scrape).count())
+                }
             }
         }
     }

@@ -250,7 +250,7 @@ fn model_words(step: &SloStep) -> String {
         return String::new();
     };
     let slowness = match slowness {
-        Some(slowness) => format!(", {:.2} times as slow as told", slowness.get()),
+        Some(slowness) => format!(", all takes {:.2} times as long as told", slowness.get()),
         None => String::new(),
     };
     let reach = if *out_of_reach { ", an objective is out of reach" } else { "" };

@@ -40,7 +40,7 @@ pub struct ServiceModel {
     pub kv_cache_tokens: f64,
 }
 
-/// What users are promised, and how irregular their requests are.
+/// What users are promised, and how their requests come.
 #[derive(Copy, Clone, Debug, PartialEq)]
 pub struct Objectives {
     /// Seconds to the first token.
@@ -53,6 +53,9 @@ pub struct Objectives {
     pub arrival_variation: f64,
     /// That of the services; 1 for exponential ones.
     pub service_variation: f64,
+    /// Prompts wait in one queue, and go to a replica that has time; otherwise each is sent to a
+    /// replica when it comes, and waits for that one.
+    pub shared_queue: bool,
 }
 
 /// The mean tokens of prompts and answers.
@@ -109,7 +112,8 @@ impl ServiceModel {
     /// Seconds to read a prompt.
     pub fn prefill(&self, mix: Mix) -> f64 {
         let n = mix.input;
-        self.prefill_fixed + n * (self.prefill_per_token + n * self.prefill_per_token_squared)
+        self.prefill_fixed * fmax(self.iterations(mix), 1.0)
+            + n * (self.prefill_per_token + n * self.prefill_per_token_squared)
     }
 
     /// What a sequence adds to a decode step: itself, and its context halfway through its answer.
@@ -195,14 +199,17 @@ impl ServiceModel {
     /// The time to the first token that `quantile` of the requests don't exceed, with so many requests
     /// per second over all replicas; infinite where they can't keep up.
     ///
-    /// Two queues are added to the time without: one for a replica that reads the prompt, one for a
-    /// place in a batch. Who comes is sent where there is room, so the replicas share both.
+    /// Two queues are added to the time without: one for reading the prompt, which each replica has
+    /// for itself unless [it is shared](Objectives::shared_queue), and one for a place in a batch.
+    /// Requests go where the fewest are, so that the places of all replicas are as one.
     pub fn ttft(&self, mix: Mix, objectives: &Objectives, replicas: f64, rate: f64) -> f64 {
         let Some(at) = self.at(mix, rate / replicas) else { return f64::INFINITY };
         let variation = (objectives.arrival_variation + objectives.service_variation) / 2.0;
         let read = at.prefill + at.step * self.iterations(mix);
-        let reading = Station { servers: replicas, rate, service: read, variation };
-        let read_by = reading.wait(objectives.quantile, erlang_c(replicas, rate * read));
+        let share = if objectives.shared_queue { 1.0 } else { replicas };
+        let (servers, rate_each) = (replicas / share, rate / share);
+        let reading = Station { servers, rate: rate_each, service: read, variation };
+        let read_by = reading.wait(objectives.quantile, erlang_c(servers, rate_each * read));
         let most = self.most_sequences(mix);
         let places =
             Station { servers: replicas * most, rate, service: steps(mix) * at.tpot, variation };
@@ -311,6 +318,7 @@ mod tests {
         quantile: 0.99,
         arrival_variation: 1.0,
         service_variation: 1.0,
+        shared_queue: true,
     };
 
     fn least(objectives: &Objectives, rate: f64) -> f64 {
@@ -389,13 +397,20 @@ mod tests {
     }
 
     fn promises() -> impl Strategy<Value = Objectives> {
-        (0.01..10.0_f64, proptest::option::of(0.005..0.5_f64), 0.5..0.999_f64, 0.0..4.0_f64)
-            .prop_map(|(ttft, tpot, quantile, variation)| Objectives {
+        (
+            0.01..10.0_f64,
+            proptest::option::of(0.005..0.5_f64),
+            0.5..0.999_f64,
+            0.0..4.0_f64,
+            any::<bool>(),
+        )
+            .prop_map(|(ttft, tpot, quantile, variation, shared_queue)| Objectives {
                 ttft,
                 tpot,
                 quantile,
                 arrival_variation: variation,
                 service_variation: 1.0,
+                shared_queue,
             })
     }
 

@@ -58,6 +58,17 @@ pub struct SloServiceModelSpec {
     /// Tokens that the KV cache holds, at least 1. Default: room for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv_cache_tokens: Option<Finite>,
+    /// The squared coefficient of variation of the times between arrivals, at least 0. Default 1, that
+    /// of Poisson arrivals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival_variation: Option<Finite>,
+    /// That of the services, at least 0. Default 1, that of exponential times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_variation: Option<Finite>,
+    /// Prompts wait in one queue, such as a gateway's, and go to a replica that has time. Default
+    /// false: each is sent to a replica when it comes, and waits there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_queue: Option<bool>,
     /// What users are promised.
     #[serde(default)]
     pub objectives: SloObjectivesSpec,
@@ -66,7 +77,7 @@ pub struct SloServiceModelSpec {
     pub refit: Option<SloRefitSpec>,
 }
 
-/// What users are promised, and how irregular their requests are.
+/// What users are promised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SloObjectivesSpec {
@@ -79,13 +90,6 @@ pub struct SloObjectivesSpec {
     /// The share of requests that get their first token in time, 0 to below 1. Default 0.95.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantile: Option<Finite>,
-    /// The squared coefficient of variation of the times between arrivals, at least 0. Default 1, that
-    /// of Poisson arrivals.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arrival_variation: Option<Finite>,
-    /// That of the services, at least 0. Default 1, that of exponential times.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_variation: Option<Finite>,
 }
 
 /// How the model learns how much slower or faster the replicas are.
@@ -147,8 +151,21 @@ impl SloServiceModelSpec {
             input: tokens(&self.input_tokens_metric, self.input_tokens),
             output: tokens(&self.output_tokens_metric, self.output_tokens),
             model: self.model(),
-            objectives: self.objectives.settings(),
+            objectives: self.objectives(),
             refit: self.refit.as_ref().and_then(|refit| place(&refit.tpot_milliseconds)),
+        }
+    }
+
+    /// What users are promised and how their requests come, with what is not given at its default.
+    pub fn objectives(&self) -> Objectives {
+        let number = |value: Option<Finite>, default: f64| value.map_or(default, Finite::get);
+        Objectives {
+            ttft: number(self.objectives.ttft_seconds, 0.0),
+            tpot: self.objectives.tpot_seconds.map(Finite::get),
+            quantile: number(self.objectives.quantile, 0.95),
+            arrival_variation: number(self.arrival_variation, 1.0),
+            service_variation: number(self.service_variation, 1.0),
+            shared_queue: self.shared_queue.unwrap_or(false),
         }
     }
 
@@ -165,20 +182,6 @@ impl SloServiceModelSpec {
             max_sequences: f64::from(self.max_sequences.unwrap_or(256)),
             max_batched_tokens: f64::from(self.max_batched_tokens.unwrap_or(2048)),
             kv_cache_tokens: self.kv_cache_tokens.map_or(f64::INFINITY, Finite::get),
-        }
-    }
-}
-
-impl SloObjectivesSpec {
-    /// With what is not given at its default.
-    pub(in crate::policy) fn settings(&self) -> Objectives {
-        let number = |value: Option<Finite>, default: f64| value.map_or(default, Finite::get);
-        Objectives {
-            ttft: number(self.ttft_seconds, 0.0),
-            tpot: self.tpot_seconds.map(Finite::get),
-            quantile: number(self.quantile, 0.95),
-            arrival_variation: number(self.arrival_variation, 1.0),
-            service_variation: number(self.service_variation, 1.0),
         }
     }
 }

@@ -6,7 +6,9 @@ use alloc::string::String;
 use trimtab_metric::Quantity;
 
 use super::{Errors, Names, Within, word};
-use crate::policy::{SloCounts, SloLearnedSpec, SloOfferedSpec, SloRole, SloSignalSpec, SloSpec};
+use crate::policy::{
+    Finite, SloCounts, SloLearnedSpec, SloOfferedSpec, SloRole, SloSignalSpec, SloSpec,
+};
 use crate::strategy::slo::SensingState;
 
 /// What belongs to a demand alone.
@@ -95,10 +97,11 @@ fn learned(path: &str, spec: &SloLearnedSpec, own: &str, names: &Names<'_>, erro
     let field = |name: &str| format!("spec.slo.{path}.{name}");
     names.other_than(own, &spec.queue, field("queue"), errors);
     above_zero(Some(&spec.queue_at), field("queueAt"), errors);
-    let mut within = Within { path: "spec.slo", errors };
-    let percent = spec.target_percent;
-    within.above(&format!("{path}.targetPercent"), percent, 0.0);
-    within.number(&format!("{path}.targetPercent"), percent, f64::MIN, 100.0);
+    let percent = spec.target_percent.map(Finite::get);
+    if let Some(percent) = percent.filter(|percent| *percent <= 0.0 || *percent > 100.0) {
+        let detail = format!("is {percent} and has to be above 0 and at most 100");
+        errors.invalid(field("targetPercent"), detail);
+    }
 }
 
 fn above_zero(quantity: Option<&Quantity>, field: String, errors: &mut Errors) {

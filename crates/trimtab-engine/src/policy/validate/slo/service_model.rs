@@ -72,9 +72,11 @@ fn coefficients(spec: &SloServiceModelSpec, errors: &mut Errors) {
             let detail = format!("is missing: set it to the seconds that it takes {what}");
             errors.required(format!("{PATH}.{name}"), detail);
         }
-        let mut within = Within { path: PATH, errors };
-        within.above(name, given, 0.0);
-        within.number(name, given, f64::MIN, MOST_SECONDS);
+        let seconds = given.map(Finite::get);
+        if let Some(seconds) = seconds.filter(|it| *it <= 0.0 || *it > MOST_SECONDS) {
+            let detail = format!("is {seconds} and has to be above 0 and at most {MOST_SECONDS}");
+            errors.invalid(format!("{PATH}.{name}"), detail);
+        }
     }
     let mut within = Within { path: PATH, errors };
     let optional = [
@@ -88,6 +90,8 @@ fn coefficients(spec: &SloServiceModelSpec, errors: &mut Errors) {
     }
     within.whole("maxSequences", spec.max_sequences, 1, i32::MAX);
     within.whole("maxBatchedTokens", spec.max_batched_tokens, 1, i32::MAX);
+    within.number("arrivalVariation", spec.arrival_variation, 0.0, f64::MAX);
+    within.number("serviceVariation", spec.service_variation, 0.0, f64::MAX);
     within.number("kvCacheTokens", spec.kv_cache_tokens, 1.0, f64::MAX);
 }
 
@@ -103,8 +107,6 @@ fn objectives(spec: &SloObjectivesSpec, errors: &mut Errors) {
     let mut within = Within { path: PATH, errors };
     within.above("objectives.ttftSeconds", spec.ttft_seconds, 0.0);
     within.above("objectives.tpotSeconds", spec.tpot_seconds, 0.0);
-    within.number("objectives.arrivalVariation", spec.arrival_variation, 0.0, f64::MAX);
-    within.number("objectives.serviceVariation", spec.service_variation, 0.0, f64::MAX);
 }
 
 /// An objective that a request misses on an idle replica is missed by any number of them.
