@@ -322,3 +322,64 @@ fn signal(
         learned: own.learned.as_ref().map(|own| Box::new(own.settings(&place))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    /// As it was hashed before there was more: field after field.
+    #[derive(Hash)]
+    struct Signal {
+        metric: String,
+        role: SloRole,
+        release: Option<Quantity>,
+        hard_limit: Option<Quantity>,
+        min_coverage: Option<Finite>,
+        max_age_seconds: Option<i32>,
+        on_unknown: Option<SloUnknownSpec>,
+    }
+
+    #[derive(Hash)]
+    struct Slo {
+        lead_time_seconds: Option<i32>,
+        overdue_after_seconds: Option<i32>,
+        surge_quantile: Option<Finite>,
+        max_surge_percent: Option<Finite>,
+        scale_to_zero_after_seconds: Option<i32>,
+        latency: Option<SloLatencySpec>,
+        signals: Vec<Signal>,
+    }
+
+    /// A policy that has nothing of what came later has the digest that it had.
+    #[test]
+    fn what_is_not_set_does_not_count() {
+        let signal = SloSignalSpec { metric: String::from("load"), ..SloSignalSpec::default() };
+        let mut spec = SloSpec {
+            lead_time_seconds: Some(90),
+            latency: Some(SloLatencySpec::default()),
+            signals: Vec::from([signal]),
+            ..SloSpec::default()
+        };
+        let before = Slo {
+            lead_time_seconds: Some(90),
+            overdue_after_seconds: None,
+            surge_quantile: None,
+            max_surge_percent: None,
+            scale_to_zero_after_seconds: None,
+            latency: Some(SloLatencySpec::default()),
+            signals: Vec::from([Signal {
+                metric: String::from("load"),
+                role: SloRole::Demand,
+                release: None,
+                hard_limit: None,
+                min_coverage: None,
+                max_age_seconds: None,
+                on_unknown: None,
+            }]),
+        };
+        assert_eq!(Digest::of(&spec), Digest::of(&before));
+        spec.service_model = Some(Box::default());
+        assert_ne!(Digest::of(&spec), Digest::of(&before));
+    }
+}
