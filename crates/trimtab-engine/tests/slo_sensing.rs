@@ -466,7 +466,7 @@ proptest! {
     /// Law 10: loads and targets in other units come to the same counts.
     #[test]
     fn scale(history in any_history(), power in 0..3_i32) {
-        let times = 2_f64.powi(power);
+        let times = f64::from(1_i32 << power);
         let policy = |times: f64| {
             let of = |target: f64| (target * times).to_string();
             let (running, tokens, most, full) = (of(10.0), of(1000.0), of(16.0), of(4.0));

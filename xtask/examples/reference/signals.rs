@@ -72,7 +72,10 @@ pub(crate) fn page() -> String {
     page.extend(published_names().map(|known| {
         let whole = match (known.whole, known.signal) {
             (Whole::Service, _) => "the service",
-            (Whole::Servers, Signal::Latency(..)) => "the servers",
+            (
+                Whole::Servers,
+                Signal::Latency(..) | Signal::InputTokensMean | Signal::OutputTokensMean,
+            ) => "the servers",
             (Whole::Servers, _) => "sum of the servers",
             (Whole::Mean, _) => "mean of the servers",
         };

@@ -281,7 +281,7 @@ impl SloSettings {
             max_boost: number(own.max_boost_percent, 50.0) / 100.0,
             settle: seconds(own.settle_seconds, 60),
             hold_ratio: number(own.hold_ratio, 0.8),
-            signals: metrics.iter().map(|metric| signal(spec, metric, lead_time, &place)).collect(),
+            signals: metrics.iter().map(|metric| signal(spec, metric, lead_time, place)).collect(),
             model: spec.service_model.as_ref().map(|model| Box::new(model.settings(place))),
         }
     }

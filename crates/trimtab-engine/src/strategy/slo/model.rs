@@ -367,7 +367,8 @@ mod tests {
     }
 
     fn models() -> impl Strategy<Value = ServiceModel> {
-        let seconds = |most: f64| (-3.0..0.0_f64).prop_map(move |power| most * 10_f64.powf(power));
+        let seconds =
+            |most: f64| (-3.0..0.0_f64).prop_map(move |power| most * libm::pow(10.0, power));
         (
             seconds(0.05),
             seconds(1e-3),
@@ -470,7 +471,7 @@ mod tests {
             model in models(), mix in mixes(), promised in promises(), rate in 0.0..2_000.0_f64,
             power in -8..8_i32,
         ) {
-            let times = 2_f64.powi(power);
+            let times = libm::pow(2.0, f64::from(power));
             let longer = Objectives {
                 ttft: promised.ttft * times,
                 tpot: promised.tpot.map(|most| most * times),
