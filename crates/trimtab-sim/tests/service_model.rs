@@ -38,7 +38,8 @@ impl Seen {
 
     fn ttft_at(&mut self, quantile: f64) -> f64 {
         self.ttft.sort_by(f64::total_cmp);
-        self.ttft[(quantile * self.ttft.len() as f64) as usize]
+        let rank = (quantile * self.ttft.len() as f64) as usize;
+        self.ttft.get(rank).copied().expect("some were served")
     }
 }
 
@@ -138,7 +139,7 @@ fn the_example_is_the_profile() {
     let text = include_str!("../../../examples/llm-inference/slo-model.yaml");
     let profile = ServiceProfile::named("llama-3.1-8b-a100").expect("it is built in");
     let read = read_policies(&Source::new("slo-model.yaml", text)).expect("it reads");
-    let spec = read.policies[0].policy.spec();
+    let spec = read.policies.first().expect("it has one").policy.spec();
     let model = spec.slo.as_ref().and_then(|slo| slo.service_model.as_ref()).expect("it has one");
     let told = profile.service_model().model();
     let said = model.model();

@@ -7,7 +7,7 @@ use trimtab_metric::{Span, Timestamp};
 
 use super::explain::SloStep;
 use super::model::{Mix, Staffing};
-use super::offered::{Load, Part, Reading, offered};
+use super::offered::{Backlog, Load, Part, Reading, offered};
 use super::sensing::SensingState;
 use super::signal::{Known, Measure, Seen, UnknownRule};
 use crate::float::from_i64;
@@ -124,8 +124,9 @@ impl Look<'_> {
             rejected_per_second: part(spec.rejected_per_second).unwrap_or_default(),
             backlog,
         };
-        let before = memory.of(place).map(|demand| demand.backlog.clone()).unwrap_or_default();
-        let load = offered(spec, &read, &before, now, self.seconds_since_last(memory));
+        let nothing = Backlog::default();
+        let before = memory.of(place).map_or(&nothing, |demand| &demand.backlog);
+        let load = offered(spec, &read, before, now, self.seconds_since_last(memory));
         if let Some(backlog) = backlog
             && let Some(demand) = memory.of_mut(place)
         {
