@@ -47,33 +47,30 @@ pub use envelope_state::EnvelopeState;
 pub use event::EventReason;
 pub use explain::Explanation;
 pub use observation::{
-    CapacityType, ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, Observation,
-    ObservationError, ObservationRecord, PodDetails, PodMetrics, PodPhase, PodReadings, PodRecord,
-    PodRow, PodSample, PodTable, Point, Readiness, ReadingRecord, ReadyCondition, Requests,
-    ResourceList, Scale, Selector, Unavailable, WarmCounts,
+    CapacityType, ContainerKind, ContainerMetrics, ContainerRecord, MetricReading, NodeSupply,
+    Observation, ObservationError, ObservationRecord, PodDetails, PodMetrics, PodPhase,
+    PodReadings, PodRecord, PodRow, PodSample, PodTable, Point, PoolSupply, PoolSupplyRecord,
+    Readiness, ReadingRecord, ReadyCondition, Requests, ResourceList, Scale, Selector, Unavailable,
+    WarmCounts,
 };
-pub use observation::{NodeSupply, PoolSupply, PoolSupplyRecord};
 pub use policy::{
     AnticipateSpec, ApaSettings, ApaSpec, Behavior, BehaviorSpec, Bounds,
-    ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource,
-    FallbackBehavior, FallbackSpec, FeatureGatesSpec, FieldError, FieldErrorKind, Finite,
-    ForecastModel, ForecastSpec, HpaSettings, HpaSpec, InvalidPolicy, KedaModifiers, KedaPause,
-    KedaSettings, KedaSpec, KedaTrigger, KedaTriggerSpec, KnativeAggregation, KnativeSettings,
-    KnativeSpec, LabelSelector, LabelSelectorRequirement, LearnLeadTimeSpec, Metric,
-    MetricIdentifier, MetricSource, MetricSpec, MetricTarget, ObjectMetricSource, OverrideSpec,
-    PauseSpec, PodsMetricSource, Policy, PolicySpec, RateLimit, RateLimitKind, RayServeAggregation,
-    RayServeSettings, RayServeSpec, ResourceMetricSource, Sampling, ScalingModifiersSpec,
-    ScalingPolicyRule, ScalingRules, ScalingRulesSpec, ScheduleSpec, SelectPolicy, SloLatencySpec,
-    SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec, Strategy,
-    StrategyName, Target, TargetCapacityDirection, Tolerance, WvaAnalyzer, WvaSettings, WvaSignals,
-    WvaSpec,
-};
-pub use policy::{
-    Enough, FailureDomain, RedundancySpec, SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec,
-};
-pub use policy::{
-    FlapBudget, FlapBudgetSpec, RetireSettings, RetireSpec, VictimRule, WarmPoolSettings,
-    WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec,
+    ContainerResourceMetricSource, CrossVersionObjectReference, Enough, ExternalMetricSource,
+    FailureDomain, FallbackBehavior, FallbackSpec, FeatureGatesSpec, FieldError, FieldErrorKind,
+    Finite, FlapBudget, FlapBudgetSpec, ForecastModel, ForecastSpec, HpaSettings, HpaSpec,
+    InvalidPolicy, KedaModifiers, KedaPause, KedaSettings, KedaSpec, KedaTrigger, KedaTriggerSpec,
+    KnativeAggregation, KnativeSettings, KnativeSpec, LabelSelector, LabelSelectorRequirement,
+    LearnLeadTimeSpec, Metric, MetricIdentifier, MetricSource, MetricSpec, MetricTarget,
+    ObjectMetricSource, OverrideSpec, PauseSpec, PodsMetricSource, Policy, PolicySpec, RateLimit,
+    RateLimitKind, RayServeAggregation, RayServeSettings, RayServeSpec, RedundancySpec,
+    ResourceMetricSource, RetireSettings, RetireSpec, Sampling, ScalingModifiersSpec,
+    ScalingPolicyRule, ScalingRules, ScalingRulesSpec, ScheduleSpec, SelectPolicy, SloCounts,
+    SloLatencySpec, SloLearned, SloLearnedSpec, SloModel, SloObjectivesSpec, SloOffered,
+    SloOfferedSpec, SloRefitSpec, SloRole, SloServiceModelSpec, SloSettings, SloSignal,
+    SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec, Strategy, StrategyName, SupplyPool,
+    SupplyPoolSpec, SupplySettings, SupplySpec, Target, TargetCapacityDirection, Tolerance,
+    VictimRule, WarmPoolSettings, WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer,
+    WvaSettings, WvaSignals, WvaSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use redundancy::{RedundancyState, RedundancyStep};

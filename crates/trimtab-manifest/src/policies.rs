@@ -137,12 +137,16 @@ pub(crate) const API_VERSION: &str = "trimtab.dev/v1alpha1";
 /// The fields of every document, besides which there are none.
 const DOCUMENT_FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 /// What a `ScalingPolicy` has and a HorizontalPodAutoscaler has not.
-const OWN_FIELDS: [&str; 12] = [
+const OWN_FIELDS: [&str; 16] = [
     "strategy",
     "pause",
     "override",
     "schedules",
     "anticipate",
+    "warmPool",
+    "retire",
+    "supply",
+    "redundancy",
     "hpa",
     "keda",
     "knative",

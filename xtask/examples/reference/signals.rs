@@ -72,7 +72,10 @@ pub(crate) fn page() -> String {
     page.extend(published_names().map(|known| {
         let whole = match (known.whole, known.signal) {
             (Whole::Service, _) => "the service",
-            (Whole::Servers, Signal::Latency(..)) => "the servers",
+            (
+                Whole::Servers,
+                Signal::Latency(..) | Signal::InputTokensMean | Signal::OutputTokensMean,
+            ) => "the servers",
             (Whole::Servers, _) => "sum of the servers",
             (Whole::Mean, _) => "mean of the servers",
         };
@@ -107,6 +110,14 @@ fn plain_row(signal: Signal) -> String {
         }
         Signal::GenerationTokensPerSecond => ("tokens that were generated", "their sum"),
         Signal::TokensPerSecond => ("both", "their sum"),
+        Signal::InputTokensMean => (
+            "tokens of a prompt, at the mean over those that were read",
+            "the mean over all servers' requests",
+        ),
+        Signal::OutputTokensMean => (
+            "tokens of an answer, at the mean over those that ended",
+            "the mean over all servers' requests",
+        ),
         Signal::GatewayQueueLength => ("none", "requests in the gateway's queue"),
         Signal::RejectedPerSecond => ("none", "requests that the gateway turned away"),
         Signal::Latency(..) => ("", ""),

@@ -199,6 +199,7 @@ const fn word(role: SloRole) -> &'static str {
         SloRole::Demand => "demand",
         SloRole::Latency => "latency",
         SloRole::Guard => "guard",
+        SloRole::Part => "part",
     }
 }
 

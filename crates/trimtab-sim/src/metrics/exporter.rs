@@ -15,6 +15,7 @@ use super::latency::{Buckets, Latencies, REQUEST_BOUNDS, TOKEN_BOUNDS, TTFT_BOUN
 /// server.on_first_token(0.31, 1_200); // 310 ms after its arrival, of 1200 prompt tokens
 /// server.on_tokens(99, 0.021); // 99 more tokens, one every 21 ms
 /// server.on_finish(2.389, Some(0.021));
+/// server.on_answer(100);
 /// server.add_busy(2.389);
 /// ```
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Exporter {
     pub(super) finished: u64,
     pub(super) prompt_tokens: u64,
     pub(super) generation_tokens: u64,
+    /// Tokens of the answers that ended.
+    pub(super) answer_tokens: u64,
     pub(super) busy_seconds: f64,
     ttft: Latencies<22>,
     tpot: Latencies<19>,
@@ -80,6 +83,7 @@ impl Exporter {
             finished: 0,
             prompt_tokens: 0,
             generation_tokens: 0,
+            answer_tokens: 0,
             busy_seconds: 0.0,
             ttft: Latencies::new(&TTFT_BOUNDS),
             tpot: Latencies::new(&TOKEN_BOUNDS),
@@ -116,6 +120,11 @@ impl Exporter {
         if let Some(tpot_seconds) = tpot_seconds {
             self.tpot.observe(tpot_seconds, 1);
         }
+    }
+
+    /// The request that ended had `tokens` tokens in its answer.
+    pub fn on_answer(&mut self, tokens: u32) {
+        self.answer_tokens += u64::from(tokens);
     }
 
     /// The GPUs had work for `seconds` more; what is negative or NaN counts as zero.

@@ -73,6 +73,8 @@ const TABLE: &[(&str, Entry, Whole)] = &[
     ("vllm:request_success", Plain(S::CompletionsPerSecond), Servers),
     ("vllm:prompt_tokens", Plain(S::PromptTokensPerSecond), Servers),
     ("vllm:generation_tokens", Plain(S::GenerationTokensPerSecond), Servers),
+    ("vllm:request_prompt_tokens", Plain(S::InputTokensMean), Servers),
+    ("vllm:request_generation_tokens", Plain(S::OutputTokensMean), Servers),
     ("vllm:avg_prompt_throughput_toks_per_s", Plain(S::PromptTokensPerSecond), Servers),
     ("vllm:avg_generation_throughput_toks_per_s", Plain(S::GenerationTokensPerSecond), Servers),
     ("vllm:time_to_first_token", Histogram(Timing::Ttft), Servers),
@@ -106,6 +108,8 @@ const TABLE: &[(&str, Entry, Whole)] = &[
     ("tgi_queue_size", Plain(S::RequestsWaiting), Servers),
     ("tgi_request_count", Plain(S::RequestsPerSecond), Servers),
     ("tgi_request_success", Plain(S::CompletionsPerSecond), Servers),
+    ("tgi_request_input_length", Plain(S::InputTokensMean), Servers),
+    ("tgi_request_generated_tokens", Plain(S::OutputTokensMean), Servers),
     ("tgi_request_mean_time_per_token_duration", Histogram(Timing::Tpot), Servers),
     ("tgi_request_duration", Histogram(Timing::E2e), Servers),
     // Triton Inference Server: docs/user_guide/metrics.md.
@@ -128,6 +132,8 @@ const TABLE: &[(&str, Entry, Whole)] = &[
     ("inference_pool_average_running_requests", Plain(S::RequestsRunning), Mean),
     ("inference_objective_request", Plain(S::RequestsPerSecond), Service),
     ("inference_objective_running_requests", Plain(S::RequestsInFlight), Service),
+    ("inference_objective_input_tokens", Plain(S::InputTokensMean), Service),
+    ("inference_objective_output_tokens", Plain(S::OutputTokensMean), Service),
     ("inference_objective_request_ttft", Histogram(Timing::Ttft), Service),
     ("inference_objective_request_tpot", Histogram(Timing::Tpot), Service),
     ("inference_objective_request_duration", Histogram(Timing::E2e), Service),
@@ -243,7 +249,9 @@ fn resolve(name: &str, fits: impl Fn(&str, &str) -> bool) -> Option<Meaning> {
             Some((Plain(signal), whole)) => {
                 let latency = matches!(signal, Signal::Latency(..));
                 // A count has no milliseconds, and a quantile no other.
-                let sound = statistic.is_none() && (latency || scale.is_none());
+                let sound = (statistic.is_none()
+                    || (statistic == Some(Statistic::Mean) && signal.is_mean()))
+                    && (latency || scale.is_none());
                 return sound.then_some(Meaning { signal, whole, scale: scale.unwrap_or(1.0) });
             }
             Some((Histogram(timing), whole)) => {
@@ -354,8 +362,11 @@ mod tests {
             "ttft_p95_ms",
             "ttft_milliseconds_p95",
             "chat/ttft_p95",
-            // What is not simulated, or says two things at once.
             "vllm:request_prompt_tokens",
+            "vllm:request_generation_tokens_mean",
+            "output_tokens_mean",
+            // What is not simulated, or says two things at once.
+            "vllm:request_prompt_tokens_p95",
             "vllm:request_queue_time_seconds",
             "llamacpp:tokens_predicted_seconds_total",
             "nv_inference_request_duration_us",

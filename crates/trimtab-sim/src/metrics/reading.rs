@@ -6,7 +6,7 @@ use super::exporter::{Exporter, GatewayExporter};
 use super::latency::Buckets;
 use super::names::Whole;
 use super::scraper::{GatewayScrape, ReplicaScrape, Scraper};
-use super::series::Series;
+use super::series::{Growth, Series};
 use super::signal::{Signal, Statistic, Timing};
 use crate::Moment;
 
@@ -25,6 +25,8 @@ enum Source<T> {
     Rate(fn(&T) -> f64),
     /// The share that a counter of seconds grows by, times the second number.
     Share(fn(&T) -> f64, f64),
+    /// The growth of one counter over that of another.
+    Mean(fn(&T) -> f64, fn(&T) -> f64),
     Latency(fn(&T) -> Buckets<'_>, Statistic),
 }
 
@@ -108,6 +110,14 @@ fn of_replicas(signal: Signal) -> Option<Source<ReplicaScrape>> {
             let Exporter { prompt_tokens, generation_tokens, .. } = &scrape.counted;
             (prompt_tokens + generation_tokens) as f64
         }),
+        Signal::InputTokensMean => Source::Mean(
+            |scrape| scrape.counted.prompt_tokens as f64,
+            |scrape| scrape.counted.ttft().count(),
+        ),
+        Signal::OutputTokensMean => Source::Mean(
+            |scrape| scrape.counted.answer_tokens as f64,
+            |scrape| scrape.counted.finished as f64,
+        ),
         Signal::Latency(timing, statistic) => Source::Latency(
             match timing {
                 Timing::Ttft => |scrape| scrape.counted.ttft(),
@@ -160,6 +170,7 @@ fn total<'a, T: 'a>(
             .filter(|series| series.is_live(at))
             .filter_map(growths)
             .map(|growth| (growth.rate(counter).min(1.0) * of, growth.last_at))),
+        Source::Mean(of, over) => mean(targets.filter_map(growths), of, over),
         Source::Latency(buckets, statistic) => {
             let growths = targets.filter_map(growths);
             match statistic.quantile() {
@@ -180,16 +191,25 @@ fn total<'a, T: 'a>(
                     Some(Sum { value: histogram_quantile(quantile, &rates), ..seen })
                 }
                 None => {
-                    let mut count = 0.0;
-                    let seconds = sum(growths.map(|growth| {
-                        count += growth.rate(|scrape| buckets(scrape).count());
-                        (growth.rate(|scrape| buckets(scrape).sum), growth.last_at)
-                    }))?;
-                    Some(Sum { value: seconds.value / count, ..seconds })
+                    mean(growths, |scrape| buckets(scrape).sum, |scrape| buckets(scrape).count())
                 }
             }
         }
     }
+}
+
+/// What one counter grew by over what another one did, of all targets together.
+fn mean<'a, T: 'a>(
+    growths: impl Iterator<Item = Growth<'a, T>>,
+    of: impl Fn(&T) -> f64,
+    over: impl Fn(&T) -> f64,
+) -> Option<Sum> {
+    let mut count = 0.0;
+    let whole = sum(growths.map(|growth| {
+        count += growth.rate(&over);
+        (growth.rate(&of), growth.last_at)
+    }))?;
+    Some(Sum { value: whole.value / count, ..whole })
 }
 
 fn sum(values: impl Iterator<Item = (f64, Moment)>) -> Option<Sum> {

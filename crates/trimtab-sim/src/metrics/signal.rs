@@ -10,7 +10,7 @@ use core::fmt;
 ///
 /// assert_eq!(Signal::RequestsWaiting.to_string(), "requests_waiting");
 /// assert_eq!(Signal::Latency(Timing::Ttft, Statistic::P95).to_string(), "ttft_p95");
-/// assert_eq!(Signal::all().count(), 33);
+/// assert_eq!(Signal::all().count(), 35);
 /// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
@@ -38,6 +38,10 @@ pub enum Signal {
     GenerationTokensPerSecond,
     /// `tokens_per_second`: both.
     TokensPerSecond,
+    /// `input_tokens_mean`: tokens of a prompt, at the mean over the window.
+    InputTokensMean,
+    /// `output_tokens_mean`: tokens of an answer, at the mean over the window.
+    OutputTokensMean,
     /// `ttft_p95`, `tpot_mean` and so on: a latency over the window.
     Latency(Timing, Statistic),
     /// `gateway_queue_length`: requests in the gateway's queue. A replica has none.
@@ -101,7 +105,12 @@ impl Signal {
         matches!(self, Self::KvCacheUsageRatio | Self::GpuUtilizationRatio)
     }
 
-    const PLAIN: [Self; 13] = [
+    /// Whether it is a mean over requests, of which a name may say so.
+    pub(super) const fn is_mean(self) -> bool {
+        matches!(self, Self::InputTokensMean | Self::OutputTokensMean)
+    }
+
+    const PLAIN: [Self; 15] = [
         Self::RequestsRunning,
         Self::RequestsWaiting,
         Self::RequestsInFlight,
@@ -113,6 +122,8 @@ impl Signal {
         Self::PromptTokensPerSecond,
         Self::GenerationTokensPerSecond,
         Self::TokensPerSecond,
+        Self::InputTokensMean,
+        Self::OutputTokensMean,
         Self::GatewayQueueLength,
         Self::RejectedPerSecond,
     ];
@@ -152,6 +163,8 @@ impl fmt::Display for Signal {
             Self::PromptTokensPerSecond => "prompt_tokens_per_second",
             Self::GenerationTokensPerSecond => "generation_tokens_per_second",
             Self::TokensPerSecond => "tokens_per_second",
+            Self::InputTokensMean => "input_tokens_mean",
+            Self::OutputTokensMean => "output_tokens_mean",
             Self::GatewayQueueLength => "gateway_queue_length",
             Self::RejectedPerSecond => "rejected_per_second",
         })

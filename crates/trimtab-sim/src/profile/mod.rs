@@ -3,6 +3,7 @@
 mod alone;
 mod builtin;
 mod check;
+mod service_model;
 
 pub use alone::Alone;
 pub use check::InvalidProfile;

@@ -15,7 +15,9 @@ pub use keda::{
 pub use knative::{KnativeAggregation, KnativeSettings, KnativeSpec};
 pub use ray_serve::{RayServeAggregation, RayServeSettings, RayServeSpec, TargetCapacityDirection};
 pub use slo::{
-    SloLatencySpec, SloRole, SloSettings, SloSignal, SloSignalSpec, SloSpec, SloUnknownSpec,
+    SloCounts, SloLatencySpec, SloLearned, SloLearnedSpec, SloModel, SloObjectivesSpec, SloOffered,
+    SloOfferedSpec, SloRefitSpec, SloRole, SloServiceModelSpec, SloSettings, SloSignal,
+    SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec,
 };
 pub use wva::{WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec};
 

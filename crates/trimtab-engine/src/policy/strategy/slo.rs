@@ -1,7 +1,17 @@
 //! The settings of trimtab's own strategy: what each signal may do, and how long a start takes.
 
+mod offered;
+mod service_model;
+
+pub use offered::{SloCounts, SloLearned, SloLearnedSpec, SloOffered, SloOfferedSpec};
+pub use service_model::{
+    SloModel, SloObjectivesSpec, SloRefitSpec, SloServiceModelSpec, SloTokens,
+};
+
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Quantity, Span};
@@ -32,7 +42,7 @@ use crate::strategy::slo::{LatencyRules, Measure, UnknownRule};
 /// assert_eq!(policy.metrics().len(), 2);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SloSpec {
     /// From asking for a replica until it serves, in seconds, 1 to 3600. Default 180.
@@ -46,7 +56,8 @@ pub struct SloSpec {
     /// growth of the last lead times is kept ready. Default 0.9; 0 keeps nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surge_quantile: Option<Finite>,
-    /// Beside a load that keeps *n* replicas busy, this times √*n* more are kept, 0 to 10. Default 0.15.
+    /// Beside a load that keeps *n* replicas busy, this times √*n* more are kept, 0 to 10. Default 0.15; 0 with
+    /// a `serviceModel`, which staffs for waiting itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headroom: Option<Finite>,
     /// At most this share of the present need is kept ready for growth, in percent, at least 0.
@@ -63,6 +74,30 @@ pub struct SloSpec {
     /// What the metrics may do, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signals: Vec<SloSignalSpec>,
+    /// What one replica takes, and what users are promised. Default: nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_model: Option<Box<SloServiceModelSpec>>,
+}
+
+/// What a later release adds counts only where it is set, so that a policy keeps its digest.
+impl Hash for SloSpec {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self {
+            lead_time_seconds,
+            overdue_after_seconds,
+            surge_quantile,
+            headroom,
+            max_surge_percent,
+            scale_to_zero_after_seconds,
+            latency,
+            signals,
+            service_model,
+        } = self;
+        (lead_time_seconds, overdue_after_seconds, surge_quantile, max_surge_percent).hash(hasher);
+        (scale_to_zero_after_seconds, latency, signals).hash(hasher);
+        headroom.iter().for_each(|headroom| headroom.hash(hasher));
+        service_model.iter().for_each(|model| model.hash(hasher));
+    }
 }
 
 /// What a latency over its objective may do.
@@ -88,7 +123,7 @@ pub struct SloLatencySpec {
 }
 
 /// What a metric may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SloSignalSpec {
     /// Which metric, by its name in `metrics`.
@@ -113,6 +148,33 @@ pub struct SloSignalSpec {
     /// What it says while nothing is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_unknown: Option<SloUnknownSpec>,
+    /// Of a demand: what its reading leaves out of the load that is offered. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<Box<SloOfferedSpec>>,
+    /// Of a demand: how it learns what one replica takes. Default: that is its target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Box<SloLearnedSpec>>,
+}
+
+/// What a later release adds counts only where it is set, so that a policy keeps its digest.
+impl Hash for SloSignalSpec {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self {
+            metric,
+            role,
+            release,
+            hard_limit,
+            min_coverage,
+            max_age_seconds,
+            on_unknown,
+            offered,
+            learned,
+        } = self;
+        (metric, role, release, hard_limit, min_coverage, max_age_seconds).hash(hasher);
+        on_unknown.hash(hasher);
+        offered.iter().for_each(|offered| offered.hash(hasher));
+        learned.iter().for_each(|learned| learned.hash(hasher));
+    }
 }
 
 /// What a metric says while nothing is known of it, per direction.
@@ -140,6 +202,8 @@ pub enum SloRole {
     Latency,
     /// Where it ends: over its limit nothing goes.
     Guard,
+    /// Nothing by itself: what a demand or the service model is made of.
+    Part,
 }
 
 /// [`SloSpec`] with the defaults filled in.
@@ -169,6 +233,8 @@ pub struct SloSettings {
     pub projection: bool,
     /// One for each metric of the policy, in its order.
     pub signals: Vec<SloSignal>,
+    /// What one replica takes, and what users are promised.
+    pub model: Option<Box<SloModel>>,
 }
 
 /// A metric as the strategy looks at it.
@@ -188,6 +254,10 @@ pub struct SloSignal {
     pub unknown_up: UnknownRule,
     /// What it says on the way down while nothing is known of it.
     pub unknown_down: UnknownRule,
+    /// Of a demand: what its reading leaves out.
+    pub offered: Option<Box<SloOffered>>,
+    /// Of a demand: how it learns what one replica takes.
+    pub learned: Option<Box<SloLearned>>,
 }
 
 impl SloSettings {
@@ -201,12 +271,17 @@ impl SloSettings {
         let lead_time = seconds(spec.lead_time_seconds, i64::from(SLO_LEAD_TIME_SECONDS));
         let half_as_long_again = lead_time.as_millis().saturating_mul(3).div_euclid(2);
         let rules = LatencyRules::default();
+        let metrics = policy.metrics.as_deref().unwrap_or_default();
+        let place = |name: &str| {
+            let at = metrics.iter().position(|metric| Metric::from_spec(metric).name() == name)?;
+            u32::try_from(at).ok()
+        };
         Self {
             lead_time,
             overdue_after: spec
                 .overdue_after_seconds
                 .map_or(Span::from_millis(half_as_long_again), |it| Span::from_secs(it.into())),
-            headroom: number(spec.headroom, 0.15),
+            headroom: number(spec.headroom, if spec.service_model.is_some() { 0.0 } else { 0.15 }),
             surge_quantile: number(spec.surge_quantile, 0.9),
             max_surge: number(spec.max_surge_percent, 100.0) / 100.0,
             idle_after: seconds(spec.scale_to_zero_after_seconds, 600),
@@ -218,13 +293,19 @@ impl SloSettings {
             settle: seconds(own.settle_seconds, 60),
             hold_ratio: number(own.hold_ratio, 0.8),
             projection: policy.retire.as_ref().is_some_and(|it| it.projection.unwrap_or(true)),
-            signals: policy.metrics.iter().flatten().map(|metric| signal(spec, metric)).collect(),
+            signals: metrics.iter().map(|metric| signal(spec, metric, lead_time, place)).collect(),
+            model: spec.service_model.as_ref().map(|model| Box::new(model.settings(place))),
         }
     }
 }
 
 /// A metric with what `signals` says of it.
-fn signal(spec: &SloSpec, metric: &MetricSpec) -> SloSignal {
+fn signal(
+    spec: &SloSpec,
+    metric: &MetricSpec,
+    lead_time: Span,
+    place: impl Fn(&str) -> Option<u32>,
+) -> SloSignal {
     let read = Metric::from_spec(metric);
     let absent = SloSignalSpec::default();
     let own = spec.signals.iter().find(|own| own.metric == read.name()).unwrap_or(&absent);
@@ -239,7 +320,7 @@ fn signal(spec: &SloSpec, metric: &MetricSpec) -> SloSignal {
     SloSignal {
         role: own.role,
         measure: Measure {
-            is_load: own.role == SloRole::Demand,
+            is_load: matches!(own.role, SloRole::Demand | SloRole::Part),
             target,
             min_coverage: own.min_coverage.map_or(0.5, Finite::get),
             max_age: own.max_age_seconds.map(|seconds| Span::from_secs(i64::from(seconds))),
@@ -249,5 +330,68 @@ fn signal(spec: &SloSpec, metric: &MetricSpec) -> SloSignal {
         hard_limit: own.hard_limit.as_ref().map(units),
         unknown_up: unknown.up,
         unknown_down: unknown.down,
+        offered: own.offered.as_ref().map(|own| Box::new(own.settings(lead_time, &place))),
+        learned: own.learned.as_ref().map(|own| Box::new(own.settings(&place))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    /// As it was hashed before there was more: field after field.
+    #[derive(Hash)]
+    struct Signal {
+        metric: String,
+        role: SloRole,
+        release: Option<Quantity>,
+        hard_limit: Option<Quantity>,
+        min_coverage: Option<Finite>,
+        max_age_seconds: Option<i32>,
+        on_unknown: Option<SloUnknownSpec>,
+    }
+
+    #[derive(Hash)]
+    struct Slo {
+        lead_time_seconds: Option<i32>,
+        overdue_after_seconds: Option<i32>,
+        surge_quantile: Option<Finite>,
+        max_surge_percent: Option<Finite>,
+        scale_to_zero_after_seconds: Option<i32>,
+        latency: Option<SloLatencySpec>,
+        signals: Vec<Signal>,
+    }
+
+    /// A policy that has nothing of what came later has the digest that it had.
+    #[test]
+    fn what_is_not_set_does_not_count() {
+        let signal = SloSignalSpec { metric: String::from("load"), ..SloSignalSpec::default() };
+        let mut spec = SloSpec {
+            lead_time_seconds: Some(90),
+            latency: Some(SloLatencySpec::default()),
+            signals: Vec::from([signal]),
+            ..SloSpec::default()
+        };
+        let before = Slo {
+            lead_time_seconds: Some(90),
+            overdue_after_seconds: None,
+            surge_quantile: None,
+            max_surge_percent: None,
+            scale_to_zero_after_seconds: None,
+            latency: Some(SloLatencySpec::default()),
+            signals: Vec::from([Signal {
+                metric: String::from("load"),
+                role: SloRole::Demand,
+                release: None,
+                hard_limit: None,
+                min_coverage: None,
+                max_age_seconds: None,
+                on_unknown: None,
+            }]),
+        };
+        assert_eq!(Digest::of(&spec), Digest::of(&before));
+        spec.service_model = Some(Box::default());
+        assert_ne!(Digest::of(&spec), Digest::of(&before));
     }
 }

@@ -1,5 +1,8 @@
 //! The rules for `slo`.
 
+mod offered;
+mod service_model;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -37,6 +40,11 @@ pub(super) fn slo(slo: &SloSpec, spec: &PolicySpec, errors: &mut Errors) {
     for (index, metric) in metrics.iter().enumerate() {
         target(index, metric, slo, errors);
     }
+    if !metrics.is_empty() {
+        service_model::service_model(slo, &Names(metrics), errors);
+    }
+    offered::not_too_many(slo, errors);
+    parts_are_named(slo, errors);
     has_a_size(slo, metrics, errors);
 }
 
@@ -69,6 +77,13 @@ fn one_signal(
         let detail = "is `assumeLimit` and has to be `hold` or `ignore`";
         errors.invalid(field("onUnknown.down"), detail);
     }
+    if signal.role == SloRole::Part
+        && signal.on_unknown.as_ref().is_some_and(|it| it.up == UnknownRule::AssumeLimit)
+    {
+        let detail = "is `assumeLimit`, and a part has none: it has to be `hold` or `ignore`";
+        errors.invalid(field("onUnknown.up"), detail);
+    }
+    offered::of_a_demand(index, signal, slo, &Names(metrics), errors);
     let limit = names.iter().find(|metric| metric.name() == name).and_then(limit_of);
     only_of(SloRole::Trigger, signal, signal.release.as_ref(), &field("release"), errors);
     only_of(SloRole::Guard, signal, signal.hard_limit.as_ref(), &field("hardLimit"), errors);
@@ -83,6 +98,53 @@ fn one_signal(
     {
         let detail = format!("is `{hard}` and has to be at least the metric's target");
         errors.invalid(field("hardLimit"), detail);
+    }
+}
+
+/// The metrics of the policy, by name.
+struct Names<'a>(&'a [MetricSpec]);
+
+impl Names<'_> {
+    /// Whether there is exactly one of this name; says so otherwise.
+    fn has(&self, name: &str, field: String, errors: &mut Errors) -> bool {
+        let metrics: Vec<Metric> = self.0.iter().map(Metric::from_spec).collect();
+        let known: Vec<&str> = metrics.iter().map(Metric::name).collect();
+        match known.iter().filter(|known| **known == name).count() {
+            0 => errors.not_supported(field, name, &known),
+            1 => return true,
+            _ => errors.invalid(field, format!("is `{name}`, as several metrics are")),
+        }
+        false
+    }
+
+    /// The same of one that stands beside a demand, and is not the demand itself.
+    fn other_than(&self, own: &str, name: &str, field: String, errors: &mut Errors) {
+        if name == own {
+            let detail = format!("is `{name}`, the demand itself: name what stands beside it");
+            errors.invalid(field, detail);
+        } else {
+            self.has(name, field, errors);
+        }
+    }
+}
+
+/// A part that nothing is made of says nothing.
+fn parts_are_named(slo: &SloSpec, errors: &mut Errors) {
+    for (index, signal) in slo.signals.iter().enumerate() {
+        let name = signal.metric.as_str();
+        let of_demand = |other: &SloSignalSpec| {
+            other.offered.as_ref().is_some_and(|it| it.parts().any(|(_, part)| part == name))
+                || other.learned.as_ref().is_some_and(|it| it.queue == name)
+        };
+        let of_model = slo.service_model.as_ref();
+        let of_model = of_model.is_some_and(|it| it.parts().any(|(_, part)| part == name));
+        if signal.role == SloRole::Part && !of_model && !slo.signals.iter().any(of_demand) {
+            let detail = format!(
+                "is `part`, and nothing is made of `{name}`: name it in a demand's `offered` or \
+                 `learned` or in `serviceModel`, or leave it out"
+            );
+            errors.invalid(format!("spec.slo.signals[{index}].role"), detail);
+        }
     }
 }
 
@@ -113,6 +175,7 @@ const fn word(role: SloRole) -> &'static str {
         SloRole::Demand => "demand",
         SloRole::Latency => "latency",
         SloRole::Guard => "guard",
+        SloRole::Part => "part",
     }
 }
 

@@ -6,6 +6,8 @@ use alloc::string::{String, ToString};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
+use super::load::finite;
+use super::offered::Load;
 use super::signal::{Known, Seen};
 use crate::observation::Unavailable;
 use crate::policy::{Finite, SloRole};
@@ -28,6 +30,64 @@ pub enum SloStep {
         target: Finite,
         /// That.
         known: Known,
+    },
+    /// What a demand's reading leaves out of the load that is offered.
+    Offered {
+        /// Whose.
+        metric: u32,
+        /// What was read.
+        read: Finite,
+        /// What waits beside it.
+        waiting: Finite,
+        /// What was turned away.
+        rejected: Finite,
+        /// What the backlog becomes more by, per second.
+        growth: Finite,
+        /// What it takes to work the backlog off, per second.
+        drain: Finite,
+        /// All together.
+        load: Finite,
+    },
+    /// A demand reads as much as it can: there may be more.
+    Censored {
+        /// Whose.
+        metric: u32,
+        /// It is taken for so many times as much.
+        factor: Finite,
+    },
+    /// What one replica was seen to take at a full queue.
+    Capacity {
+        /// Of which demand.
+        metric: u32,
+        /// That, at the median.
+        capacity: Finite,
+        /// What it should have.
+        target: Finite,
+        /// Of so many observations.
+        observations: u32,
+    },
+    /// How many replicas the service model takes for a rate.
+    Model {
+        /// Of which demand.
+        metric: u32,
+        /// Requests per second.
+        rate: Finite,
+        /// Mean tokens of a prompt.
+        input_tokens: Finite,
+        /// Mean tokens of an answer.
+        output_tokens: Finite,
+        /// Requests per second that one replica sustains.
+        sustained: Finite,
+        /// The least that meet the objectives.
+        replicas: Finite,
+        /// Seconds to the first token with so many, rounded up, at the objective's quantile.
+        ttft: Finite,
+        /// An objective is too near to what an idle replica takes.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        out_of_reach: bool,
+        /// How many times as long as told a replica takes, where that is learned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slowness: Option<Finite>,
     },
     /// What the load needs, and what it may grow by within a lead time.
     Need {
@@ -92,6 +152,15 @@ pub enum SloStep {
     },
 }
 
+impl SloStep {
+    pub(super) fn offered(metric: u32, read: f64, load: Load) -> Self {
+        let Load { low, waiting, rejected, growth, drain, .. } = load;
+        let [read, waiting, rejected, growth, drain, load] =
+            [read, waiting, rejected, growth, drain, low].map(finite);
+        Self::Offered { metric, read, waiting, rejected, growth, drain, load }
+    }
+}
+
 /// The name of the signal at `index`.
 pub(crate) fn name_of(steps: &[Step], index: u32) -> Option<&str> {
     steps.iter().find_map(|step| match &step.rule {
@@ -106,10 +175,36 @@ pub(crate) fn words(step: &SloStep, steps: &[Step]) -> (String, String, String) 
     let plain = |rule: &str| (String::new(), String::new(), rule.to_string());
     match step {
         SloStep::Signal { name, role, target, known, .. } => {
-            let (measure, rule) = known_words(*known, *target);
+            let target = Some(*target).filter(|_| *role != SloRole::Part);
+            let (measure, rule) = known_words(*known, target);
             let rule = format!("{}{rule}", role_word(*role));
             (name.clone(), measure, rule)
         }
+        SloStep::Offered { metric, read, waiting, rejected, growth, drain, load } => {
+            let more = [
+                (*waiting, "that wait"),
+                (*rejected, "turned away"),
+                (*growth, "the backlog's growth"),
+                (*drain, "to work it off"),
+            ];
+            let mut rule = format!("offered: {} read", number(*read));
+            for (amount, what) in more.into_iter().filter(|(amount, _)| amount.get() != 0.0) {
+                rule.push_str(&format!(", {} {what}", number(amount)));
+            }
+            (name(metric), number(*load), rule)
+        }
+        SloStep::Censored { metric, factor } => {
+            let rule = format!("as much as it can read: taken {} times", number(*factor));
+            (name(metric), String::new(), rule)
+        }
+        SloStep::Capacity { metric, capacity, target, observations } => {
+            let (capacity, target) = (number(*capacity), number(*target));
+            let rule = format!(
+                "full replicas had {capacity}, the median of {observations}: {target} for each"
+            );
+            (name(metric), String::new(), rule)
+        }
+        SloStep::Model { metric, .. } => (name(metric), String::new(), model_words(step)),
         SloStep::Need { metric, need, headroom, grown, within_tolerance } => {
             let beside = match (grown, headroom.get()) {
                 (Some(grown), _) => format!(", {:.2} with what it may grow by", grown.get()),
@@ -147,20 +242,46 @@ pub(crate) fn words(step: &SloStep, steps: &[Step]) -> (String, String, String) 
     }
 }
 
+/// How the service model came to its count.
+fn model_words(step: &SloStep) -> String {
+    let SloStep::Model { rate, input_tokens, output_tokens, sustained, ttft, .. } = step else {
+        return String::new();
+    };
+    let SloStep::Model { replicas, out_of_reach, slowness, .. } = step else {
+        return String::new();
+    };
+    let slowness = match slowness {
+        Some(slowness) => format!(", all takes {:.2} times as long as told", slowness.get()),
+        None => String::new(),
+    };
+    let reach = if *out_of_reach { ", an objective is out of reach" } else { "" };
+    format!(
+        "{:.2} for {} per second of {:.0} + {:.0} tokens: one sustains {:.2}, TTFT {:.2} s{slowness}{reach}",
+        replicas.get(),
+        number(*rate),
+        input_tokens.get(),
+        output_tokens.get(),
+        sustained.get(),
+        ttft.get(),
+    )
+}
+
+fn number(value: Finite) -> String {
+    let text = format!("{:.3}", value.get());
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
 fn role_word(role: SloRole) -> &'static str {
     match role {
         SloRole::Trigger => "trigger",
         SloRole::Demand => "demand",
         SloRole::Latency => "latency",
         SloRole::Guard => "guard",
+        SloRole::Part => "part",
     }
 }
 
-fn known_words(known: Known, target: Finite) -> (String, String) {
-    let number = |value: Finite| {
-        let text = format!("{:.3}", value.get());
-        text.trim_end_matches('0').trim_end_matches('.').to_string()
-    };
+fn known_words(known: Known, target: Option<Finite>) -> (String, String) {
     match known {
         Known::Value(Seen { low, high, silent }) => {
             let value = if low == high {
@@ -172,7 +293,8 @@ fn known_words(known: Known, target: Finite) -> (String, String) {
                 0 => String::new(),
                 silent => format!(", {silent} silent"),
             };
-            (format!("{value} of {}", number(target)), silent)
+            let of = target.map(|target| format!(" of {}", number(target))).unwrap_or_default();
+            (format!("{value}{of}"), silent)
         }
         Known::Unavailable { why } => (String::new(), format!(", {}", reason(why))),
         Known::TooFew { reported, ready } => {

@@ -4,16 +4,29 @@
 //! Every signal has a [role](crate::SloRole). [`Want`] is what they come to: a count to go up to, and
 //! a count that it may come down to. Between the two the count stays.
 
+mod capacity;
 mod explain;
 mod latency;
+mod load;
+mod model;
+mod offered;
+mod queueing;
+mod refit;
+mod sensing;
 mod signal;
 mod size;
 mod state;
 mod surge;
 mod want;
 
+pub use capacity::Learned;
 pub use explain::SloStep;
 pub use latency::{LatencyRules, stretch};
+pub use model::{Mix, Objectives, Operation, ServiceModel, Staffing};
+pub use offered::{Backlog, Load, Part, Reading, offered};
+pub use queueing::{Station, erlang_c, halfin_whitt};
+pub use refit::Refit;
+pub use sensing::{DemandState, SensingState};
 pub use signal::{Known, Measure, Seen, UnknownRule};
 pub use state::SloState;
 pub use surge::Surge;

@@ -7,7 +7,8 @@ use trimtab_metric::{Span, Timestamp};
 
 use super::explain::SloStep;
 use super::latency::stretch;
-use super::signal::{Known, Seen, UnknownRule, count};
+use super::load::{InReplicas, Look};
+use super::signal::{Known, UnknownRule, count};
 use super::state::SloState;
 use super::want::Want;
 use crate::condition::{ConditionReason, ConditionType};
@@ -127,7 +128,9 @@ struct Need {
 
 impl Sizing<'_> {
     fn run<R: Recorder>(&mut self, trace: &mut R) {
+        self.parts(trace);
         let need = self.demands(trace);
+        self.remember();
         let way = self.triggers(trace);
         self.size(&need, way, trace);
         self.latencies(&need, way, trace);
@@ -175,9 +178,11 @@ impl Sizing<'_> {
                 continue;
             }
             match self.sense(place, signal, trace) {
-                Known::Value(Seen { low, high, .. }) if signal.measure.target > 0.0 => {
-                    let (low, high) =
-                        (low.get() / signal.measure.target, high.get() / signal.measure.target);
+                Known::Value(seen) if signal.measure.target > 0.0 => {
+                    let (look, memory) = (self.look(), &mut self.memory.sensing);
+                    let InReplicas { low, high, hold } =
+                        look.in_replicas((place, signal), seen, memory, trace);
+                    need.hold |= hold;
                     if !need.known || low > need.low {
                         need.by = place;
                     }
@@ -397,6 +402,38 @@ impl Sizing<'_> {
             at_most: self.want.at_most.saturating_add(overdue),
         };
         self.step(want, None, SloStep::Overdue { replicas: overdue }, trace);
+    }
+}
+
+impl<'a> Sizing<'a> {
+    /// What demands and the service model are made of: told, and nothing by itself.
+    fn parts<R: Recorder>(&mut self, trace: &mut R) {
+        let settings = self.settings;
+        for (place, signal) in (0..).zip(&settings.signals) {
+            if signal.role == SloRole::Part {
+                let known = self.known;
+                self.sense(place, signal, trace);
+                self.known = known;
+            }
+        }
+    }
+
+    /// What a demand is looked at with.
+    fn look(&self) -> Look<'a> {
+        let Self { settings, observation, current, ready, .. } = *self;
+        let settled = |at: Timestamp| at.saturating_add(settings.settle) <= observation.now;
+        let settled = self.memory.ready_rose_at.is_none_or(settled);
+        let period = self.policy.period();
+        Look { settings, observation, current, ready, settled, period }
+    }
+
+    /// Takes note of the time, where it is asked for.
+    fn remember(&mut self) {
+        if !self.settings.remembers() {
+            self.memory.sensing = None;
+        } else if let Some(sensing) = &mut self.memory.sensing {
+            sensing.looked_at = Some(self.observation.now);
+        }
     }
 }
 

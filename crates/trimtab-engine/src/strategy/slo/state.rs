@@ -1,13 +1,17 @@
 //! What `slo` remembers of a workload.
 
+use alloc::boxed::Box;
+use core::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
+use super::sensing::SensingState;
 use super::surge::Surge;
 
 /// Everything that the `slo` strategy remembers beside recommendations and scale events: under a
 /// kilobyte.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SloState {
     /// How the need grew within lead times.
@@ -22,6 +26,18 @@ pub struct SloState {
     /// Since when nothing has been to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_since: Option<Timestamp>,
+    /// Of the load that is offered, of what a replica takes, and of its model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensing: Option<Box<SensingState>>,
+}
+
+/// What a later release adds counts only where it is set, so that a state keeps its digest.
+impl Hash for SloState {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { surge, ready, ready_rose_at, idle_since, sensing } = self;
+        (surge, ready, ready_rose_at, idle_since).hash(hasher);
+        sensing.iter().for_each(|sensing| sensing.hash(hasher));
+    }
 }
 
 impl SloState {
@@ -39,6 +55,7 @@ impl SloState {
     }
 
     pub(crate) fn list_bytes(&self) -> usize {
-        self.surge.list_bytes()
+        let sensing = self.sensing.as_ref().map_or(0, |sensing| sensing.heap_bytes());
+        self.surge.list_bytes() + sensing
     }
 }

@@ -29,6 +29,7 @@ impl ServerEvents for Told<'_> {
         let e2e = now.seconds_since(request.arrival);
         self.recorder.served(now, &request, ttft, tpot, e2e);
         self.exporter.on_finish(now.seconds_since(submitted), tpot);
+        self.exporter.on_answer(request.output_tokens);
         self.gateway_exporter.on_finish(e2e);
     }
 
