@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
-use crate::condition::Conditions;
+use crate::condition::{Conditions, with_messages};
 use crate::trace::{MetricStep, Rule, Step};
 
 /// What was decided, and why.
@@ -30,7 +30,8 @@ pub struct Decision {
     /// `keda` has the place after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<u32>,
-    /// The conditions, before the change was carried out.
+    /// The conditions, before the change was carried out. They are written with their messages.
+    #[serde(serialize_with = "with_messages")]
     pub conditions: Conditions,
     /// The steps, if they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@
 //! a count that it may come down to. Between the two the count stays.
 
 mod explain;
+mod found;
 mod latency;
 mod signal;
 mod size;

@@ -6,6 +6,7 @@ use libm::{ceil, floor, fmax, fmin};
 use trimtab_metric::Timestamp;
 
 use super::explain::SloStep;
+use super::found::Found;
 use super::latency::stretch;
 use super::signal::{Known, Seen, UnknownRule, count};
 use super::state::SloState;
@@ -57,11 +58,13 @@ pub(crate) fn size<R: Recorder>(
         winner: None,
         failed: None,
         known: 0,
+        found: Found::default(),
     };
     sizing.run(trace);
-    let Sizing { at, winner, failed, known, .. } = sizing;
+    let Sizing { at, winner, failed, known, found, .. } = sizing;
     state.strategy = Some(StrategyState::Slo(memory));
     let conditions = &mut state.status.conditions;
+    found.tell(conditions, now);
     if known == 0 {
         let reason = failed.unwrap_or(ConditionReason::InvalidMetricSourceType);
         conditions.set(ConditionType::ScalingActive, false, reason, now);
@@ -90,6 +93,8 @@ struct Sizing<'a> {
     failed: Option<ConditionReason>,
     /// How many signals are.
     known: u32,
+    /// What the conditions say.
+    found: Found,
 }
 
 /// The load of the demands in replicas.
@@ -138,6 +143,7 @@ impl Sizing<'_> {
             Known::Value(_) => self.known = self.known.saturating_add(1),
             _ => self.failed = self.failed.or(metric.map(failure_reason)),
         }
+        self.found.signal(place, signal.role, known);
         trace.record(|| {
             let name = metric.map(Metric::name).unwrap_or_default().into();
             let target = Finite::new(signal.measure.target).unwrap_or_default();
@@ -319,8 +325,8 @@ impl Sizing<'_> {
                 self.unknown(place, signal, trace);
                 continue;
             };
-            let one_more = signal.hard_limit.is_some_and(|limit| seen.low.get() >= limit)
-                && self.current <= self.ready;
+            let is_hard = signal.hard_limit.is_some_and(|limit| seen.low.get() >= limit);
+            let one_more = is_hard && self.current <= self.ready;
             let floor = if one_more {
                 self.current.saturating_add(1)
             } else if seen.low.get() >= signal.measure.target {
@@ -328,6 +334,7 @@ impl Sizing<'_> {
             } else {
                 continue;
             };
+            self.found.guard(place, is_hard, floor);
             if floor > self.want.of(self.current) {
                 let at_least = if one_more { floor } else { 0 };
                 let want = self.want.and(Want { at_least, at_most: floor });
@@ -342,8 +349,10 @@ impl Sizing<'_> {
         let overdue_before = self.observation.now.saturating_sub(self.settings.overdue_after);
         let is_overdue =
             |pod: &Startup| pod.readiness != Readiness::True && pod.start_time <= overdue_before;
-        let overdue = self.observation.pods.live_startup().filter(is_overdue).count();
-        let overdue = i32::try_from(overdue).unwrap_or(i32::MAX).min(self.want.at_least);
+        let late = self.observation.pods.live_startup().filter(is_overdue).count();
+        let late = i32::try_from(late).unwrap_or(i32::MAX);
+        let overdue = late.min(self.want.at_least);
+        self.found.overdue = (late, overdue);
         if overdue == 0 {
             return;
         }
