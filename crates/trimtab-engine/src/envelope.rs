@@ -4,7 +4,7 @@ use trimtab_metric::Timestamp;
 
 use crate::bound::bound;
 use crate::condition::{ConditionReason, ConditionType, Finding};
-use crate::limit::limit;
+use crate::limit::{limit, unlimited};
 use crate::policy::{Policy, Strategy};
 use crate::stabilize::stabilize;
 use crate::state::State;
@@ -47,7 +47,11 @@ pub(crate) fn envelope<R: Recorder>(
     trace: &mut R,
 ) -> i32 {
     let stabilized = stabilize(policy, state, current, desired, now, trace);
-    let limited = limit(policy, state, current, stabilized, now, trace);
+    let limited = if current == 0 && says_what_stages_did(policy) {
+        unlimited(stabilized, trace) // of nothing, a percentage is nothing: it would never wake
+    } else {
+        limit(policy, state, current, stabilized, now, trace)
+    };
     let bounded = bound(policy, current, limited, trace);
     if says_what_stages_did(policy) {
         let conditions = &mut state.status.conditions;

@@ -3,6 +3,7 @@
 mod list;
 mod message;
 
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::num::NonZeroU8;
 
@@ -27,9 +28,9 @@ pub struct Condition {
     pub status: ConditionStatus,
     /// Why, in one word.
     pub reason: ConditionReason,
-    /// The metric that it is about: its place in the policy, plus one.
-    #[serde(serialize_with = "as_place", skip_serializing_if = "Option::is_none")]
-    metric: Option<NonZeroU8>,
+    /// The metric that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metric: Option<Place>,
     /// The numbers that its message is made of.
     #[serde(skip_serializing_if = "is_zero")]
     numbers: [u16; 2],
@@ -184,7 +185,7 @@ pub enum ConditionReason {
 impl Condition {
     /// The metric that it is about, by its place in the policy.
     pub fn metric(&self) -> Option<u32> {
-        self.metric.map(|place| u32::from(place.get()) - 1)
+        self.metric.map(|place| u32::from(place.get()))
     }
 
     /// The numbers that its message is made of; what they are depends on the type. A number that does
@@ -195,12 +196,11 @@ impl Condition {
 
     pub(super) fn new(type_: ConditionType, finding: Finding, now: Timestamp) -> Self {
         let Finding { status, reason, metric, numbers } = finding;
-        let place = |metric: u32| u8::try_from(metric.saturating_add(1)).ok();
         Self {
             type_,
             status,
             reason,
-            metric: metric.and_then(place).and_then(NonZeroU8::new),
+            metric: metric.and_then(Place::new),
             numbers: numbers.map(|number| u16::try_from(number.max(0)).unwrap_or(u16::MAX)),
             last_transition_time: now,
         }
@@ -214,6 +214,32 @@ impl ConditionType {
             self,
             Self::AbleToScale | Self::ScalingActive | Self::ScalingLimited | Self::ScaledToZero
         )
+    }
+}
+
+/// A place in the policy, one too many: so that none takes no byte more.
+#[derive(Copy, Clone, PartialEq, Eq, Hash)]
+struct Place(NonZeroU8);
+
+impl Place {
+    fn new(place: u32) -> Option<Self> {
+        u8::try_from(place.saturating_add(1)).ok().and_then(NonZeroU8::new).map(Self)
+    }
+
+    const fn get(self) -> u8 {
+        self.0.get() - 1
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
     }
 }
 
@@ -292,10 +318,6 @@ impl From<ConditionForm> for Condition {
         };
         Self::new(type_, finding, last_transition_time)
     }
-}
-
-fn as_place<S: Serializer>(metric: &Option<NonZeroU8>, serializer: S) -> Result<S::Ok, S::Error> {
-    metric.map(|place| place.get() - 1).serialize(serializer)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

@@ -118,7 +118,7 @@ impl Sizing<'_> {
         self.size(&need, way, trace);
         self.latencies(&need, way, trace);
         self.guards(trace);
-        self.replace_overdue(trace);
+        self.replace_overdue(way, trace);
         let idle = need.known && need.high == 0.0;
         self.memory.note_idle(self.observation.now, idle);
     }
@@ -217,7 +217,8 @@ impl Sizing<'_> {
         let settings = self.settings;
         let hold = if need.hold { self.current } else { 0 };
         if !need.known {
-            let at_least = if need.one_more { self.current.saturating_add(1) } else { 0 };
+            let one_more = need.one_more && self.current <= self.ready; // none is on its way
+            let at_least = if one_more { self.current.saturating_add(1) } else { 0 };
             let want = Want { at_least, at_most: self.current.max(at_least) };
             let any = settings.signals.iter().any(|signal| signal.role == SloRole::Demand);
             if any {
@@ -343,9 +344,9 @@ impl Sizing<'_> {
         }
     }
 
-    /// A replica whose start takes too long is no capacity on its way: another one is asked for. Not
-    /// for one that has no node yet, which another one would wait behind.
-    fn replace_overdue<R: Recorder>(&mut self, trace: &mut R) {
+    /// A replica whose start takes too long is no capacity on its way: another one is asked for, if the
+    /// way up is open. Not for one that has no node yet, which another one would wait behind.
+    fn replace_overdue<R: Recorder>(&mut self, way: Way, trace: &mut R) {
         let overdue_before = self.observation.now.saturating_sub(self.settings.overdue_after);
         let is_overdue =
             |pod: &Startup| pod.readiness != Readiness::True && pod.start_time <= overdue_before;
@@ -356,8 +357,12 @@ impl Sizing<'_> {
         if overdue == 0 {
             return;
         }
+        let at_least = match way.up {
+            true => self.want.at_least,
+            false => self.want.at_least.min(self.current.saturating_sub(overdue)),
+        };
         let want = Want {
-            at_least: self.want.at_least.saturating_add(overdue),
+            at_least: at_least.saturating_add(overdue),
             at_most: self.want.at_most.saturating_add(overdue),
         };
         self.step(want, None, SloStep::Overdue { replicas: overdue }, trace);
