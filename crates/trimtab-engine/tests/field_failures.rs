@@ -2,13 +2,9 @@
 //! service: the autoscaler of the report, and `slo` beside it. The numbers are the report's where it
 //! has some. `docs/src/explanation/field-failures.md` has the table.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may fail by panic"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail by panic")]
 
+use libm::fmin;
 use serde_json::{Value, json};
 use trimtab_engine::{
     ConditionType, Decision, ObservationRecord, Policy, PolicySpec, ScaleUpdate, State,
@@ -237,7 +233,8 @@ fn flapping() {
         "downscaleDelaySeconds": 1, "controlLoopIntervalSeconds": 1}});
     let mut ray = Service::new(policy("rayServe", metrics.clone(), rapid), 2);
     let mut slo = Service::new(policy("slo", metrics.clone(), json!({"maxReplicas": 20})), 2);
-    let load = |second: usize| value("load", if second / 20 % 2 == 0 { 4.0 } else { 20.0 });
+    let load =
+        |second: usize| value("load", if (second / 20).is_multiple_of(2) { 4.0 } else { 20.0 });
     let (mut counts, mut calm) = (Vec::new(), Vec::new());
     for second in 0..1200 {
         ray.steady(vec![load(second)]);
@@ -298,12 +295,12 @@ fn saturated_demand_under_reported() {
     let signals = json!({"signals": [{"metric": "waiting", "role": "trigger"}]});
     let mut slo = Service::new(policy("slo", metrics, json!({"slo": signals})), 1);
     for _ in 0..40 {
-        let running = |service: &Service| OFFERED.min(100.0 * f64::from(service.replicas));
+        let running = |service: &Service| fmin(OFFERED, 100.0 * f64::from(service.replicas));
         let there = running(&hpa);
         hpa.steady(vec![value("running", there)]);
         let there = running(&slo);
         // The queue takes 50 for each replica; what is beyond that is turned away.
-        let waiting = (OFFERED - there).min(50.0 * f64::from(slo.replicas));
+        let waiting = fmin(OFFERED - there, 50.0 * f64::from(slo.replicas));
         slo.steady(vec![value("in_flight", there + waiting), value("waiting", waiting)]);
     }
     assert_eq!((hpa.replicas, slo.replicas), (1, 4));
