@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
-use crate::condition::Conditions;
+use crate::condition::{Conditions, with_messages};
 use crate::retire::RetirePlan;
 use crate::supply::SupplyPlan;
 use crate::trace::{MetricStep, Rule, Step};
@@ -40,7 +40,8 @@ pub struct Decision {
     /// Who leaves, if the policy has `retire`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retire: Option<RetirePlan>,
-    /// The conditions, before the change was carried out.
+    /// The conditions, before the change was carried out. They are written with their messages.
+    #[serde(serialize_with = "with_messages")]
     pub conditions: Conditions,
     /// The count over the node pools, and which nodes are missing, where the policy has `supply`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,9 +3,9 @@
 use trimtab_metric::Timestamp;
 
 use crate::bound::bound;
-use crate::condition::{ConditionReason, ConditionType};
-use crate::limit::limit;
-use crate::policy::Policy;
+use crate::condition::{ConditionReason, ConditionType, Finding};
+use crate::limit::{limit, unlimited};
+use crate::policy::{Policy, Strategy};
 use crate::stabilize::stabilize;
 use crate::state::State;
 use crate::supply::{Nodes, carry};
@@ -50,11 +50,40 @@ pub(crate) fn envelope<R: Recorder>(
     trace: &mut R,
 ) -> i32 {
     let stabilized = stabilize(policy, state, current, desired, now, trace);
-    let limited = limit(policy, state, current, stabilized, now, trace);
+    let limited = if current == 0 && says_what_stages_did(policy) {
+        unlimited(stabilized, trace) // of nothing, a percentage is nothing: it would never wake
+    } else {
+        limit(policy, state, current, stabilized, now, trace)
+    };
     let carried = carry(nodes, policy.bounds(), limited, trace);
     let bounded = bound(policy, current, carried, trace);
+    if says_what_stages_did(policy) {
+        let conditions = &mut state.status.conditions;
+        let held = if stabilized == desired {
+            Finding::fails(ConditionReason::ReadyForNewScale)
+        } else if desired >= current {
+            Finding::holds(ConditionReason::ScaleUpStabilized, [desired, stabilized])
+        } else {
+            Finding::holds(ConditionReason::ScaleDownStabilized, [desired, stabilized])
+        };
+        conditions.note(ConditionType::Stabilized, held, now);
+        let cut = match limited.cut {
+            Some(reason) => Finding::holds(reason, [stabilized, limited.replicas]),
+            None => Finding::fails(ConditionReason::WithinRateLimits),
+        };
+        conditions.note(ConditionType::RateLimited, cut, now);
+    }
     let limited = limited.replicas != stabilized || bounded.replicas != carried.replicas;
     let reason = bounded.cut.unwrap_or(ConditionReason::DesiredWithinRange);
     state.status.conditions.set(ConditionType::ScalingLimited, limited, reason, now);
     bounded.replicas
+}
+
+/// Whether windows and rate limits have conditions of their own: where the policy turned them on for a
+/// strategy whose original has none. The others say it in the HPA's words alone, as the HPA does.
+fn says_what_stages_did(policy: &Policy) -> bool {
+    match policy.strategy() {
+        Strategy::Slo(_) | Strategy::Knative(_) | Strategy::RayServe(_) | Strategy::Apa(_) => true,
+        Strategy::Hpa | Strategy::Keda(_) | Strategy::Wva(_) => false,
+    }
 }

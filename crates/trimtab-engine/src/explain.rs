@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::anticipate;
+use crate::condition::ConditionStatus;
 use crate::decision::{Decision, Outcome, ScaleReason};
 use crate::observation::Selector;
 use crate::policy::Target;
@@ -57,10 +58,18 @@ impl fmt::Display for Explanation<'_> {
             write_table(f, &rows(steps))?;
         }
         writeln!(f)?;
-        for (index, condition) in decision.conditions.iter().enumerate() {
+        // The HPA's speak by their words and the steps above; trimtab's own, where they hold.
+        let shown = decision.messages().filter(|(condition, _)| {
+            condition.type_.is_hpas() || condition.status != ConditionStatus::False
+        });
+        for (index, (condition, message)) in shown.enumerate() {
             let title = if index == 0 { "conditions" } else { "" };
             let (type_, status) = (condition.type_, condition.status);
-            writeln!(f, "  {title:<10} {type_:?}={status:?} ({:?})", condition.reason)?;
+            write!(f, "  {title:<10} {type_:?}={status:?} ({:?})", condition.reason)?;
+            match condition.type_.is_hpas() {
+                true => writeln!(f)?,
+                false => writeln!(f, ": {message}")?,
+            }
         }
         Ok(())
     }

@@ -37,7 +37,9 @@ mod warm;
 
 pub use anticipate::{AnticipateState, AnticipateStep, IgnoredReason};
 pub use autoscaler::Autoscaler;
-pub use condition::{Condition, ConditionReason, ConditionStatus, ConditionType, Conditions};
+pub use condition::{
+    Condition, ConditionMessage, ConditionReason, ConditionStatus, ConditionType, Conditions,
+};
 pub use deadline::next_deadline;
 pub use decide::{decide, decide_traced};
 pub use decision::{Decision, Outcome, ScaleReason};

@@ -61,6 +61,12 @@ pub(crate) fn limit<R: Recorder>(
     limited
 }
 
+/// Lets the count pass.
+pub(crate) fn unlimited<R: Recorder>(wanted: i32, trace: &mut R) -> Limited {
+    trace.record(|| Step::unchanged(Stage::Limit, wanted, Rule::Unlimited));
+    Limited { replicas: wanted, cut: None }
+}
+
 /// The most that the scale-up rules allow now.
 fn highest_allowed(rules: &ScalingRules, state: &State, current: i32, now: Timestamp) -> i32 {
     let (pick, none): (fn(i32, i32) -> i32, i32) = match rules.select {

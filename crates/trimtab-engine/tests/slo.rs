@@ -1,130 +1,18 @@
-//! `slo` through the whole decision: roles, what is unknown, growth, starts; and its laws.
+//! `slo` through the whole decision: roles, what is unknown, growth, starts. Its laws are in `laws/`.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail by panic")]
 
+#[path = "generate/signals.rs"]
+mod signals;
+
 use insta::assert_snapshot;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use trimtab_engine::{
-    Decision, InvalidPolicy, ObservationRecord, Outcome, Policy, PolicySpec, ScaleUpdate, State,
-    decide_traced, settle,
+    Decision, ObservationRecord, Outcome, Policy, ScaleUpdate, State, decide_traced, settle,
 };
 use trimtab_metric::{Span, Timestamp};
 
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
-
-fn merged(mut into: Value, more: Value) -> Value {
-    let more = more.as_object().expect("an object").clone();
-    into.as_object_mut().expect("an object").extend(more);
-    into
-}
-
-/// A load of 10 for each replica, a queue that triggers at 4 for each, a latency with an objective of
-/// 2, and a cache that is full at 0.9 and over at 0.97.
-fn spec(slo: Value, more: Value) -> Value {
-    let whole = |name: &str, target: Value| json!({"type": "External", "external": {"metric": {"name": name}, "target": target}});
-    let per_pod = |name: &str, average: &str| {
-        json!({"type": "Pods", "pods": {"metric": {"name": name},
-            "target": {"type": "AverageValue", "averageValue": average}}})
-    };
-    let slo = merged(
-        json!({
-            "leadTimeSeconds": 120,
-            "headroom": 0,
-            "latency": {"maxBoostPercent": 50},
-            "signals": [
-                {"metric": "queue", "role": "trigger", "release": "1"},
-                {"metric": "ttft", "role": "latency"},
-                {"metric": "cache", "role": "guard", "hardLimit": "0.97"},
-            ],
-        }),
-        slo,
-    );
-    let spec = json!({
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
-        "maxReplicas": 40,
-        "strategy": "slo",
-        "metrics": [
-            per_pod("load", "10"),
-            whole("queue", json!({"type": "AverageValue", "averageValue": "4"})),
-            whole("ttft", json!({"type": "Value", "value": "2"})),
-            per_pod("cache", "0.9"),
-        ],
-        "slo": slo,
-    });
-    merged(spec, more)
-}
-
-fn checked(spec: Value) -> Result<Policy, InvalidPolicy> {
-    Policy::new(serde_json::from_value::<PolicySpec>(spec).expect("a policy"))
-}
-
-/// What is seen at one time. A value that is `None` could not be read.
-#[derive(Clone, Debug)]
-struct Seen {
-    /// Of each ready replica; `None` is a silent one.
-    load: Vec<Option<f64>>,
-    queue: Option<f64>,
-    ttft: Option<f64>,
-    cache: Option<f64>,
-    /// Replicas on their way, by the seconds since their start; without, they have no node yet.
-    starting: Vec<Option<i64>>,
-}
-
-impl Seen {
-    /// So many ready replicas with this load each, and calm otherwise.
-    fn calm(replicas: usize, load: f64) -> Self {
-        Self {
-            load: vec![Some(load); replicas],
-            queue: Some(0.0),
-            ttft: Some(0.4),
-            cache: Some(0.5),
-            starting: Vec::new(),
-        }
-    }
-
-    /// The way up is open.
-    fn busy(replicas: usize, load: f64) -> Self {
-        Self { queue: Some(1000.0), ..Self::calm(replicas, load) }
-    }
-
-    fn record(&self, now: Timestamp) -> ObservationRecord {
-        let ready = self.load.len();
-        let name = |pod: usize| format!("llm-{pod}");
-        let mut pods: Vec<Value> =
-            (0..ready).map(|pod| json!({"name": name(pod), "ready": true})).collect();
-        for (pod, age) in self.starting.iter().enumerate() {
-            let start = age.map(|age| now.saturating_sub(Span::from_secs(age)));
-            pods.push(json!({"name": name(ready + pod), "ready": false, "startTime": start,
-                "phase": if age.is_some() { "Running" } else { "Pending" }}));
-        }
-        let whole = |metric: &str, value: Option<f64>| match value {
-            Some(value) => json!({"metric": metric, "value": value}),
-            None => json!({"metric": metric, "unavailable": "failed"}),
-        };
-        let each = |metric: &str, values: Vec<Option<f64>>| {
-            let values: serde_json::Map<String, Value> = values
-                .into_iter()
-                .enumerate()
-                .filter_map(|(pod, value)| Some((name(pod), json!(value?))))
-                .collect();
-            json!({"metric": metric, "pods": values})
-        };
-        let cache = match self.cache {
-            Some(cache) => each("cache", vec![Some(cache); ready]),
-            None => whole("cache", None),
-        };
-        serde_json::from_value(json!({
-            "time": now,
-            "replicas": ready + self.starting.len(),
-            "pods": pods,
-            "readings": [each("load", self.load.clone()), whole("queue", self.queue),
-                whole("ttft", self.ttft), cache],
-        }))
-        .expect("it reads")
-    }
-}
+use signals::{START, Seen, checked, spec};
 
 /// A workload over time; what is decided is not carried out, the next observation says what is.
 struct Run {
@@ -286,6 +174,51 @@ fn overdue_replicas_are_replaced() {
     assert_eq!(once(&seen(None)).scale_to, None);
 }
 
+/// The queue decides whether: without it there is no need to replace.
+#[test]
+fn overdue_replicas_are_not_replaced_while_nothing_waits() {
+    let seen = |age| Seen { starting: vec![age; 2], ..Seen::calm(4, 20.0) };
+    assert_eq!(once(&seen(Some(60))).scale_to, None);
+    assert_eq!(once(&seen(Some(181))).scale_to, None);
+}
+
+/// An unknown load that counts as being over its limit asks for one more, and not for another one while
+/// that is on its way.
+#[test]
+fn what_is_unknown_asks_for_one_at_a_time() {
+    let signals = json!([{"metric": "load", "onUnknown": {"up": "assumeLimit"}},
+        {"metric": "queue", "role": "trigger"}, {"metric": "ttft", "role": "latency"},
+        {"metric": "cache", "role": "guard"}]);
+    let mut run = Run::new(spec(json!({"signals": signals}), json!({})));
+    let mut seen = Seen { load: vec![None; 4], ..Seen::calm(4, 0.0) };
+    assert_eq!(run.after(0, &seen).scale_to, Some(5));
+    seen.starting = vec![Some(15)];
+    assert_eq!(run.after(15, &seen).scale_to, None);
+}
+
+/// Of nothing, a percentage is nothing: what sleeps would never wake.
+#[test]
+fn rate_limits_do_not_hold_it_at_zero() {
+    let rules = json!({"scaleUp": {"selectPolicy": "Min", "policies": [
+        {"type": "Percent", "value": 100, "periodSeconds": 60},
+        {"type": "Pods", "value": 2, "periodSeconds": 60}]}});
+    let load = |strategy: &str| {
+        json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+            "minReplicas": 0, "maxReplicas": 40, "strategy": strategy, "behavior": rules,
+            "metrics": [{"type": "External", "external": {"metric": {"name": "load"},
+                "target": {"type": "AverageValue", "averageValue": "10"}}}]})
+    };
+    for (strategy, wanted) in [("slo", 6), ("knative", 9), ("rayServe", 1)] {
+        let policy = checked(load(strategy)).unwrap_or_else(|invalid| panic!("{invalid}"));
+        let record: ObservationRecord = serde_json::from_value(json!({
+            "time": START, "replicas": 0, "readings": [{"metric": "load", "value": 60}]}))
+        .expect("it reads");
+        let observation = record.resolve(&policy).expect("it fits");
+        let (decision, _) = decide_traced(&policy, State::for_policy(&policy), &observation);
+        assert_eq!(decision.scale_to, Some(wanted), "{strategy}\n{}", decision.explain());
+    }
+}
+
 #[test]
 fn the_last_replica_goes_after_its_own_time_and_all_come_back_at_once() {
     let one = json!({"minReplicas": 0, "metrics": [
@@ -357,142 +290,4 @@ fn what_is_wrong_is_refused() {
         })
         .collect();
     assert_snapshot!("refused", refused.join("\n\n"));
-}
-
-fn any_seen() -> impl Strategy<Value = Seen> {
-    let amount = |most: f64| prop_oneof![1 => Just(None), 9 => (0.0..most).prop_map(Some)];
-    let starting = prop::collection::vec(prop::option::of(0_i64..600), 0..6);
-    (prop::collection::vec(amount(60.0), 1..16), amount(200.0), amount(8.0), amount(1.0), starting)
-        .prop_map(|(load, queue, ttft, cache, starting)| Seen {
-            load,
-            queue,
-            ttft,
-            cache,
-            starting,
-        })
-}
-
-fn any_policy() -> impl Strategy<Value = Policy> {
-    (1_i32..600, 0_u32..=10, 0_u32..=10, any::<bool>()).prop_map(
-        |(lead, tenths, headroom, window)| {
-            let slo = json!({
-                "leadTimeSeconds": lead, "surgeQuantile": f64::from(tenths) / 10.0,
-                "headroom": f64::from(headroom) / 10.0,
-            });
-            let window = if window { 300 } else { 0 };
-            let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": window}});
-            checked(spec(slo, json!({"behavior": behavior}))).expect("it is valid")
-        },
-    )
-}
-
-/// Decides on `seen` as it is and as `other` would have it, after the same history.
-fn compare(policy: &Policy, before: &[Seen], seen: &Seen, other: &Seen) -> (Decision, Decision) {
-    let (mut state, mut now) = (State::for_policy(policy), START);
-    for seen in before {
-        now = now.saturating_add(Span::from_secs(15));
-        let observation = seen.record(now).resolve(policy).expect("it fits");
-        let (decision, after) = decide_traced(policy, state, &observation);
-        state = settle(policy, after, &decision, ScaleUpdate::Applied);
-    }
-    let now = now.saturating_add(Span::from_secs(15));
-    let decide = |seen: &Seen| {
-        let observation = seen.record(now).resolve(policy).expect("it fits");
-        decide_traced(policy, state.clone(), &observation).0
-    };
-    (decide(seen), decide(other))
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    /// Law 3: more load, queue, latency or cache never makes for a smaller count.
-    #[test]
-    fn monotone(
-        policy in any_policy(), before in prop::collection::vec(any_seen(), 0..4), seen in any_seen(),
-        load in 0.0..20.0_f64, queue in 0.0..100.0_f64, ttft in 0.0..4.0_f64, cache in 0.0..0.5_f64,
-    ) {
-        let more = Seen {
-            load: seen.load.iter().map(|own| own.map(|own| own + load)).collect(),
-            queue: seen.queue.map(|own| own + queue),
-            ttft: seen.ttft.map(|own| own + ttft),
-            cache: seen.cache.map(|own| own + cache),
-            ..seen.clone()
-        };
-        let (less, more) = compare(&policy, &before, &seen, &more);
-        prop_assert!(
-            more.desired_replicas >= less.desired_replicas,
-            "less:\n{}\nmore:\n{}", less.explain(), more.explain()
-        );
-    }
-
-    /// Law 4: making any reading unknown never lowers the count.
-    #[test]
-    fn no_ignorance_down(
-        policy in any_policy(), before in prop::collection::vec(any_seen(), 0..4), seen in any_seen(),
-        which in 0..4,
-    ) {
-        let mut less = seen.clone();
-        match which {
-            0 => less.load = vec![None; seen.load.len()],
-            1 => less.queue = None,
-            2 => less.ttft = None,
-            _ => less.cache = None,
-        }
-        let (_, decision) = compare(&policy, &before, &seen, &less);
-        prop_assert!(
-            decision.desired_replicas >= decision.current_replicas, "{}", decision.explain()
-        );
-    }
-
-    /// Law 5: a guard never makes for a smaller count than there would be without it.
-    #[test]
-    fn guards_only_raise_law(
-        policy in any_policy(), before in prop::collection::vec(any_seen(), 0..4), seen in any_seen(),
-        cache in 0.9..1.0_f64,
-    ) {
-        let calm = Seen { cache: Some(0.0), ..seen.clone() };
-        let full = Seen { cache: Some(cache), ..seen };
-        let (calm, full) = compare(&policy, &before, &calm, &full);
-        prop_assert!(full.desired_replicas >= calm.desired_replicas);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
-
-    /// Law 6: at a constant load, however long a start takes, the count settles at the need, and never
-    /// exceeds it by more than what a latency may add.
-    #[test]
-    fn no_wind_up(policy in any_policy(), load in 1.0..300.0_f64, start in 1_i64..900, slow in any::<bool>()) {
-        let (mut state, mut now) = (State::for_policy(&policy), START);
-        let (mut ready, mut starting): (usize, Vec<i64>) = (1, Vec::new());
-        let need = (load / 10.0).ceil();
-        for _ in 0..200 {
-            now = now.saturating_add(Span::from_secs(15));
-            starting.iter_mut().for_each(|age| *age += 15);
-            ready += starting.iter().filter(|age| **age >= start).count();
-            starting.retain(|age| *age < start);
-            let each = load / f64::from(u32::try_from(ready).expect("few"));
-            let seen = Seen {
-                ttft: Some(if slow && each > 10.0 { 9.0 } else { 0.5 }),
-                // No start takes as long as is overdue: those are another story.
-                starting: starting.iter().map(|_| Some(0)).collect(),
-                ..Seen::busy(ready, each)
-            };
-            let observation = seen.record(now).resolve(&policy).expect("it fits");
-            let (decision, after) = decide_traced(&policy, state, &observation);
-            state = settle(&policy, after, &decision, ScaleUpdate::Applied);
-            let wanted = usize::try_from(decision.desired_replicas).expect("not negative");
-            let headroom = policy.spec().slo.as_ref().and_then(|slo| slo.headroom);
-            let headroom = headroom.map_or(0.0, |headroom| headroom.get()) * need.sqrt();
-            let wanted_at_most = ((need + headroom).ceil() * 1.5).ceil();
-            prop_assert!(
-                f64::from(decision.desired_replicas) <= wanted_at_most, "{}", decision.explain()
-            );
-            let missing = wanted.saturating_sub(ready + starting.len());
-            starting.extend(core::iter::repeat_n(0, missing));
-            ready = ready.min(wanted);
-        }
-    }
 }

@@ -1,8 +1,7 @@
-//! WVA through the whole decision: what is published, what the HPA makes of it, and the laws.
+//! WVA through the whole decision: what is published, and what the HPA makes of it.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail by panic")]
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use trimtab_engine::{
     Decision, ObservationRecord, Outcome, Policy, PolicySpec, Rule, ScaleUpdate, State, decide,
@@ -297,96 +296,4 @@ fn each_error_says_what_would_be_right() {
         ..by_hpa
     };
     insta::assert_snapshot!("without_its_metrics", Policy::new(other).expect_err("it is wrong"));
-}
-
-fn any_seen() -> impl Strategy<Value = Seen> {
-    let lengths = (0.0..4_000.0_f64, 0.0..1_000.0_f64);
-    (0.0..1.1_f64, 0_i64..20, lengths, 0_usize..=8, 0_i64..40, prop::option::of(0_i64..3)).prop_map(
-        |(kv_cache, waiting, lengths, ready, gateway, succeeding)| Seen {
-            replicas: 0,
-            ready,
-            kv_cache,
-            waiting,
-            lengths,
-            gateway,
-            succeeding,
-        },
-    )
-}
-
-fn any_policy() -> impl Strategy<Value = Policy> {
-    let behavior = prop_oneof![
-        Just(json!({})),
-        Just(json!({"behavior": {"scaleUp": {"stabilizationWindowSeconds": 60}}})),
-    ];
-    (any::<bool>(), any::<bool>(), 1_i32..4, 4_i32..20, behavior).prop_map(
-        |(by_token, to_zero, min, max, behavior)| {
-            let wva = match by_token {
-                true => json!({"scaleToZero": to_zero, "retentionPeriodSeconds": 45,
-                    "analyzer": "token", "kvCacheCapacityTokens": 50_000}),
-                false => json!({"scaleToZero": to_zero, "retentionPeriodSeconds": 45}),
-            };
-            let mut more = json!({"wva": wva, "maxReplicas": max,
-                "minReplicas": if to_zero { 0 } else { min }});
-            let own = more.as_object_mut().expect("an object");
-            own.extend(behavior.as_object().expect("an object").clone());
-            policy(more)
-        },
-    )
-}
-
-/// The counts that a history leads to, with a restart before each decision.
-fn history(policy: &Policy, ticks: &[Seen], start: Timestamp) -> Result<Vec<i32>, TestCaseError> {
-    let bounds = policy.bounds();
-    let (mut state, mut now, mut replicas) = (State::for_policy(policy), start, bounds.min.max(1));
-    let mut wanted = Vec::new();
-    for tick in ticks {
-        now = now.saturating_add(policy.period());
-        let count = usize::try_from(replicas).expect("not negative");
-        let seen = Seen { replicas: count, ready: count * tick.ready / 8, ..tick.clone() };
-        let seen = observation(policy, now, &seen).resolve(policy).expect("it fits");
-        let (decision, after) = decide_traced(policy, state.clone(), &seen);
-        let text = serde_json::to_string(&state).expect("it serializes");
-        let again: State = serde_json::from_str(&text).expect("it reads");
-        let (untraced, other) = decide(policy, again, &seen);
-        prop_assert_eq!(&other, &after);
-        prop_assert_eq!(untraced, Decision { trace: None, ..decision.clone() });
-
-        let mut at = decision.current_replicas;
-        for step in decision.trace.iter().flatten() {
-            prop_assert_eq!(step.from, at, "{:?}", decision);
-            at = step.to;
-        }
-        prop_assert_eq!(at, decision.desired_replicas, "{:?}", decision);
-        prop_assert!(decision.explain().to_string().lines().count() < 24);
-        match decision.outcome {
-            Outcome::Decided | Outcome::Enforced => {
-                let desired = decision.desired_replicas;
-                prop_assert!(bounds.min <= desired && desired <= bounds.max, "{:?}", decision);
-            }
-            _ => prop_assert_eq!(decision.scale_to, None),
-        }
-        prop_assert!(after.size_in_bytes() < 8 << 10);
-        state = settle(policy, after, &decision, ScaleUpdate::Applied);
-        replicas = decision.desired_replicas;
-        wanted.push(replicas);
-    }
-    Ok(wanted)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
-    #[test]
-    fn laws(
-        policy in any_policy(),
-        runs in prop::collection::vec((any_seen(), 1_usize..8), 1..8),
-        shift in -1_000_000_i64..1_000_000,
-    ) {
-        let ticks: Vec<Seen> =
-            runs.into_iter().flat_map(|(seen, length)| vec![seen; length]).collect();
-        let wanted = history(&policy, &ticks, START)?;
-        let shifted = history(&policy, &ticks, START.saturating_add(Span::from_secs(shift)))?;
-        prop_assert_eq!(wanted, shifted);
-    }
 }

@@ -42,7 +42,7 @@ const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.7, 0.76, 0.82, 0.9, 1.0])),
+            (RATE, Values::Rate(&[0.5, 0.6, 0.7, 0.8, 0.9])),
             (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
             ("spec.slo.headroom", Values::Given("0.15")),
             ("spec.slo.latency.maxBoostPercent", Values::Given("0")),

@@ -25,6 +25,7 @@ use trimtab_metric::{Span, Timestamp};
 
 use self::credit::{Load, Sight};
 use self::forecast::Forecaster;
+use crate::condition::{ConditionReason, ConditionType, Finding};
 use crate::decision::ScaleReason;
 use crate::observation::{MetricReading, Observation, Scale};
 use crate::policy::{Anticipation, Finite, ForecastRules, Metric, Policy};
@@ -121,7 +122,7 @@ fn credit<R: Recorder>(
 fn forecast<R: Recorder>(
     policy: &Policy,
     rules: &Anticipation,
-    state: &State,
+    state: &mut State,
     (now, lead_time): (Timestamp, Span),
     wanted: i32,
     trace: &mut R,
@@ -137,6 +138,11 @@ fn forecast<R: Recorder>(
         let metric = policy.metrics().get(rules.metric as usize);
         metric.map(Metric::name).unwrap_or_default().into()
     };
+    let finding = match &forecast {
+        Ok(_) => Finding::fails(ConditionReason::ForecastUsed),
+        Err(why) => Finding::holds(why.reason(), [0; 2]).about(rules.metric),
+    };
+    state.status.conditions.note(ConditionType::ForecastIgnored, finding, now);
     let forecast = match forecast {
         Ok(forecast) => forecast,
         Err(why) => {

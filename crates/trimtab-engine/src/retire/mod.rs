@@ -20,7 +20,7 @@ pub(crate) use seen::without_draining;
 
 use trimtab_metric::Timestamp;
 
-use crate::condition::{ConditionReason, ConditionType};
+use crate::condition::{ConditionReason, ConditionType, Finding};
 use crate::course::Verdict;
 use crate::decision::ScaleReason;
 use crate::hold::active_override;
@@ -102,9 +102,13 @@ fn allowed<R: Recorder>(
     let spent = past.map(|past| past.within(budget.period, now)).unwrap_or_default();
     let allowed = excess.min(spent.left(budget.changes, leaving));
     let holds = allowed < excess;
-    let reason =
-        if holds { ConditionReason::FlapBudgetSpent } else { ConditionReason::WithinFlapBudget };
-    state.status.conditions.set(ConditionType::FlapBudgetSpent, holds, reason, now);
+    let finding = if holds {
+        let made = spent.starts.saturating_add(spent.stops).saturating_add(leaving);
+        Finding::holds(ConditionReason::NoChangesLeft, [made, budget.changes])
+    } else {
+        Finding::fails(ConditionReason::ChangesLeft)
+    };
+    state.status.conditions.note(ConditionType::FlapBudgetSpent, finding, now);
     if holds {
         let to = at.saturating_add(excess - allowed);
         let rule = Rule::Retire(RetireStep::FlapBudget {

@@ -16,7 +16,7 @@ pub use plan::{PoolPlan, SupplyPlan};
 pub(crate) use backoff::next_deadline;
 pub(crate) use explain::words;
 
-use crate::condition::{ConditionReason, ConditionStatus, ConditionType};
+use crate::condition::{ConditionReason, ConditionType, Finding};
 use crate::float::saturated;
 use crate::limit::Limited;
 use crate::observation::{Observation, Scale};
@@ -107,15 +107,16 @@ impl<'a> Nodes<'a> {
     ) -> SupplyPlan {
         let decided = i64::from(decided);
         let (asked, cut) = self.asked.filter(|_| !by_hand).unwrap_or((decided, false));
-        let (status, reason) = self.condition(cut);
         let conditions = &mut state.status.conditions;
-        conditions.set_status(ConditionType::SupplyLimited, status, reason, observation.now);
+        let finding = self.finding(cut, [asked, decided]);
+        conditions.note(ConditionType::SupplyLimited, finding, observation.now);
         plan::plan(self.settings, &self.rooms, decided, asked.max(decided))
     }
 
-    fn condition(&self, cut: bool) -> (ConditionStatus, ConditionReason) {
+    /// `counts`: what is wanted, and what nodes carry of it.
+    fn finding(&self, cut: bool, counts: [i64; 2]) -> Finding {
         let Some(slots) = self.rooms.slots() else {
-            return (ConditionStatus::Unknown, ConditionReason::SupplyUnknown);
+            return Finding::unknown(ConditionReason::SupplyUnknown, [0; 2]);
         };
         let backs_off = self.rooms.backing_off() > 0;
         let pending = slots.saturating_add(i64::from(self.settings.max_pending));
@@ -126,9 +127,9 @@ impl<'a> Nodes<'a> {
             true => ConditionReason::NoRoom,
             // Nothing more is wanted, and what there is waits in vain.
             false if backs_off && self.rooms.waiting > slots => ConditionReason::PoolBackingOff,
-            false => return (ConditionStatus::False, ConditionReason::NodesAvailable),
+            false => return Finding::fails(ConditionReason::NodesAvailable),
         };
-        (ConditionStatus::True, reason)
+        Finding::holds(reason, counts.map(|count| i32::try_from(count).unwrap_or(i32::MAX)))
     }
 }
 

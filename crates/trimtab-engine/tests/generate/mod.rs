@@ -1,5 +1,9 @@
 //! Arbitrary policies, states and observations, for the laws.
 
+mod plan;
+pub(crate) mod signals;
+pub(crate) mod workload;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_metric::{Span, Timestamp};
 
 use super::models::{Mean, Models};
+use crate::condition::ConditionReason;
 use crate::digest::Digest;
 use crate::float::from_count;
 use crate::policy::{Finite, ForecastModel, ForecastRules};
@@ -97,6 +98,17 @@ pub enum IgnoredReason {
     Stale,
     /// No model is better than to say that the load stays as it is.
     WorseThanNaive,
+}
+
+impl IgnoredReason {
+    /// The word for it in conditions.
+    pub(crate) const fn reason(self) -> ConditionReason {
+        match self {
+            Self::Learning => ConditionReason::TooLittleHistory,
+            Self::Stale => ConditionReason::LoadStale,
+            Self::WorseThanNaive => ConditionReason::ForecastWorseThanNaive,
+        }
+    }
 }
 
 impl Forecaster {

@@ -6,6 +6,7 @@
 
 mod capacity;
 mod explain;
+mod found;
 mod latency;
 mod load;
 mod model;

@@ -6,6 +6,7 @@ use libm::{ceil, floor, fmax, fmin, sqrt};
 use trimtab_metric::{Span, Timestamp};
 
 use super::explain::SloStep;
+use super::found::Found;
 use super::latency::stretch;
 use super::load::{InReplicas, Look};
 use super::signal::{Known, UnknownRule, count};
@@ -62,11 +63,13 @@ pub(crate) fn size<R: Recorder>(
         winner: None,
         failed: None,
         known: 0,
+        found: Found::default(),
     };
     sizing.run(trace);
-    let Sizing { at, winner, failed, known, .. } = sizing;
+    let Sizing { at, winner, failed, known, found, .. } = sizing;
     state.strategy = Some(StrategyState::Slo(memory));
     let conditions = &mut state.status.conditions;
+    found.tell(conditions, now);
     if known == 0 {
         let reason = failed.unwrap_or(ConditionReason::InvalidMetricSourceType);
         conditions.set(ConditionType::ScalingActive, false, reason, now);
@@ -110,6 +113,8 @@ struct Sizing<'a> {
     failed: Option<ConditionReason>,
     /// How many signals are.
     known: u32,
+    /// What the conditions say.
+    found: Found,
 }
 
 /// The load of the demands in replicas.
@@ -135,7 +140,7 @@ impl Sizing<'_> {
         self.size(&need, way, trace);
         self.latencies(&need, way, trace);
         self.guards(trace);
-        self.replace_overdue(trace);
+        self.replace_overdue(way, trace);
         let idle = need.known && need.high == 0.0;
         self.memory.note_idle(self.observation.now, idle);
     }
@@ -160,6 +165,7 @@ impl Sizing<'_> {
             Known::Value(_) => self.known = self.known.saturating_add(1),
             _ => self.failed = self.failed.or(metric.map(failure_reason)),
         }
+        self.found.signal(place, signal.role, known);
         trace.record(|| {
             let name = metric.map(Metric::name).unwrap_or_default().into();
             let target = Finite::new(signal.measure.target).unwrap_or_default();
@@ -244,7 +250,8 @@ impl Sizing<'_> {
         let settings = self.settings;
         let hold = if need.hold { self.current } else { 0 };
         if !need.known {
-            let at_least = if need.one_more { self.current.saturating_add(1) } else { 0 };
+            let one_more = need.one_more && self.current <= self.ready; // none is on its way
+            let at_least = if one_more { self.current.saturating_add(1) } else { 0 };
             let want = Want { at_least, at_most: self.current.max(at_least) };
             let any = settings.signals.iter().any(|signal| signal.role == SloRole::Demand);
             if any {
@@ -369,8 +376,8 @@ impl Sizing<'_> {
                 self.unknown(place, signal, trace);
                 continue;
             };
-            let one_more = signal.hard_limit.is_some_and(|limit| seen.low.get() >= limit)
-                && self.current <= self.ready;
+            let is_hard = signal.hard_limit.is_some_and(|limit| seen.low.get() >= limit);
+            let one_more = is_hard && self.current <= self.ready;
             let floor = if one_more {
                 self.current.saturating_add(1)
             } else if seen.low.get() >= signal.measure.target {
@@ -378,6 +385,7 @@ impl Sizing<'_> {
             } else {
                 continue;
             };
+            self.found.guard(place, is_hard, floor);
             if floor > self.want.of(self.current) {
                 let at_least = if one_more { floor } else { 0 };
                 let want = self.want.and(Want { at_least, at_most: floor });
@@ -386,19 +394,25 @@ impl Sizing<'_> {
         }
     }
 
-    /// A replica whose start takes too long is no capacity on its way: another one is asked for. Not
-    /// for one that has no node yet, which another one would wait behind.
-    fn replace_overdue<R: Recorder>(&mut self, trace: &mut R) {
+    /// A replica whose start takes too long is no capacity on its way: another one is asked for, if the
+    /// way up is open. Not for one that has no node yet, which another one would wait behind.
+    fn replace_overdue<R: Recorder>(&mut self, way: Way, trace: &mut R) {
         let overdue_before = self.observation.now.saturating_sub(self.overdue_after);
         let is_overdue =
             |pod: &Startup| pod.readiness != Readiness::True && pod.start_time <= overdue_before;
-        let overdue = self.observation.pods.live_startup().filter(is_overdue).count();
-        let overdue = i32::try_from(overdue).unwrap_or(i32::MAX).min(self.want.at_least);
+        let late = self.observation.pods.live_startup().filter(is_overdue).count();
+        let late = i32::try_from(late).unwrap_or(i32::MAX);
+        let overdue = late.min(self.want.at_least);
+        self.found.overdue = (late, overdue);
         if overdue == 0 {
             return;
         }
+        let at_least = match way.up {
+            true => self.want.at_least,
+            false => self.want.at_least.min(self.current.saturating_sub(overdue)),
+        };
         let want = Want {
-            at_least: self.want.at_least.saturating_add(overdue),
+            at_least: at_least.saturating_add(overdue),
             at_most: self.want.at_most.saturating_add(overdue),
         };
         self.step(want, None, SloStep::Overdue { replicas: overdue }, trace);
