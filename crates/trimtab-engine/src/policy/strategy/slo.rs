@@ -56,8 +56,7 @@ pub struct SloSpec {
     /// growth of the last lead times is kept ready. Default 0.9; 0 keeps nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surge_quantile: Option<Finite>,
-    /// Beside a load that keeps *n* replicas busy, this times √*n* more are kept, 0 to 10. Default 0.15; 0 with
-    /// a `serviceModel`, which staffs for waiting itself.
+    /// Beside a load that keeps *n* replicas busy, this times √*n* more are kept, 0 to 10. Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headroom: Option<Finite>,
     /// At most this share of the present need is kept ready for growth, in percent, at least 0.
@@ -281,7 +280,7 @@ impl SloSettings {
             overdue_after: spec
                 .overdue_after_seconds
                 .map_or(Span::from_millis(half_as_long_again), |it| Span::from_secs(it.into())),
-            headroom: number(spec.headroom, if spec.service_model.is_some() { 0.0 } else { 0.15 }),
+            headroom: number(spec.headroom, 0.0),
             surge_quantile: number(spec.surge_quantile, 0.9),
             max_surge: number(spec.max_surge_percent, 100.0) / 100.0,
             idle_after: seconds(spec.scale_to_zero_after_seconds, 600),
