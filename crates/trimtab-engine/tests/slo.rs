@@ -196,6 +196,21 @@ fn what_is_unknown_asks_for_one_at_a_time() {
     assert_eq!(run.after(15, &seen).scale_to, None);
 }
 
+/// Where nothing at all is known, not even that: the count stays, and the trace says so.
+#[test]
+fn what_is_wholly_unknown_asks_for_nothing() {
+    let on_unknown = json!({"up": "assumeLimit"});
+    let signals = json!([{"metric": "load", "onUnknown": on_unknown},
+        {"metric": "queue", "role": "trigger"}, {"metric": "ttft", "role": "latency"},
+        {"metric": "cache", "role": "guard", "onUnknown": on_unknown}]);
+    let mut run = Run::new(spec(json!({"signals": signals}), json!({})));
+    let dark =
+        Seen { load: vec![None; 4], queue: None, ttft: None, cache: None, ..Seen::calm(4, 0.0) };
+    let decision = run.after(0, &dark);
+    assert_eq!((decision.scale_to, decision.outcome), (None, Outcome::MetricsUnknown));
+    assert_snapshot!("wholly_unknown", decision.explain());
+}
+
 /// Of nothing, a percentage is nothing: what sleeps would never wake.
 #[test]
 fn rate_limits_do_not_hold_it_at_zero() {

@@ -96,7 +96,7 @@ fn check_trace(policy: &Policy, decision: &Decision) -> Result<(), TestCaseError
             Rule::RateLimit { direction: Direction::Down, limit } => step.from.max(*limit),
             Rule::MinReplicas => least(policy),
             Rule::MaxReplicas => policy.bounds().max,
-            Rule::DirectionPaused { .. } => decision.current_replicas,
+            Rule::DirectionPaused { .. } | Rule::TooLittleKnown => decision.current_replicas,
             Rule::Slo(slo) => check_slo(policy, decision, step, slo)?,
             // Their parts are recalculated in the tests of their strategies.
             Rule::Keda(_) | Rule::Knative(_) | Rule::RayServe(_) | Rule::Wva(_) | Rule::Apa(_) => {

@@ -73,7 +73,8 @@ pub(crate) fn size<R: Recorder>(
     if known == 0 {
         let reason = failed.unwrap_or(ConditionReason::InvalidMetricSourceType);
         conditions.set(ConditionType::ScalingActive, false, reason, now);
-        trace.record(|| Step::unchanged(Stage::Size, current, Rule::TooLittleKnown));
+        let rule = Rule::TooLittleKnown;
+        trace.record(|| Step { stage: Stage::Size, from: at, to: current, rule });
         return Sized::Nothing(Outcome::MetricsUnknown);
     }
     conditions.set(ConditionType::ScalingActive, true, ConditionReason::ValidMetricFound, now);
