@@ -234,10 +234,10 @@ fn stabilized_and_rate_limited() {
     assert_eq!(told(&decision, cut).as_deref(), Some(text));
     assert_eq!(told(&decision, held), None);
     for _ in 0..9 {
-        run.slo(0.0, 0.5); // what the last lead time needed is needed
+        run.slo(0.0, 0.5); // nothing is kept for growth
     }
     let decision = run.slo(0.0, 0.5);
-    let text = "True (ScaleDownStabilized): a higher recommendation within the window holds 10, not \
+    let text = "True (ScaleDownStabilized): a higher recommendation within the window holds 6, not \
         the 0 wanted";
     assert_eq!(told(&decision, held).as_deref(), Some(text));
     let text = "False (WithinRateLimits): no rate limit holds the count";

@@ -88,8 +88,10 @@ fn pool(name: &str, free: u32, coming: u32) -> Value {
 }
 
 fn limited(decision: &Decision) -> (ConditionStatus, ConditionReason) {
-    let condition = decision.conditions.get(ConditionType::SupplyLimited).unwrap();
-    (condition.status, condition.reason)
+    // One that has never held does not come up by not holding.
+    let condition = decision.conditions.get(ConditionType::SupplyLimited);
+    let absent = (ConditionStatus::False, ConditionReason::NodesAvailable);
+    condition.map_or(absent, |condition| (condition.status, condition.reason))
 }
 
 /// Name, starts, missing GPUs, missing nodes, backing off.

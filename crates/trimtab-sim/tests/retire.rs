@@ -97,8 +97,9 @@ fn long_and_short() -> Vec<Request> {
 
 const FOUR: &str = "control: {initialReplicas: 4, drainSeconds: 30}";
 
+/// kubernetes#45509, #107598, #124821, keda#3680, ray#43034: what goes is not asked whether it is busy.
 #[test]
-fn an_hpa_cuts_long_requests_and_with_retire_it_does_not() {
+fn scale_down_of_busy_replicas() {
     let requests = [long_and_short(), vec![answer(350.0, 31)]].concat();
     let (cut, _) = simulate(FOUR, "", &requests);
     // Two of the long ones go with their replicas, and one more once that is less load.
