@@ -42,8 +42,9 @@ const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])),
-            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
+            (RATE, Values::Rate(&[0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0])),
+            (IN_FLIGHT, Values::Sequences(&[0.65])),
+            (WINDOW, Values::Given("300,1200")),
             ("spec.slo.headroom", Values::Given("0.15")),
             ("spec.slo.latency.maxBoostPercent", Values::Given("0")),
             ("spec.slo.maxSurgePercent", Values::Given("1000")),

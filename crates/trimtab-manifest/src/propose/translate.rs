@@ -185,16 +185,9 @@ fn behavior(
     let defaults = PolicySpec { behavior: Some(BehaviorSpec::default()), ..PolicySpec::default() };
     let defaults = defaults.with_defaults().behavior.unwrap_or_default();
     let given = spec.behavior.clone().unwrap_or_default();
-    let own = lead.saturating_mul(5).clamp(0, MOST_WINDOW_SECONDS);
-    let mut up = given.scale_up.unwrap_or_default();
+    let own = lead.saturating_add(300).clamp(0, MOST_WINDOW_SECONDS);
+    let up = given.scale_up.unwrap_or_default();
     let mut down = given.scale_down.unwrap_or_default();
-    for (rules, way) in [(&mut up, "scaleUp"), (&mut down, "scaleDown")] {
-        if let Some(tolerance) = rules.tolerance.take() {
-            let why = "`slo` has none: it rounds up what is needed";
-            let was = format!("{way}.tolerance {}", super::signals::amount(tolerance.milli()));
-            changes.push(Change::new("spec.behavior", was, "", why));
-        }
-    }
     let (window, called) = match down.stabilization_window_seconds.take() {
         Some(window) => (Some(window), "stabilizationWindowSeconds"),
         None => peer.down_window(),
@@ -203,14 +196,14 @@ fn behavior(
     match window.map(|window| window.min(MOST_WINDOW_SECONDS)) {
         Some(window) if window > own => {
             down.stabilization_window_seconds = Some(window);
-            let why = format!("kept, since it is longer than five lead times, {own} s");
+            let why = format!("kept, since it is longer than the {own} s of `slo`");
             let field = format!("{FIELD}.stabilizationWindowSeconds");
             changes.push(Change::new(field, format!("{called} {window}"), code(window), why));
         }
         Some(window) => {
             let why = format!(
-                "five lead times, {own} s, are the window of `slo`: what is needed again before a \
-                 start has paid is not given up"
+                "five minutes and the lead time, {own} s, are the window of `slo`: what is needed \
+                 again before a start has paid is not given up"
             );
             changes.push(Change::new(FIELD, format!("{called} {window}"), "", why));
         }
@@ -230,7 +223,7 @@ fn said(rules: ScalingRulesSpec, default: Option<ScalingRulesSpec>) -> Option<Sc
             .filter(|window| Some(*window) != default.stabilization_window_seconds),
         select_policy: rules.select_policy.filter(|it| Some(it) != default.select_policy.as_ref()),
         policies: rules.policies.filter(|it| Some(it) != default.policies.as_ref()),
-        tolerance: None,
+        tolerance: rules.tolerance,
     };
     (kept != ScalingRulesSpec::default()).then_some(kept)
 }
