@@ -287,22 +287,27 @@ fn state_lost_on_restart() {
 
 /// knative#2579: with at most 100 requests at once in a container, one replica under 400 reported 100 and
 /// nothing of what it turned away: exactly on target, it stayed alone (llm-d-autoscaling#1500: a replica that
-/// drops requests looks idle). `slo` is given what waits, too, and goes on until nothing does.
+/// drops requests looks idle). `slo` counts what waits and what was turned away as load.
 #[test]
 fn saturated_demand_under_reported() {
     const OFFERED: f64 = 400.0;
     let mut hpa = Service::new(policy("hpa", json!([total("running", "100")]), json!({})), 1);
-    let metrics = json!([total("in_flight", "100"), total("waiting", "5")]);
-    let signals = json!({"signals": [{"metric": "waiting", "role": "trigger"}]});
-    let mut slo = Service::new(policy("slo", metrics, json!({"slo": signals})), 1);
-    for _ in 0..40 {
+    let metrics = json!([total("running", "100"), total("waiting", "1"), total("rejected", "1")]);
+    let slo = json!({"surgeQuantile": 0, "signals": [
+        {"metric": "running", "offered": {"waiting": "waiting", "rejected": "rejected"}},
+        {"metric": "waiting", "role": "part"}, {"metric": "rejected", "role": "part"}]});
+    let mut slo = Service::new(policy("slo", metrics, json!({"slo": slo})), 1);
+    for tick in 0..40 {
         let running = |service: &Service| fmin(OFFERED, 100.0 * f64::from(service.replicas));
         let there = running(&hpa);
         hpa.steady(vec![value("running", there)]);
         let there = running(&slo);
         // The queue takes 50 for each replica; what is beyond that is turned away.
         let waiting = fmin(OFFERED - there, 50.0 * f64::from(slo.replicas));
-        slo.steady(vec![value("in_flight", there + waiting), value("waiting", waiting)]);
+        let rejected = OFFERED - there - waiting;
+        let readings = [("running", there), ("waiting", waiting), ("rejected", rejected)];
+        slo.steady(readings.map(|(name, amount)| value(name, amount)).to_vec());
+        assert_eq!(slo.replicas, 4, "at once, and it stays: {tick}");
     }
-    assert_eq!((hpa.replicas, slo.replicas), (1, 4));
+    assert_eq!(hpa.replicas, 1);
 }
