@@ -306,7 +306,7 @@ fn service_model(u: &mut Unstructured<'_>) -> Result<SloServiceModelSpec> {
         kv_cache_tokens: tokens(u)?,
         arrival_variation: number(u)?,
         service_variation: number(u)?,
-        shared_queue: option(u, bool::arbitrary)?,
+        shared_queue: Option::arbitrary(u)?,
         objectives: SloObjectivesSpec {
             ttft_seconds: seconds(u, 100.0)?,
             tpot_seconds: seconds(u, 10.0)?,
