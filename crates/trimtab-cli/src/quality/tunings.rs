@@ -37,12 +37,15 @@ const IN_FLIGHT: &str = "spec.metrics[1].external.target.averageValue";
 const ONLY: &str = RATE;
 const WINDOW: &str = "spec.behavior.scaleDown.stabilizationWindowSeconds";
 
+/// What those that go by arrivals aim at, from a fleet that is hardly used to one that is full.
+const RATES: &[f64] = &[0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
+
 /// First who is compared, then the peers; each with 40 tunings.
 const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0])),
+            (RATE, Values::Rate(RATES)),
             (IN_FLIGHT, Values::Sequences(&[0.65])),
             (WINDOW, Values::Given("300,1200")),
             ("spec.slo.headroom", Values::Given("0.15")),
@@ -54,7 +57,7 @@ const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/hpa-requests.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])),
+            (RATE, Values::Rate(RATES)),
             (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
             (WINDOW, Values::Given("300,1200")),
         ],
@@ -62,7 +65,7 @@ const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/keda-requests.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])),
+            (RATE, Values::Rate(RATES)),
             (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
             (WINDOW, Values::Given("300,1200")),
         ],

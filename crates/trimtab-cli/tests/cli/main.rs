@@ -22,6 +22,7 @@ mod help;
 mod import;
 #[cfg(test)]
 mod presets;
+mod quality;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! `trimtab backtest --suite quality`: everybody tuned, one row for each load, size and lead time.
+
+use crate::command::{Desk, trimtab};
+use snapbox::file;
+
+fn suite() -> snapbox::cmd::Command {
+    trimtab(["backtest", "--suite", "quality", "--most-requests", "800"])
+}
+
+#[test]
+fn a_row_for_each_load_size_and_lead_time() {
+    suite()
+        .args(["--scenario", "step", "--scenario", "steady", "--lead-time", "30s"])
+        .args(["--replicas", "2,5"])
+        .assert()
+        .success()
+        .stderr_eq("")
+        .stdout_eq(file!["golden/quality.txt"]);
+}
+
+#[test]
+fn what_nobody_can_serve_is_left_out_and_said() {
+    let desk = Desk::new();
+    desk.write("long.csv", "timestamp_s,input_tokens,output_tokens\n0.5,30000,20\n2,30000,80\n");
+    suite()
+        .args(["--lead-time", "30s", "--trace"])
+        .arg(desk.path("long.csv"))
+        .assert()
+        .success()
+        .stderr_eq(
+            "note: left out: `llama-3.1-8b-a100` can't meet `ttft<=2s@99%` on `long`, [..]\n",
+        )
+        .stdout_eq(file!["golden/quality-none.txt"]);
+}
+
+#[test]
+fn policies_of_ones_own_are_refused() {
+    suite()
+        .args(["--policy", "hpa.yaml"])
+        .assert()
+        .code(2)
+        .stderr_eq(snapbox::str!["..."])
+        .stdout_eq("");
+    trimtab(["backtest", "--replicas", "12"]).assert().code(2).stdout_eq("");
+}
