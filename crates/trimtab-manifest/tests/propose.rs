@@ -79,7 +79,7 @@ fn every_role_at_once() {
 }
 
 #[test]
-fn a_window_is_kept_if_it_is_longer_than_that_of_slo() {
+fn a_window_is_kept_if_it_is_longer_than_five_lead_times() {
     let metric = external("requests_in_flight", "AverageValue, averageValue: 16");
     let fields = format!(
         "metrics: [{metric}], behavior: {{scaleDown: {{stabilizationWindowSeconds: 1000}}}}"
@@ -89,9 +89,9 @@ fn a_window_is_kept_if_it_is_longer_than_that_of_slo() {
         let down = policy.policy.spec().behavior.clone().unwrap().scale_down.unwrap();
         down.stabilization_window_seconds
     };
-    assert_eq!(window(Some(699)), Some(1000));
-    assert_eq!(window(Some(700)), Some(1000));
-    assert_eq!(window(Some(701)), Some(1001));
+    assert_eq!(window(Some(199)), Some(1000));
+    assert_eq!(window(Some(200)), Some(1000));
+    assert_eq!(window(Some(201)), Some(1005));
     assert_eq!(window(None), Some(1000));
 }
 

@@ -31,7 +31,7 @@ impl PolicySpec {
     ///   100 per replica, under `rayServe` 2 `ongoing_requests`, under `wva` what its analyzer reads
     ///   of vLLM, under `apa` half of vLLM's KV cache.
     /// - `behavior` stays absent if it is absent, but under `slo`, where the window of `scaleDown` is
-    ///   five minutes and the lead time by default, and both tolerances 0.05. If it is there, each direction is completed field
+    ///   five times the lead time by default, at most an hour, and both tolerances 0.05. If it is there, each direction is completed field
     ///   by field: `selectPolicy` `Max`; `scaleUp` no window and 4 pods or 100 % every 15 s;
     ///   `scaleDown` 100 % every 15 s. The window of `scaleDown` stays unset, since its default
     ///   comes from the cluster. `policies`, once given, are kept as they are, even empty.
@@ -88,10 +88,11 @@ impl PolicySpec {
     }
 }
 
-/// Under `slo` a replica stays for five minutes and a lead time, since a start costs its lead time, the
-/// node's launch and the node's idle time behind it; and a twentieth too few or too many moves nothing.
+/// Under `slo` a replica stays for a few lead times: what is needed again before a start has paid is not
+/// worth giving up, and a start costs its lead time, the node's launch and the node's idle time behind
+/// it. A twentieth too few or too many moves nothing.
 fn slo_behavior(given: Option<BehaviorSpec>, lead_time: Option<i32>) -> BehaviorSpec {
-    let window = lead_time.unwrap_or(SLO_LEAD_TIME_SECONDS).saturating_add(300).clamp(0, 3600);
+    let window = lead_time.unwrap_or(SLO_LEAD_TIME_SECONDS).saturating_mul(5).clamp(0, 3600);
     let mut behavior = given.unwrap_or_default();
     let down = behavior.scale_down.get_or_insert_default();
     down.stabilization_window_seconds.get_or_insert(window);

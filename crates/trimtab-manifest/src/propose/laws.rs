@@ -93,7 +93,7 @@ proptest! {
         prop_assert!(old.max_replicas == 0 || new.spec().max_replicas == old.max_replicas);
         let zero = new.spec().slo.as_ref().unwrap().scale_to_zero_after_seconds;
         prop_assert_eq!(min == Some(0), zero.is_some());
-        let own = lead.unwrap_or(LEAD_TIME_SECONDS).saturating_add(300).min(3600);
+        let own = lead.unwrap_or(LEAD_TIME_SECONDS).saturating_mul(5).min(3600);
         let down = new.spec().behavior.clone().unwrap().scale_down.unwrap();
         prop_assert!(down.stabilization_window_seconds >= Some(own));
         let metrics = old.metrics.as_ref().unwrap().len();

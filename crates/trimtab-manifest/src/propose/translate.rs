@@ -185,7 +185,7 @@ fn behavior(
     let defaults = PolicySpec { behavior: Some(BehaviorSpec::default()), ..PolicySpec::default() };
     let defaults = defaults.with_defaults().behavior.unwrap_or_default();
     let given = spec.behavior.clone().unwrap_or_default();
-    let own = lead.saturating_add(300).clamp(0, MOST_WINDOW_SECONDS);
+    let own = lead.saturating_mul(5).clamp(0, MOST_WINDOW_SECONDS);
     let up = given.scale_up.unwrap_or_default();
     let mut down = given.scale_down.unwrap_or_default();
     let (window, called) = match down.stabilization_window_seconds.take() {
@@ -196,14 +196,14 @@ fn behavior(
     match window.map(|window| window.min(MOST_WINDOW_SECONDS)) {
         Some(window) if window > own => {
             down.stabilization_window_seconds = Some(window);
-            let why = format!("kept, since it is longer than the {own} s of `slo`");
+            let why = format!("kept, since it is longer than five lead times, {own} s");
             let field = format!("{FIELD}.stabilizationWindowSeconds");
             changes.push(Change::new(field, format!("{called} {window}"), code(window), why));
         }
         Some(window) => {
             let why = format!(
-                "five minutes and the lead time, {own} s, are the window of `slo`: what is needed \
-                 again before a start has paid is not given up"
+                "five lead times, {own} s, are the window of `slo`: what is needed again before a \
+                 start has paid is not given up"
             );
             changes.push(Change::new(FIELD, format!("{called} {window}"), "", why));
         }
