@@ -1,0 +1,218 @@
+//! Many workloads, each on its own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::metrics::Metrics;
+use crate::pace::Due;
+use crate::sink::Tick;
+use crate::worker::work;
+use crate::{Clock, DecisionSink, Settings, StateStore, SystemClock, Workload, WorkloadId};
+
+/// Drives many workloads: observes, decides, acts, keeps and tells, each at its own rhythm and in its own task, so
+/// that none waits for another.
+///
+/// ```
+/// use std::sync::Arc;
+/// # use std::time::Duration;
+///
+/// use trimtab_engine::Policy;
+/// use trimtab_runtime::{Controller, MemoryStore, TracingSink, Workload};
+/// # use trimtab_runtime::{Change, ScaleTarget, TargetError, TargetStatus, WorkloadId};
+/// # struct Threads;
+/// # #[async_trait::async_trait]
+/// # impl ScaleTarget for Threads {
+/// #     fn name(&self) -> &str { "threads" }
+/// #     async fn read(&self, _: &WorkloadId) -> Result<TargetStatus, TargetError> {
+/// #         Ok(TargetStatus::steady(2))
+/// #     }
+/// #     async fn write(&self, _: &WorkloadId, _: &Change) -> Result<(), TargetError> { Ok(()) }
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # let policy = Policy::new(serde_json::from_str(
+/// #     r#"{"scaleTargetRef": {"kind": "Deployment", "name": "llm"}, "maxReplicas": 3}"#,
+/// # )?)?;
+///
+/// let controller = Controller::builder(Arc::new(MemoryStore::new()))
+///     .with_sink(Arc::new(TracingSink))
+///     .build();
+/// controller.set(Workload::new("inference/llm".parse()?, policy, Arc::new(Threads)));
+/// // … until it is to end …
+/// controller.shutdown().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Controller {
+    shared: Arc<Shared>,
+    workers: Mutex<BTreeMap<WorkloadId, Worker>>,
+}
+
+/// What the workers share.
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    sinks: Vec<Arc<dyn DecisionSink>>,
+    last: Mutex<BTreeMap<WorkloadId, Arc<Tick>>>,
+}
+
+struct Worker {
+    latest: watch::Sender<Arc<Workload>>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Puts a [`Controller`] together.
+pub struct ControllerBuilder {
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn StateStore>,
+    sinks: Vec<Arc<dyn DecisionSink>>,
+    settings: Settings,
+}
+
+impl ControllerBuilder {
+    /// With one more sink.
+    #[must_use]
+    pub fn with_sink(mut self, sink: Arc<dyn DecisionSink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
+    /// With other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// With another clock than the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// A controller without workloads.
+    pub fn build(self) -> Controller {
+        let Self { clock, store, sinks, settings } = self;
+        let metrics = Metrics::new();
+        let last = Mutex::new(BTreeMap::new());
+        let shared = Shared { clock, store, settings, metrics, sinks, last };
+        Controller { shared: Arc::new(shared), workers: Mutex::new(BTreeMap::new()) }
+    }
+}
+
+impl Controller {
+    /// Begins with where states are kept.
+    pub fn builder(store: Arc<dyn StateStore>) -> ControllerBuilder {
+        ControllerBuilder {
+            clock: Arc::new(SystemClock::new()),
+            store,
+            sinks: Vec::new(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Drives a workload from now on; one of that name as it is now. Its history stays, and a tick that is under
+    /// way ends as it began.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, since each workload is a task of it.
+    pub fn set(&self, workload: Workload) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let workload = Arc::new(workload);
+        if let Some(worker) = workers.get(&workload.id) {
+            worker.latest.send_replace(workload);
+            return;
+        }
+        let id = workload.id.clone();
+        let (latest, receiver) = watch::channel(workload);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(work(Arc::clone(&self.shared), receiver, stop.clone()));
+        workers.insert(id, Worker { latest, stop, task });
+    }
+
+    /// Drives a workload no longer. Its tick ends first if one is under way; its state is kept, in case that it
+    /// comes back. `false` if there is none of that name.
+    pub async fn remove(&self, workload: &WorkloadId) -> bool {
+        let worker = self.workers.lock().unwrap_or_else(PoisonError::into_inner).remove(workload);
+        let Some(worker) = worker else { return false };
+        worker.stop.cancel();
+        self.end(workload, worker).await;
+        self.shared.forget(workload);
+        true
+    }
+
+    /// The workloads, by name.
+    pub fn workloads(&self) -> Vec<Arc<Workload>> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.values().map(|worker| Arc::clone(&worker.latest.borrow())).collect()
+    }
+
+    /// The last tick of a workload, if it has had one.
+    pub fn last(&self, workload: &WorkloadId) -> Option<Arc<Tick>> {
+        self.shared.last.lock().unwrap_or_else(PoisonError::into_inner).get(workload).cloned()
+    }
+
+    /// What is counted, as Prometheus reads it.
+    pub fn metrics_text(&self) -> String {
+        self.shared.metrics.encode(self.shared.clock.ahead())
+    }
+
+    /// Ends: ticks that are under way are finished, within [`Settings::shutdown`], and what sinks took is safe.
+    pub async fn shutdown(&self) {
+        let workers =
+            std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        workers.values().for_each(|worker| worker.stop.cancel());
+        let ends = workers.into_iter().map(|(id, worker)| async move {
+            self.end(&id, worker).await;
+        });
+        futures_util::future::join_all(ends).await;
+        for sink in &self.shared.sinks {
+            if let Err(error) = sink.flush().await {
+                error!(target: "trimtab", sink = sink.name(), %error, "decisions may be lost");
+            }
+        }
+    }
+
+    async fn end(&self, workload: &WorkloadId, mut worker: Worker) {
+        if timeout(self.shared.settings.shutdown, &mut worker.task).await.is_err() {
+            worker.task.abort();
+            let workload = workload.as_str();
+            warn!(target: "trimtab", workload, "a tick took too long to end and was given up");
+        }
+    }
+}
+
+impl Shared {
+    /// Tells the sinks, the metrics and who asks later.
+    pub(crate) async fn tell(&self, tick: Tick, due: Due) {
+        let tick = Arc::new(tick);
+        self.metrics.count(&tick, due);
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(tick.workload.clone(), Arc::clone(&tick));
+        for sink in &self.sinks {
+            if let Err(error) = sink.record(&tick).await {
+                let workload = tick.workload.as_str();
+                error!(target: "trimtab", workload, sink = sink.name(), %error, "not recorded");
+                self.metrics.sink_failed(sink.name());
+            }
+        }
+    }
+
+    fn forget(&self, workload: &WorkloadId) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).remove(workload);
+        self.metrics.forget(workload);
+    }
+}

@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod clock;
+mod controller;
+mod gather;
+#[cfg(feature = "health")]
+mod health;
+mod metrics;
+mod pace;
+mod settings;
+mod sink;
+mod source;
+mod store;
+mod target;
+mod tick;
+mod worker;
+mod workload;
+
+pub use clock::{Clock, SystemClock};
+pub use controller::{Controller, ControllerBuilder};
+pub use settings::Settings;
+pub use sink::{
+    BroadcastSink, DecisionSink, JsonlSink, Missing, Rotation, SinkError, Tick, TracingSink,
+};
+pub use source::{Ask, MetricSource, Observed, Problem, Provides, SourceError};
+pub use store::{FileStore, MemoryStore, StateStore, StoreError, Stored};
+pub use target::{Change, ScaleTarget, TargetError, TargetStatus};
+pub use workload::{InvalidWorkloadId, Mode, Workload, WorkloadId};
