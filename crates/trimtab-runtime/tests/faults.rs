@@ -83,7 +83,9 @@ async fn a_target_that_refuses_is_asked_again_and_rate_limits_do_not_count_it() 
     pass(31).await;
     let ticks = bench.ticks.all();
     assert_eq!(ticks[0].record.update, Some(ScaleUpdate::Rejected));
-    assert!(!ticks[0].record.decision.conditions.iter().any(|c| c.type_ == ConditionType::Stabilized));
+    assert!(
+        !ticks[0].record.decision.conditions.iter().any(|c| c.type_ == ConditionType::Stabilized)
+    );
     assert_eq!(bench.pool.count(), 2);
     pass(15).await;
     assert_eq!(bench.pool.count(), 3);
@@ -216,7 +218,8 @@ async fn time_that_goes_back_is_not_believed() {
         fn now(&self) -> Timestamp {
             let now = self.0.now();
             let noon: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
-            let back = now.since(noon) >= Span::from_secs(300) && now.since(noon) < Span::from_secs(360);
+            let back =
+                now.since(noon) >= Span::from_secs(300) && now.since(noon) < Span::from_secs(360);
             if back { now.saturating_sub(Span::from_secs(3600)) } else { now }
         }
     }

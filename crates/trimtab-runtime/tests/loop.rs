@@ -78,7 +78,9 @@ async fn workloads_come_and_go() {
     let bench = Bench::new(1, 8);
     let other = Pool::of(1);
     let target = Arc::clone(&other) as Arc<dyn ScaleTarget>;
-    bench.controller.set(Workload::new(id("other"), ports::policy(), target).with_source(Queue::of(40)));
+    bench
+        .controller
+        .set(Workload::new(id("other"), ports::policy(), target).with_source(Queue::of(40)));
     pass(30).await;
     assert_eq!(bench.controller.workloads().len(), 2);
     assert!(other.count() > 1);

@@ -19,11 +19,11 @@ use trimtab_runtime::{
 };
 
 /// One replica for each 8 of `queue`, from 1 to 20, down after 10 minutes; asked every 15 s.
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     policy_of(r#""behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}},"#)
 }
 
-pub fn policy_of(more: &str) -> Policy {
+pub(crate) fn policy_of(more: &str) -> Policy {
     let spec = format!(
         r#"{{"scaleTargetRef": {{"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"}},
             "minReplicas": 1, "maxReplicas": 20, {more}
@@ -34,18 +34,18 @@ pub fn policy_of(more: &str) -> Policy {
     Policy::new(serde_json::from_str(&spec).unwrap()).unwrap()
 }
 
-pub fn id(name: &str) -> WorkloadId {
+pub(crate) fn id(name: &str) -> WorkloadId {
     name.parse().unwrap()
 }
 
 /// Time as tokio has it, from noon of a day.
-pub struct TokioClock {
+pub(crate) struct TokioClock {
     start: Instant,
     noon: Timestamp,
 }
 
 impl TokioClock {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let noon = "2026-11-24T12:00:00Z".parse().unwrap();
         Arc::new(Self { start: Instant::now(), noon })
     }
@@ -59,27 +59,27 @@ impl Clock for TokioClock {
 }
 
 /// A queue of a length that the test sets, or a source that fails as the test says.
-pub struct Queue {
+pub(crate) struct Queue {
     answer: Mutex<Result<u32, SourceError>>,
     delay: Mutex<Duration>,
-    pub asked: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
 }
 
 impl Queue {
-    pub fn of(length: u32) -> Arc<Self> {
+    pub(crate) fn of(length: u32) -> Arc<Self> {
         let (answer, delay) = (Mutex::new(Ok(length)), Mutex::new(Duration::ZERO));
         Arc::new(Self { answer, delay, asked: AtomicUsize::new(0) })
     }
 
-    pub fn set(&self, length: u32) {
+    pub(crate) fn set(&self, length: u32) {
         *self.answer.lock().unwrap() = Ok(length);
     }
 
-    pub fn fail(&self, error: SourceError) {
+    pub(crate) fn fail(&self, error: SourceError) {
         *self.answer.lock().unwrap() = Err(error);
     }
 
-    pub fn delay(&self, delay: Duration) {
+    pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }
 }
@@ -110,19 +110,19 @@ impl MetricSource for Queue {
 }
 
 /// A target in memory that counts its writes and fails as the test says.
-pub struct Pool {
-    pub replicas: AtomicI32,
+pub(crate) struct Pool {
+    pub(crate) replicas: AtomicI32,
     version: AtomicUsize,
-    pub writes: Mutex<Vec<Change>>,
+    pub(crate) writes: Mutex<Vec<Change>>,
     /// What the next writes fail with.
-    pub failures: Mutex<VecDeque<TargetError>>,
+    pub(crate) failures: Mutex<VecDeque<TargetError>>,
     /// Somebody else sets this count just before the next write.
-    pub intruder: Mutex<Option<i32>>,
-    pub unreadable: Mutex<Option<TargetError>>,
+    pub(crate) intruder: Mutex<Option<i32>>,
+    pub(crate) unreadable: Mutex<Option<TargetError>>,
 }
 
 impl Pool {
-    pub fn of(replicas: i32) -> Arc<Self> {
+    pub(crate) fn of(replicas: i32) -> Arc<Self> {
         Arc::new(Self {
             replicas: AtomicI32::new(replicas),
             version: AtomicUsize::new(0),
@@ -133,11 +133,11 @@ impl Pool {
         })
     }
 
-    pub fn count(&self) -> i32 {
+    pub(crate) fn count(&self) -> i32 {
         self.replicas.load(Ordering::Relaxed)
     }
 
-    pub fn fail(&self, error: TargetError, times: usize) {
+    pub(crate) fn fail(&self, error: TargetError, times: usize) {
         self.failures.lock().unwrap().extend(std::iter::repeat_n(error, times));
     }
 }
@@ -176,10 +176,10 @@ impl ScaleTarget for Pool {
 
 /// A store in memory that fails while the test says so.
 #[derive(Default)]
-pub struct Shelf {
-    pub stored: Mutex<Option<Stored>>,
-    pub is_full: Mutex<bool>,
-    pub saves: AtomicUsize,
+pub(crate) struct Shelf {
+    pub(crate) stored: Mutex<Option<Stored>>,
+    pub(crate) is_full: Mutex<bool>,
+    pub(crate) saves: AtomicUsize,
 }
 
 #[async_trait]
@@ -205,7 +205,7 @@ impl StateStore for Shelf {
 
 /// Keeps every tick.
 #[derive(Default)]
-pub struct Ticks(pub Mutex<Vec<Arc<Tick>>>);
+pub(crate) struct Ticks(pub Mutex<Vec<Arc<Tick>>>);
 
 #[async_trait]
 impl DecisionSink for Ticks {
@@ -220,30 +220,30 @@ impl DecisionSink for Ticks {
 }
 
 impl Ticks {
-    pub fn all(&self) -> Vec<Arc<Tick>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Tick>> {
         self.0.lock().unwrap().clone()
     }
 
-    pub fn last(&self) -> Arc<Tick> {
+    pub(crate) fn last(&self) -> Arc<Tick> {
         self.all().last().cloned().expect("no tick yet")
     }
 }
 
 /// A workload with its ports at hand.
-pub struct Bench {
-    pub controller: Controller,
-    pub queue: Arc<Queue>,
-    pub pool: Arc<Pool>,
-    pub shelf: Arc<Shelf>,
-    pub ticks: Arc<Ticks>,
+pub(crate) struct Bench {
+    pub(crate) controller: Controller,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) ticks: Arc<Ticks>,
 }
 
 impl Bench {
-    pub fn new(replicas: i32, queue: u32) -> Self {
+    pub(crate) fn new(replicas: i32, queue: u32) -> Self {
         Self::with(Arc::new(Shelf::default()), Pool::of(replicas), queue, TokioClock::new(), |b| b)
     }
 
-    pub fn with(
+    pub(crate) fn with(
         shelf: Arc<Shelf>,
         pool: Arc<Pool>,
         queue: u32,
@@ -262,7 +262,7 @@ impl Bench {
         bench
     }
 
-    pub fn workload(&self, policy: Policy) -> Workload {
+    pub(crate) fn workload(&self, policy: Policy) -> Workload {
         let target = Arc::clone(&self.pool) as Arc<dyn ScaleTarget>;
         let source = Arc::clone(&self.queue) as Arc<dyn MetricSource>;
         Workload::new(id("inference/llm"), policy, target).with_source(source)
@@ -270,6 +270,6 @@ impl Bench {
 }
 
 /// Lets so many seconds pass.
-pub async fn pass(seconds: u64) {
+pub(crate) async fn pass(seconds: u64) {
     sleep(Duration::from_secs(seconds)).await;
 }
