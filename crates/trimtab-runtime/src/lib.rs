@@ -28,5 +28,11 @@ pub use sink::{
 pub use source::{Ask, MetricSource, Observed, Problem, Provides, SourceError};
 pub use status::{ReplicaCounts, WorkloadStatus};
 pub use store::{FileStore, MemoryStore, StateStore, StoreError, Stored};
+#[cfg(any(feature = "exec", feature = "local"))]
+pub use target::TemplateError;
 pub use target::{Change, ScaleTarget, TargetError, TargetStatus};
+#[cfg(feature = "exec")]
+pub use target::{ExecSpec, ExecTarget};
+#[cfg(feature = "local")]
+pub use target::{LocalReplica, LocalSpec, LocalTarget};
 pub use workload::{InvalidWorkloadId, Mode, Workload, WorkloadId};

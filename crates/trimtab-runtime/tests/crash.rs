@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+#[cfg(test)]
 mod ports;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use trimtab_runtime::{
 const DIRECTORY: &str = "TRIMTAB_TEST_DIRECTORY";
 
 /// This very test, in a process of its own, begun by `by`.
+#[cfg(test)]
 fn myself(by: &[&str], test: &str, directory: &Path) -> Command {
     let mut words = by.iter().map(PathBuf::from).chain([env::current_exe().unwrap()]);
     let mut command = Command::new(words.next().unwrap());
@@ -32,6 +34,7 @@ fn myself(by: &[&str], test: &str, directory: &Path) -> Command {
     command
 }
 
+#[cfg(test)]
 fn directory() -> Option<PathBuf> {
     env::var_os(DIRECTORY).map(PathBuf::from)
 }
@@ -55,6 +58,7 @@ fn killed_at_any_moment_it_has_lost_at_most_the_last_line() {
 }
 
 /// 50 decisions a second, each saved and logged.
+#[cfg(test)]
 fn scale_until_killed(directory: &Path) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -77,6 +81,7 @@ fn scale_until_killed(directory: &Path) {
     });
 }
 
+#[cfg(test)]
 fn check(directory: &Path) {
     let ends = logged(directory);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -98,6 +103,7 @@ fn check(directory: &Path) {
 }
 
 /// The state after the last decision of each workload, and when it was made. Each goes on from the one before it.
+#[cfg(test)]
 fn logged(directory: &Path) -> BTreeMap<String, (Digest, Timestamp)> {
     // Opening cuts off what was not finished.
     drop(JsonlSink::open(directory.join("log"), Rotation::default()).unwrap());
@@ -149,6 +155,7 @@ fn a_disk_that_is_full_keeps_what_was_saved() {
     }
 }
 
+#[cfg(test)]
 fn fill(directory: &Path) {
     let mount = ["-t", "tmpfs", "-o", "size=64k", "tmpfs"];
     let mounted = Command::new("mount").args(mount).arg(directory).output();

@@ -1,5 +1,6 @@
 //! What the loop does when something fails.
 
+#[cfg(test)]
 mod ports;
 
 use std::sync::Arc;
@@ -173,6 +174,7 @@ async fn a_restart_keeps_the_windows() {
 }
 
 /// What became of a change that was under way when the process ended.
+#[cfg(test)]
 async fn killed_in_the_middle(was_written: bool) -> usize {
     let (shelf, pool) = (Arc::new(Shelf::default()), Pool::of(2));
     let clock = TokioClock::new();

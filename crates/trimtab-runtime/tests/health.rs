@@ -2,6 +2,7 @@
 
 #![cfg(feature = "health")]
 
+#[cfg(test)]
 mod ports;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use trimtab_runtime::{
     health,
 };
 
+#[cfg(test)]
 async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: trimtab\r\nConnection: close\r\n\r\n");

@@ -1,5 +1,6 @@
 //! What the loop does when all goes well.
 
+#[cfg(test)]
 mod ports;
 
 use std::sync::Arc;

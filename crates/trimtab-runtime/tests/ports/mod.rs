@@ -1,7 +1,6 @@
 //! Ports that do as a test says.
 
-#![allow(dead_code, reason = "each test binary uses some of it")]
-#![allow(clippy::allow_attributes, reason = "whether it is needed depends on the binary")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each binary uses a part of it")]
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
