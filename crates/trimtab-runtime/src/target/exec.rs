@@ -277,7 +277,6 @@ mod tests {
         let file = directory.path().join("ran on");
         let script = format!("sleep 1; touch '{}'", file.display());
         let slow = target(&[], &["sh", "-c", &script]);
-        let change = Change::of(1, 2);
         let (id, change) = (id(), Change::of(1, 2));
         let given_up =
             tokio::time::timeout(Duration::from_millis(50), slow.write(&id, &change)).await;
