@@ -9,6 +9,10 @@ use trimtab_metric::Span;
 
 use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
 use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
+use crate::live::args::{
+    EXPLAIN_EXAMPLES, ExplainArgs, STATUS_EXAMPLES, StatusArgs, TOP_EXAMPLES, TopArgs,
+};
+use crate::run::args::{RUN_EXAMPLES, RUN_LONG, RunArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
 
 /// How many replicas should there be, and why?
@@ -53,6 +57,18 @@ pub(crate) enum Command {
     /// Make the decisions of a log again and compare
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// Drive workloads: ask, decide, scale, over and over
+    #[command(after_help = RUN_EXAMPLES, after_long_help = RUN_LONG)]
+    Run(RunArgs),
+    /// Say what a running `trimtab run` is doing
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Explain the last decision about a workload
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Watch workloads live
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(TopArgs),
     /// Check the engine against recorded runs of real autoscalers
     #[command(after_help = CONFORM_EXAMPLES)]
     Conform(ConformArgs),

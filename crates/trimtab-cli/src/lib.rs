@@ -9,11 +9,13 @@ mod error;
 mod evaluate;
 mod import;
 mod input;
+mod live;
 mod policy_file;
 mod process;
 mod quality;
 mod replace_file;
 mod replay;
+mod run;
 mod sweep;
 
 use std::ffi::OsString;
@@ -126,6 +128,10 @@ fn dispatch(
         Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Import(args) => import::run(args, out, err),
         Command::Replay(args) => replay::run(args, out),
+        Command::Run(args) => run::run(args, out),
+        Command::Status(args) => live::status(args, out),
+        Command::Explain(args) => live::explain(args, out),
+        Command::Top(args) => live::top(args, out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;
             Ok(if counts.failed == 0 { Exit::Done } else { Exit::No })
