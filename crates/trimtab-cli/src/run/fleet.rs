@@ -1,13 +1,17 @@
 //! What is driven now, and how it becomes what a new config says.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use async_trait::async_trait;
 use tracing::{info, warn};
-use trimtab_prometheus::{PrometheusClient, PrometheusSource, ScrapeSource, ServerSpec};
+use trimtab_prometheus::{
+    PrometheusClient, PrometheusSource, Replica, Replicas, ReplicasSpec, ScrapeSource, ScrapeSpec,
+    ServerSpec, SpecError,
+};
 use trimtab_runtime::{
-    Clock, Controller, ExecTarget, LocalTarget, MetricSource, ScaleTarget, WebhookTarget, Workload,
-    WorkloadId,
+    Ask, Clock, Controller, ExecTarget, LocalTarget, MetricSource, ScaleTarget, SourceError,
+    WebhookTarget, Workload, WorkloadId,
 };
 
 use super::config::{RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
@@ -89,7 +93,8 @@ impl Fleet {
                     spec.check().map_err(|error| refused(&what, &error))?
                 }
             }
-            sources(workload, &servers)?;
+            let is_local = matches!(workload.target, TargetConfig::Local(_));
+            sources(workload, &servers, is_local.then(Weak::new).as_ref())?;
         }
         Ok(())
     }
@@ -137,10 +142,13 @@ impl Fleet {
             }
         };
         // Counters and windows go on in sources that are asked the same of the same.
-        let same_sources = before.filter(|before| before.config.sources == config.sources);
+        let same_sources = same_target.filter(|before| before.config.sources == config.sources);
         let sources = match same_sources.filter(|_| same(&self.servers, servers)) {
             Some(before) => before.sources.clone(),
-            None => sources(config, servers)?,
+            None => {
+                let local = local.as_ref().map(Arc::downgrade);
+                sources(config, servers, local.as_ref())?
+            }
         };
         Ok(Parts { config: config.clone(), target, sources, local })
     }
@@ -172,9 +180,34 @@ fn same(one: &Servers, other: &Servers) -> bool {
     specs(one) == specs(other)
 }
 
+/// Who can be scraped of a local target: those that are ready, draining ones too.
+struct Ready(Weak<LocalTarget>);
+
+#[async_trait]
+impl Replicas for Ready {
+    async fn replicas(&self, _ask: Ask<'_>) -> Result<Vec<Replica>, SourceError> {
+        let all = self.0.upgrade().map(|target| target.replicas()).unwrap_or_default();
+        let ready = all.into_iter().filter(|replica| replica.is_ready);
+        let page = |address| format!("http://{address}/metrics");
+        Ok(ready.map(|ready| Replica { name: ready.name, url: page(ready.address) }).collect())
+    }
+}
+
+fn scraper(
+    spec: &ScrapeSpec,
+    local: Option<&Weak<LocalTarget>>,
+) -> Result<ScrapeSource, SpecError> {
+    let says_where = spec.replicas != ReplicasSpec::default();
+    match local.filter(|_| !says_where) {
+        Some(local) => ScrapeSource::with_replicas(spec, Arc::new(Ready(Weak::clone(local)))),
+        None => ScrapeSource::new(spec),
+    }
+}
+
 fn sources(
     config: &WorkloadConfig,
     servers: &Servers,
+    local: Option<&Weak<LocalTarget>>,
 ) -> Result<Vec<Arc<dyn MetricSource>>, CommandError> {
     let mut made: Vec<Arc<dyn MetricSource>> = Vec::new();
     for source in &config.sources {
@@ -187,7 +220,7 @@ fn sources(
                 made.push(Arc::new(source));
             }
             SourceConfig::Scrape(spec) => {
-                let source = ScrapeSource::new(spec).map_err(|error| refused(&what, &error))?;
+                let source = scraper(spec, local).map_err(|error| refused(&what, &error))?;
                 made.push(Arc::new(source));
             }
         }

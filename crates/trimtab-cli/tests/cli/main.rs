@@ -26,4 +26,6 @@ mod quality;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod run;
+#[cfg(test)]
 mod sweep;
