@@ -10,12 +10,13 @@ use trimtab_metric::Span;
 use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
 use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
+use crate::test::args::{EXPLAIN_EXAMPLES, ExplainArgs, TEST_EXAMPLES, TEST_LONG, TestArgs};
 
 /// How many replicas should there be, and why?
 ///
-/// Exit codes: 0 done; 1 the answer is no (a log replays differently, a vector does not agree, an
-/// objective is missed that must not be); 2 a usage error or bad input; 130 interrupted. A file `-`
-/// is standard input; files that begin as gzip does are unpacked.
+/// Exit codes: 0 done; 1 the answer is no (a test fails, a log replays differently, a vector does not
+/// agree, an objective is missed that must not be); 2 a usage error or bad input; 3 warnings that must
+/// not be; 130 interrupted. A file `-` is standard input; files that begin as gzip does are unpacked.
 #[derive(Debug, Parser)]
 #[command(name = "trimtab", version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -50,6 +51,12 @@ pub(crate) enum Command {
     /// Turn other autoscalers' manifests into policies
     #[command(after_help = IMPORT_EXAMPLES, after_long_help = IMPORT_LONG)]
     Import(ImportArgs),
+    /// Test policies against what is expected of them
+    #[command(after_help = TEST_EXAMPLES, after_long_help = TEST_LONG)]
+    Test(TestArgs),
+    /// Show how a decision of a policy test was made
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Make the decisions of a log again and compare
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),

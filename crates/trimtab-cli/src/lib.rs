@@ -7,6 +7,7 @@ pub mod conform;
 mod decide;
 mod error;
 mod evaluate;
+mod explain;
 mod import;
 mod input;
 mod policy_file;
@@ -15,6 +16,7 @@ mod quality;
 mod replace_file;
 mod replay;
 mod sweep;
+mod test;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -36,6 +38,8 @@ pub enum Exit {
     No,
     /// 2: the arguments or the input can't be used.
     Refused,
+    /// 3: there are warnings, and there must be none.
+    Warned,
     /// 130: it was interrupted, and has written nothing.
     Interrupted,
 }
@@ -46,6 +50,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Refused => 2,
+            Exit::Warned => 3,
             Exit::Interrupted => 130,
         })
     }
@@ -125,6 +130,8 @@ fn dispatch(
         Command::Backtest(args) => backtest::run(args, process, out, err),
         Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Import(args) => import::run(args, out, err),
+        Command::Test(args) => test::run(args, process, out, err),
+        Command::Explain(args) => explain::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;

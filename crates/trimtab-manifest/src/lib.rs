@@ -3,7 +3,9 @@
 #![deny(missing_docs)]
 
 mod decode;
+mod diagnostic;
 mod error;
+mod fields;
 mod import;
 mod locate;
 mod metadata;
@@ -17,13 +19,17 @@ mod suggest;
 mod write;
 mod yaml;
 
+pub use decode::did_you_mean;
+pub use diagnostic::{Diagnostic, Severity};
 pub use error::{ManifestError, Problem, ProblemKind};
+pub use fields::{Block, Document, Field, read_documents};
 pub use import::{
     Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped, import, import_within,
 };
 pub use metadata::Metadata;
 pub use policies::{
     Policies, PolicyDocument, PolicyKind, SkippedDocument, read_policies, read_policies_within,
+    read_policy_at,
 };
 pub use propose::Change;
 pub use read::from_str;

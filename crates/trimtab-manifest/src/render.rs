@@ -56,7 +56,7 @@ pub(crate) fn render_remarks(source: &Source, remarks: &[Remark<'_>], colour: Co
     joined(parts.collect(), remarks.len(), "remarks on", source)
 }
 
-fn renderer(colour: Colour) -> Renderer {
+pub(crate) fn renderer(colour: Colour) -> Renderer {
     match colour {
         Colour::Never => Renderer::plain(),
         Colour::Always => Renderer::styled(),
@@ -84,13 +84,22 @@ fn one(source: &Source, problem: &Problem, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
-/// The line of a place, and its other lines if it has more than one.
-///
-/// Only these are handed over, so that a long file costs no more than a short one.
 fn excerpt<'s>(
     source: &'s Source,
     span: Span,
     position: Position,
+) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
+    labelled(source, span, position, None)
+}
+
+/// The line of a place, and its other lines if it has more than one.
+///
+/// Only these are handed over, so that a long file costs no more than a short one.
+pub(crate) fn labelled<'s>(
+    source: &'s Source,
+    span: Span,
+    position: Position,
+    label: Option<&'s str>,
 ) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
     let text = source.text();
     let start = source.floor(span.start);
@@ -101,11 +110,16 @@ fn excerpt<'s>(
     let lines = lines.strip_suffix('\r').unwrap_or(lines);
     let lines = harmless(lines);
     let range = start - first..(end - first).min(lines.len()).max(start - first);
+    let annotation = AnnotationKind::Primary.span(range);
+    let annotation = match label {
+        Some(label) => annotation.label(label),
+        None => annotation,
+    };
     Some(
         Snippet::source(lines)
             .path(printable(source.name()))
             .line_start(position.line)
-            .annotation(AnnotationKind::Primary.span(range)),
+            .annotation(annotation),
     )
 }
 
