@@ -2,11 +2,15 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod bless;
+mod coverage;
 mod feed;
 mod format;
 mod run;
 pub mod words;
 
+pub use bless::{Conflict, bless};
+pub use coverage::{Coverage, Part};
 pub use feed::{Form, Given, Observer, Pair, PairError, Replica, ReplicaState, Series, pair};
 pub use format::{
     BacktestCase, BacktestFigure, BacktestLoad, Check, ConditionWanted, Count, CountSeries, Files,

@@ -1,97 +1,80 @@
 //! `trimtab test`: policies against what is expected of them.
 
 pub(crate) mod args;
+mod backtest;
+mod covered;
 mod discover;
+mod github;
+mod json;
+mod junit;
+mod rewrite;
+mod suites;
+mod tap;
 mod text;
+mod watch;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use trimtab_engine::Policy;
-use trimtab_test::{BacktestCase, FileResult, Host, Step, Test, TestFile, TestLimits, run_with};
+use trimtab_test::TestFile;
 
 use crate::Exit;
 use crate::error::CommandError;
-use crate::process::Process;
+use crate::process::{Interrupt, Process};
 use args::{Format, TestArgs};
-
-/// A test file and what came of it.
-pub(super) struct Ran {
-    /// As it was named.
-    pub(super) path: String,
-    pub(super) file: TestFile,
-    pub(super) result: FileResult,
-}
-
-/// What came of all files.
-pub(super) struct Outcome {
-    pub(super) ran: Vec<Ran>,
-    /// Files that could not be used.
-    pub(super) refused: Vec<(String, CommandError)>,
-}
+use suites::Outcome;
 
 pub(crate) fn run(
     args: &TestArgs,
-    _process: Process,
+    process: Process,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Exit, CommandError> {
-    let outcome = outcome(args)?;
+    let interrupt = process.note_interrupt();
+    if args.watch {
+        return watch::run(args, &interrupt, out, err);
+    }
+    Ok(once(args, &interrupt, out, err)?.0)
+}
+
+/// Runs all tests once; also gives the files that they were read from.
+fn once(
+    args: &TestArgs,
+    interrupt: &Interrupt,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(Exit, Vec<PathBuf>), CommandError> {
+    let mut outcome = suites::run(args, interrupt)?;
     for (_, error) in &outcome.refused {
         error.show(err)?;
     }
+    if args.bless {
+        rewrite::bless(&mut outcome, args, interrupt, err)?;
+    }
     match args.format {
         Format::Text => text::write(&outcome, args, out)?,
-        _ => {}
+        Format::Json => json::write(&outcome, args, out)?,
+        Format::Junit => junit::write(&outcome, args, out)?,
+        Format::Tap => tap::write(&outcome, args, out)?,
+        Format::Github => github::write(&outcome, args, out)?,
     }
-    Ok(exit(&outcome, args))
+    if interrupt.is_noted() {
+        return Err(CommandError::Interrupted);
+    }
+    Ok((exit(&outcome, args), outcome.read))
 }
 
 fn exit(outcome: &Outcome, args: &TestArgs) -> Exit {
-    let failed = outcome.ran.iter().any(|ran| !ran.result.passed());
-    let none = args.require_tests && outcome.ran.iter().all(|ran| ran.result.tests.is_empty());
-    match (outcome.refused.is_empty(), failed || none) {
-        (false, _) => Exit::Refused,
-        (true, true) => Exit::No,
-        (true, false) => Exit::Done,
-    }
-}
-
-fn outcome(args: &TestArgs) -> Result<Outcome, CommandError> {
-    let mut outcome = Outcome { ran: Vec::new(), refused: Vec::new() };
-    for path in discover::find(&args.files)? {
-        let name = path.display().to_string();
-        let mut read: Vec<PathBuf> = Vec::new();
-        match discover::load(&path, &mut read) {
-            Ok(file) => {
-                let mut host = CommandHost { args, path: &path, name: &name };
-                let result = run_with(&file, &mut host, &TestLimits::default());
-                outcome.ran.push(Ran { path: name, file, result });
-            }
-            Err(error) => outcome.refused.push((name, error)),
-        }
-    }
-    Ok(outcome)
-}
-
-/// What the command adds to the runner.
-struct CommandHost<'a> {
-    args: &'a TestArgs,
-    path: &'a Path,
-    name: &'a str,
-}
-
-impl Host for CommandHost<'_> {
-    fn backtest(&mut self, _: &Policy, _: &BacktestCase) -> Option<Result<Vec<f64>, String>> {
-        let _ = self.path;
-        None
-    }
-
-    fn see(&mut self, _: &Policy, _: Step<'_>) {}
-
-    fn wants(&mut self, test: &Test) -> bool {
-        let id = format!("{}::{}", self.name, test.name);
-        self.args.run.as_ref().is_none_or(|regex| regex.is_match(&id))
+    let none = args.require_tests && outcome.tests().next().is_none();
+    let covered = args.coverage_min.is_none_or(|least| outcome.covered.least() >= least);
+    if !outcome.refused.is_empty() {
+        Exit::Refused
+    } else if outcome.failed() > 0 || none || !covered {
+        Exit::No
+    } else if args.deny_warnings && outcome.warnings().next().is_some() {
+        Exit::Warned
+    } else {
+        Exit::Done
     }
 }
 

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use trimtab_manifest::Colour;
+use trimtab_test::{Failure, TestResult};
 
-use super::Outcome;
 use super::args::TestArgs;
+use super::suites::{Outcome, Ran, counted, title};
 use crate::error::CommandError;
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -17,44 +18,57 @@ pub(super) fn write(
     args: &TestArgs,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    let tests =
-        || outcome.ran.iter().flat_map(|ran| ran.result.tests.iter().map(move |test| (ran, test)));
     let files = outcome.ran.iter().filter(|ran| !ran.result.tests.is_empty()).count();
-    writeln!(out, "running {} from {}", counted(tests().count(), "test"), counted(files, "file"))?;
-    let shown = || tests().filter(|(_, test)| !(args.fail_only && test.passed()));
-    let width =
-        shown().map(|(ran, test)| title(&ran.path, &test.name).chars().count()).max().unwrap_or(0);
+    let tests = counted(outcome.tests().count(), "test");
+    writeln!(out, "running {tests} from {}", counted(files, "file"))?;
+    let shown = || outcome.tests().filter(|(_, test)| !(args.fail_only && test.passed()));
+    let widths = shown().map(|(ran, test)| title(&ran.path, &test.name).chars().count());
+    let width = widths.max().unwrap_or(0);
     for (ran, test) in shown() {
         let title = title(&ran.path, &test.name);
         let dots = ".".repeat(width + 3 - title.chars().count());
         let (style, word) = if test.passed() { (GOOD, "ok") } else { (BAD, "FAIL") };
         writeln!(out, "  {title} {dots} {style}{word}{style:#}")?;
     }
-    for (ran, test) in tests() {
+    for (ran, test) in outcome.tests() {
         for failure in &test.failures {
-            let mut diagnostic = failure.diagnostic.clone();
-            if let Some(at) = failure.at {
-                diagnostic = diagnostic.with_help(format!(
-                    "run `trimtab explain {} --test {} --at {at}`",
-                    ran.path, test.number
-                ));
-            }
-            writeln!(out, "\n{}", diagnostic.render(&ran.file.source, Colour::Always))?;
+            writeln!(out, "\n{}", shown_failure(ran, test, failure))?;
         }
     }
-    let failed = tests().filter(|(_, test)| !test.passed()).count();
-    let passed = tests().count() - failed;
-    writeln!(out, "\nresults: {passed} passed, {failed} failed")?;
+    for (ran, warning) in outcome.warnings() {
+        writeln!(out, "\n{}", warning.render(&ran.file.source, Colour::Always))?;
+    }
+    if args.coverage || args.coverage_min.is_some() {
+        writeln!(out)?;
+        outcome.covered.write("", out)?;
+    }
+    writeln!(out, "\n{}", results(outcome))?;
     Ok(())
 }
 
-/// What a test is called.
-pub(super) fn title(path: &str, name: &str) -> String {
-    format!("{path}::{name}")
+fn shown_failure(ran: &Ran, test: &TestResult, failure: &Failure) -> String {
+    let diagnostic = failure.diagnostic.clone();
+    let diagnostic = match explain(ran, test, failure) {
+        Some(command) => diagnostic.with_help(format!("run `{command}`")),
+        None => diagnostic,
+    };
+    diagnostic.render(&ran.file.source, Colour::Always)
 }
 
-/// A count with its noun.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+/// The command that shows how the decision was made that a failure is about.
+pub(super) fn explain(ran: &Ran, test: &TestResult, failure: &Failure) -> Option<String> {
+    let at = failure.at?;
+    Some(format!("trimtab explain {} --test {} --at {at}", ran.path, test.number))
+}
+
+/// How many passed and failed, were skipped and refused.
+pub(super) fn results(outcome: &Outcome) -> String {
+    let failed = outcome.failed();
+    let passed = outcome.tests().count() - failed;
+    let mut text = format!("results: {passed} passed, {failed} failed");
+    if !outcome.refused.is_empty() {
+        let files = counted(outcome.refused.len(), "file");
+        text.push_str(&format!(", {files} refused"));
+    }
+    text
 }

@@ -234,24 +234,18 @@ pub enum BacktestFigure {
     Cost,
     /// GPUs times hours.
     GpuHours,
-    /// The largest count.
-    PeakReplicas,
-    /// Changes of the count.
-    Changes,
     /// Replicas that were started.
-    ColdStarts,
+    Starts,
+    /// Replicas that were stopped by a decision.
+    Stops,
+    /// The least replica-seconds that would have done, over those that were spent.
+    Efficiency,
 }
 
 impl BacktestFigure {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Attainment,
-        Self::Cost,
-        Self::GpuHours,
-        Self::PeakReplicas,
-        Self::Changes,
-        Self::ColdStarts,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Attainment, Self::Cost, Self::GpuHours, Self::Starts, Self::Stops, Self::Efficiency];
 
     /// As it is written.
     pub const fn name(self) -> &'static str {
@@ -259,9 +253,9 @@ impl BacktestFigure {
             Self::Attainment => "attainment",
             Self::Cost => "cost",
             Self::GpuHours => "gpu_hours",
-            Self::PeakReplicas => "peak_replicas",
-            Self::Changes => "changes",
-            Self::ColdStarts => "cold_starts",
+            Self::Starts => "starts",
+            Self::Stops => "stops",
+            Self::Efficiency => "efficiency",
         }
     }
 }

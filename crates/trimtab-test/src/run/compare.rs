@@ -123,8 +123,8 @@ pub(super) fn amount(wanted: &Wanted, is: f64) -> Option<Mismatch> {
         Wanted::Exactly(limit) if same(limit.number, is) => None,
         Wanted::Exactly(limit) => Some(unmet(number(limit.number), limit)),
         Wanted::Within { min, max } => {
-            let below = min.as_ref().filter(|min| is < min.number && !same(is, min.number));
-            let above = max.as_ref().filter(|max| is > max.number && !same(is, max.number));
+            let below = min.as_ref().filter(|min| !(is >= min.number || same(is, min.number)));
+            let above = max.as_ref().filter(|max| !(is <= max.number || same(is, max.number)));
             below
                 .map(|min| unmet(format!("at least {}", number(min.number)), min))
                 .or_else(|| above.map(|max| unmet(format!("at most {}", number(max.number)), max)))
