@@ -5,6 +5,7 @@
 mod decode;
 mod error;
 mod import;
+mod lint;
 mod locate;
 mod metadata;
 mod node;
@@ -21,6 +22,7 @@ pub use error::{ManifestError, Problem, ProblemKind};
 pub use import::{
     Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped, import, import_within,
 };
+pub use lint::{Finding, Related, Report, Rule, Severity, lint, lint_limits, lint_within};
 pub use metadata::Metadata;
 pub use policies::{
     Policies, PolicyDocument, PolicyKind, SkippedDocument, read_policies, read_policies_within,

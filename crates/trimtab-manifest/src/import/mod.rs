@@ -22,6 +22,7 @@ use self::block::{Block, Field};
 pub(crate) use self::draft::document;
 pub use self::outcome::{Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped};
 use self::owned::Owners;
+pub(crate) use self::promql::metric_names;
 use crate::metadata::read_metadata;
 use crate::node::{Node, Value, shortened};
 use crate::read::empty;
