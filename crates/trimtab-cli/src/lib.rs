@@ -10,6 +10,7 @@ mod evaluate;
 mod explain;
 mod import;
 mod input;
+mod lint;
 mod policy_file;
 mod process;
 mod quality;
@@ -40,6 +41,8 @@ pub enum Exit {
     Refused,
     /// 3: there are warnings, and there must be none.
     Warned,
+    /// 3: what was linted is faulty.
+    Found,
     /// 130: it was interrupted, and has written nothing.
     Interrupted,
 }
@@ -51,6 +54,7 @@ impl From<Exit> for ExitCode {
             Exit::No => 1,
             Exit::Refused => 2,
             Exit::Warned => 3,
+            Exit::Found => 3,
             Exit::Interrupted => 130,
         })
     }
@@ -132,6 +136,7 @@ fn dispatch(
         Command::Import(args) => import::run(args, out, err),
         Command::Test(args) => test::run(args, process, out, err),
         Command::Explain(args) => explain::run(args, out),
+        Command::Lint(args) => lint::run(args, out, err),
         Command::Replay(args) => replay::run(args, out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;

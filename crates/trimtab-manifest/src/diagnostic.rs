@@ -4,7 +4,7 @@ use annotate_snippets::Level;
 
 use crate::error::{first_line, printable};
 use crate::render::{Colour, labelled, renderer};
-use crate::{Source, Span};
+use crate::{Severity, Source, Span};
 
 /// Something to be said about a place in a source: a code, what it is, what is meant at the place,
 /// and more about it below.
@@ -36,15 +36,6 @@ pub struct Diagnostic {
     label: Option<String>,
     notes: Vec<String>,
     help: Option<String>,
-}
-
-/// How bad it is.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Severity {
-    /// Something is wrong.
-    Error,
-    /// Something is perhaps not meant as it is.
-    Warning,
 }
 
 impl Diagnostic {
@@ -115,6 +106,7 @@ impl Diagnostic {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let span = first_line(self.span, source.text());
         let position = source.position(span.start);

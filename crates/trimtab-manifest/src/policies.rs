@@ -147,6 +147,11 @@ pub fn read_policy_at(field: &Field<'_>, source: &Source) -> Result<PolicyDocume
     Err(placed.collect())
 }
 
+/// What is wrong with a document that is a policy.
+pub(crate) fn problems(root: &Node, source: &Source) -> Vec<Problem> {
+    read_document(root, source).err().unwrap_or_default()
+}
+
 enum Document {
     Policy(Box<PolicyDocument>),
     Other(SkippedDocument, Span),

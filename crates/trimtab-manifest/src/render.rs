@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use crate::error::printable;
+use crate::lint::{Finding, Severity};
 use crate::{Position, Problem, ProblemKind, Source, Span};
 
 /// Whether rendered errors carry terminal colours.
@@ -56,6 +57,55 @@ pub(crate) fn render_remarks(source: &Source, remarks: &[Remark<'_>], colour: Co
     joined(parts.collect(), remarks.len(), "remarks on", source)
 }
 
+/// A finding with its rule, the other places that it is about, why, and what would be right.
+pub(crate) fn render_finding(finding: &Finding, colour: Colour) -> String {
+    let level = match finding.severity() {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(finding.message()).id(finding.rule().id());
+    let mut group = with_place(
+        annotate_snippets::Group::with_title(title),
+        finding.source(),
+        finding.span(),
+        finding.position(),
+        None,
+    );
+    for related in finding.related() {
+        let label = Some(related.message());
+        group = with_place(group, related.source(), related.span(), related.position(), label);
+    }
+    group = group.element(Level::NOTE.message(finding.rule().why()));
+    if let Some(help) = finding.help() {
+        group = group.element(Level::HELP.message(help));
+    }
+    renderer(colour).render(&[group])
+}
+
+/// The line of a place, or where it is alone if that line is endless.
+fn with_place<'s>(
+    group: annotate_snippets::Group<'s>,
+    source: &'s Source,
+    span: Span,
+    position: Position,
+    label: Option<&'s str>,
+) -> annotate_snippets::Group<'s> {
+    const LONGEST: usize = 500;
+    let Some((lines, range)) = lines_of(source, span).filter(|(lines, _)| lines.len() <= LONGEST)
+    else {
+        let origin = Origin::path(printable(source.name()));
+        return group.element(origin.line(position.line).char_column(position.column));
+    };
+    let kind = if label.is_some() { AnnotationKind::Context } else { AnnotationKind::Primary };
+    group.element(
+        Snippet::source(harmless(lines))
+            .path(printable(source.name()))
+            .line_start(position.line)
+            .annotation(kind.span(range).label(label)),
+    )
+}
+
 pub(crate) fn renderer(colour: Colour) -> Renderer {
     match colour {
         Colour::Never => Renderer::plain(),
@@ -101,6 +151,17 @@ pub(crate) fn labelled<'s>(
     position: Position,
     label: Option<&'s str>,
 ) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
+    let (lines, range) = lines_of(source, span)?;
+    Some(
+        Snippet::source(harmless(lines))
+            .path(printable(source.name()))
+            .line_start(position.line)
+            .annotation(AnnotationKind::Primary.span(range).label(label)),
+    )
+}
+
+/// The lines of a place, and the place in them.
+fn lines_of(source: &Source, span: Span) -> Option<(&str, std::ops::Range<usize>)> {
     let text = source.text();
     let start = source.floor(span.start);
     let end = source.floor(span.end).max(start);
@@ -108,19 +169,8 @@ pub(crate) fn labelled<'s>(
     let last = text.get(end..)?.find('\n').map_or(text.len(), |newline| end + newline);
     let lines = text.get(first..last)?;
     let lines = lines.strip_suffix('\r').unwrap_or(lines);
-    let lines = harmless(lines);
     let range = start - first..(end - first).min(lines.len()).max(start - first);
-    let annotation = AnnotationKind::Primary.span(range);
-    let annotation = match label {
-        Some(label) => annotation.label(label),
-        None => annotation,
-    };
-    Some(
-        Snippet::source(lines)
-            .path(printable(source.name()))
-            .line_start(position.line)
-            .annotation(annotation),
-    )
+    Some((lines, range))
 }
 
 /// The renderer shows ASCII control characters as pictures and lets those of the C1 block through,

@@ -22,6 +22,8 @@ pub use self::outcome::{Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skip
 use self::owned::Owners;
 use crate::fields as block;
 use crate::fields::{Block, Field};
+pub(crate) use self::promql::metric_names;
+pub(crate) use self::ray::config_of as serve_config;
 use crate::metadata::read_metadata;
 use crate::node::{Node, Value, shortened};
 use crate::read::empty;
