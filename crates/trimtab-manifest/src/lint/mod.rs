@@ -6,6 +6,7 @@
 
 mod autoscaler;
 mod document;
+mod documents;
 mod field;
 mod finding;
 mod report;
