@@ -40,6 +40,11 @@ impl Share {
         self.of_pods(pods, 0)
     }
 
+    /// Whether it is a number of pods.
+    pub(in crate::lint) fn is_pods(self) -> bool {
+        matches!(self, Self::Pods(_))
+    }
+
     fn of_pods(self, pods: i64, add: i64) -> i64 {
         match self {
             Self::Pods(pods) => pods,

@@ -29,6 +29,11 @@ pub(in crate::lint) struct Amount<'n> {
 }
 
 impl Amount<'_> {
+    /// Whether it is within what anybody means: what overflows is neither whole nor a part.
+    pub(in crate::lint) fn is_small(&self) -> bool {
+        self.quantity.checked_milli().is_some()
+    }
+
     /// The whole number that it is, if it is one.
     pub(in crate::lint) fn whole(&self) -> Option<i64> {
         let milli = self.quantity.checked_milli()?;
@@ -47,6 +52,11 @@ impl<'n> Accelerator<'n> {
     pub(in crate::lint) fn field(&self) -> Option<Field<'n>> {
         self.limit.as_ref().or(self.request.as_ref()).map(|amount| amount.field)
     }
+}
+
+/// Whether two amounts are the same, however they are written.
+pub(in crate::lint) fn same(one: &Amount<'_>, two: &Amount<'_>) -> bool {
+    one.quantity == two.quantity
 }
 
 /// Whether a resource is a GPU or another accelerator that exists in whole pieces.
@@ -112,6 +122,12 @@ impl<'n> Container<'n> {
         Some(Amount { field, quantity: field.quantity()? })
     }
 
+    /// Whether its requests or limits name a resource.
+    pub(in crate::lint) fn names(&self, of: &str, resource: &str) -> bool {
+        let resources = self.field.get("resources").and_then(|field| field.get(of));
+        resources.is_some_and(|field| field.get(resource).is_some())
+    }
+
     /// What it requests of a resource; its limit where it has no request.
     pub(in crate::lint) fn request(&self, resource: &str) -> Option<Quantity> {
         let amount = self.amount("requests", resource).or_else(|| self.amount("limits", resource));
@@ -163,18 +179,21 @@ impl<'n> Container<'n> {
             || probes.iter().flatten().any(over_network)
     }
 
-    /// The model server that its image names, if it is one whose `/health` answers only once the
-    /// model is loaded.
-    pub(in crate::lint) fn loads_before_listening(&self) -> Option<&'static str> {
-        const SERVERS: [(&str, &str); 5] = [
-            ("vllm", "vLLM"),
-            ("text-generation-inference", "TGI"),
-            ("sglang", "SGLang"),
-            ("llama.cpp", "llama.cpp"),
-            ("llama-server", "llama.cpp"),
-        ];
-        let image = self.field.text_of("image")?.to_ascii_lowercase();
-        SERVERS.iter().find(|(part, _)| image.contains(part)).map(|(_, server)| *server)
+    /// Whether its image is that of a server whose `/health` answers only once the model is loaded.
+    pub(in crate::lint) fn answers_when_loaded(&self) -> bool {
+        const SERVERS: [&str; 5] =
+            ["vllm", "text-generation-inference", "sglang", "llama.cpp", "llama-server"];
+        self.image_has(&SERVERS)
+    }
+
+    /// Whether its image is that of a model server.
+    pub(in crate::lint) fn is_model_server(&self) -> bool {
+        self.answers_when_loaded() || self.image_has(&["tritonserver", "tensorrt-llm", "trtllm"])
+    }
+
+    fn image_has(&self, parts: &[&str]) -> bool {
+        let image = self.field.text_of("image").unwrap_or_default().to_ascii_lowercase();
+        parts.iter().any(|part| image.contains(part))
     }
 }
 

@@ -34,8 +34,8 @@ pub(in crate::lint) struct Consolidation<'n> {
 
 impl<'n> NodePool<'n> {
     /// All NodePools of the set that provision for pods; those of a fixed number of nodes do not.
-    pub(in crate::lint) fn among(set: &Set<'n>) -> Vec<Self> {
-        set.of_kind("karpenter.sh", "NodePool").filter_map(Self::of).collect()
+    pub(in crate::lint) fn among(set: &Set<'n>) -> impl Iterator<Item = Self> + use<'n> {
+        set.of_kind("karpenter.sh", "NodePool").filter_map(Self::of)
     }
 
     /// The NodePool that a document is.
@@ -86,13 +86,6 @@ impl<'n> NodePool<'n> {
         &self,
     ) -> impl Iterator<Item = (&'n str, &(Allowed<'n>, Field<'n>))> {
         self.labels.iter().map(|(key, value)| (*key, value))
-    }
-
-    /// Whether its nodes can have a value of a label, and it says so itself.
-    pub(in crate::lint) fn names(&self, key: &str, value: &str) -> bool {
-        self.label(key).is_some_and(|(allowed, _)| {
-            allowed.listed().is_some_and(|mut values| values.any(|one| one == value))
-        })
     }
 
     /// The taints that stay on its nodes; those of `startupTaints` go by themselves.
@@ -222,8 +215,9 @@ mod tests {
                     expireAfter: 720h\n      requirements:\n      - {key: karpenter.sh/capacity-type, \
                     operator: In, values: [spot]}\n      - {key: gen, operator: Gt, values: [\"4\"]}\n";
         with("v1", spec, |pool| {
-            assert!(pool.names("accelerator", "l40s") && !pool.names("accelerator", "a10g"));
-            assert!(pool.names("karpenter.sh/nodepool", "gpu"));
+            let has = |key, value| pool.label(key).unwrap().0.contains(value);
+            assert!(has("accelerator", "l40s") && !has("accelerator", "a10g"));
+            assert!(has("karpenter.sh/nodepool", "gpu"));
             assert!(pool.spot_only().is_some());
             assert!(pool.label("gen").unwrap().0.contains("5"));
             assert_eq!(pool.expiry().unwrap().0, 2_592_000);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::container::{Accelerator, Amount, Container};
+use super::container::Container;
 use super::requirement::{Allowed, current_name};
 use super::selector::Labels;
 use crate::lint::field::Field;
@@ -197,21 +197,6 @@ impl<'n> Taint<'n> {
             ),
         }
     }
-}
-
-/// Accelerators that are asked for wrongly, container by container, initial ones too.
-pub(in crate::lint) fn accelerators<'n>(
-    pod: &PodTemplate<'n>,
-) -> impl Iterator<Item = (Container<'n>, Accelerator<'n>)> + use<'n> {
-    let initial = pod.spec.list("initContainers").map(|field| Container { field });
-    pod.containers().chain(initial).flat_map(|container| {
-        container.accelerators().into_iter().map(move |accelerator| (container, accelerator))
-    })
-}
-
-/// Whether two amounts are the same.
-pub(in crate::lint) fn same(one: &Amount<'_>, two: &Amount<'_>) -> bool {
-    one.quantity == two.quantity
 }
 
 #[cfg(test)]

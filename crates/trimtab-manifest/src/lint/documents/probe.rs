@@ -49,6 +49,12 @@ impl<'n> Probe<'n> {
             .unwrap_or(self.field)
     }
 
+    /// The words of its command.
+    pub(in crate::lint) fn command(&self) -> impl Iterator<Item = &'n str> + use<'n> {
+        let words = self.field.at("exec.command").into_iter().flat_map(|command| command.items());
+        words.filter_map(|word| word.text())
+    }
+
     fn number(&self, key: &str, default: i64) -> i64 {
         // The API server takes zero for absent.
         self.field.int_of(key).filter(|number| *number > 0).unwrap_or(default)
@@ -70,13 +76,6 @@ impl<'n> Probe<'n> {
     /// initial delay, and as many periods as there may be failures.
     pub(in crate::lint) fn patience(&self) -> i64 {
         self.initial_delay().saturating_add(self.failure_threshold().saturating_mul(self.period()))
-    }
-
-    /// How many failures are needed for a patience of so many seconds, the rest being as it is.
-    pub(in crate::lint) fn failures_for(&self, seconds: i64) -> i64 {
-        let rest = seconds.saturating_sub(self.initial_delay()).max(1);
-        let period = self.period();
-        rest.saturating_sub(1).checked_div(period).unwrap_or(0).saturating_add(1)
     }
 }
 
@@ -100,6 +99,14 @@ impl Handler<'_> {
                 let path = path.split(['?', '#']).next().unwrap_or(path).trim_end_matches('/');
                 ALIVE.contains(&path)
             }
+            _ => false,
+        }
+    }
+
+    /// Whether its name says so beyond doubt; `/healthz` and `/ping` are used for either.
+    pub(in crate::lint) fn says_alive(&self) -> bool {
+        match self {
+            Self::Http { path, .. } => self.is_aliveness() && path.contains("live"),
             _ => false,
         }
     }
@@ -133,17 +140,6 @@ mod tests {
             let document = document(text);
             let probe = Probe { field: Field::root(&document) };
             assert_eq!(probe.patience(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn failures_are_as_many_as_needed() {
-        let document = document("{initialDelaySeconds: 10, periodSeconds: 10}");
-        let probe = Probe { field: Field::root(&document) };
-        for seconds in [1, 10, 11, 30, 180, 181] {
-            let failures = probe.failures_for(seconds);
-            assert!(10 + failures * 10 >= seconds, "{seconds}");
-            assert!(failures == 1 || 10 + (failures - 1) * 10 < seconds, "{seconds}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What makes pods: Deployments and their like, and KServe's services, each with its pod template.
 
-use super::container::Container;
+use super::container::{Accelerator, Container};
 use super::pod::PodTemplate;
 use crate::lint::document::Document;
 use crate::lint::field::Field;
@@ -129,6 +129,16 @@ impl<'n> Workload<'n> {
     pub(in crate::lint) fn is_in(&self, namespace: Option<&str>) -> bool {
         same_namespace(self.document.namespace.as_deref(), namespace)
     }
+}
+
+/// The accelerators that the containers of a workload ask for, initial ones too.
+pub(in crate::lint) fn accelerators<'n>(
+    workload: &Workload<'n>,
+) -> impl Iterator<Item = (Container<'n>, Accelerator<'n>)> + use<'n> {
+    let initial = workload.pod.spec.list("initContainers").map(|field| Container { field });
+    workload.containers().into_iter().chain(initial).flat_map(|container| {
+        container.accelerators().into_iter().map(move |accelerator| (container, accelerator))
+    })
 }
 
 /// Whether two documents are in one namespace: what names none goes where `kubectl` points, which
