@@ -1,7 +1,8 @@
 //! Whether the nodes that are there can take the pods that ask for GPUs.
 
 use crate::lint::documents::{
-    Around, Kind, Misfit, NodePool, Placement, Service, Taint, WantedLabel, is_of_resource,
+    Around, Kind, Misfit, NodePool, Placement, PodTemplate, Service, Taint, WantedLabel,
+    is_of_resource,
 };
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
@@ -48,10 +49,11 @@ static LABEL: Rule = Rule {
 static NO_TOLERATION: Rule = Rule {
     id: "gpu-without-toleration",
     severity: Severity::Note,
-    summary: "pods ask for a GPU and tolerate no taint",
-    why: "GPU nodes are usually tainted, as the GPU clouds' defaults and Kubernetes' documentation of \
-          taints have it, so that only what needs a GPU lands on them. Clusters without the admission \
-          controller ExtendedResourceToleration leave pods Pending that do not tolerate it",
+    summary: "pods that pick GPU nodes tolerate no taint",
+    why: "nodes with special hardware are usually tainted with the name of its resource (Kubernetes, Taints \
+          and Tolerations), so that nothing else lands on them. Clusters without the admission controller \
+          ExtendedResourceToleration, as AKS and those of one's own, leave pods Pending that do not tolerate \
+          it. It is noted of pods that pick their nodes by labels, where no NodePool is among the documents",
     fix: "Tolerate the taint of the GPU's name; where nodes have none, that does no harm.",
     check: no_toleration,
 };
@@ -172,7 +174,7 @@ fn no_toleration(set: &Set<'_>, findings: &mut Findings<'_>) {
     for service in &around.services {
         let pod = &service.workload.pod;
         let is_plain = matches!(service.workload.kind, Kind::Replicated | Kind::Leader);
-        if !is_plain || pod.spec.list("tolerations").next().is_some() {
+        if !is_plain || pod.spec.list("tolerations").next().is_some() || !picks_nodes(pod) {
             continue;
         }
         let gpus = pod.gpus();
@@ -185,4 +187,13 @@ fn no_toleration(set: &Set<'_>, findings: &mut Findings<'_>) {
             "tolerations:\n- key: {resource}\n  operator: Exists\n  effect: NoSchedule"
         ));
     }
+}
+
+/// Whether a pod picks its nodes by labels, and by none of a cloud that adds the toleration by itself.
+fn picks_nodes(pod: &PodTemplate<'_>) -> bool {
+    const ADDING: [&str; 4] =
+        ["cloud.google.com/", "eks.amazonaws.com/", "karpenter.k8s.aws/", "topology.k8s.aws/"];
+    let wanted = pod.wanted();
+    let mut keys = wanted.iter().flat_map(|wanted| wanted.keys()).peekable();
+    keys.peek().is_some() && !keys.any(|key| ADDING.iter().any(|domain| key.starts_with(domain)))
 }
