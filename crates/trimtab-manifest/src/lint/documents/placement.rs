@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::container::is_accelerator;
 use super::gpu_nodes::Obstacle;
 use super::node_pool::NodePool;
-use super::pod::{PodTemplate, Taint, Wanted};
+use super::pod::{Gpus, PodTemplate, Taint, Wanted};
 use super::requirement::{Allowed, is_well_known};
 use super::workload::Workload;
 use crate::lint::field::Field;
@@ -57,11 +57,11 @@ impl<'n> Placement<'n> {
         if !is_whole || !pod.asks_gpu() {
             return Self::Elsewhere;
         }
-        let wanted = pod.wanted();
+        let (wanted, gpus) = (pod.wanted(), pod.gpus());
         let mut fits = Vec::new();
         let mut best: Option<(bool, Vec<Misfit<'n>>, usize)> = None;
         for (index, pool) in pools.iter().enumerate() {
-            let misfits = misfits(pod, &wanted, pool);
+            let misfits = misfits(pod, &wanted, &gpus, pool);
             if misfits.is_empty() {
                 fits.push(index);
                 continue;
@@ -110,11 +110,12 @@ fn names(wanted: &[Wanted<'_>], pool: &NodePool<'_>) -> bool {
 fn misfits<'n>(
     pod: &PodTemplate<'n>,
     wanted: &[Wanted<'n>],
+    gpus: &Gpus<'n>,
     pool: &NodePool<'n>,
 ) -> Vec<Misfit<'n>> {
     let mut misfits: Vec<Misfit<'n>> = Vec::new();
-    for (resource, (count, _)) in pod.gpus() {
-        misfits.extend(pool.lacks(resource, count).map(Misfit::Gpu));
+    for (resource, (count, _)) in gpus {
+        misfits.extend(pool.lacks(resource, *count).map(Misfit::Gpu));
     }
     let taints = pool.taints().filter(|taint| taint.repels() && !pod.tolerates(taint));
     misfits.extend(taints.map(Misfit::Taint));

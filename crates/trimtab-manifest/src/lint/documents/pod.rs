@@ -26,6 +26,9 @@ pub(in crate::lint) struct Taint<'n> {
 /// What a pod asks of the labels of its node: label by label, each with a place.
 pub(in crate::lint) type Wanted<'n> = BTreeMap<&'n str, (Allowed<'n>, Field<'n>)>;
 
+/// How many accelerators of each kind a pod holds, each with the first place.
+pub(in crate::lint) type Gpus<'n> = BTreeMap<&'n str, (i64, Field<'n>)>;
+
 impl<'n> PodTemplate<'n> {
     /// The template below this field, such as `spec.template` of a Deployment.
     pub(in crate::lint) fn of(field: Field<'n>) -> Option<Self> {
@@ -55,8 +58,8 @@ impl<'n> PodTemplate<'n> {
     }
 
     /// How many accelerators of each kind a pod holds, and where the first is asked for.
-    pub(in crate::lint) fn gpus(&self) -> BTreeMap<&'n str, (i64, Field<'n>)> {
-        let mut gpus = BTreeMap::new();
+    pub(in crate::lint) fn gpus(&self) -> Gpus<'n> {
+        let mut gpus = Gpus::new();
         for container in self.containers() {
             for accelerator in container.accelerators() {
                 let Some(field) = accelerator.field() else { continue };
