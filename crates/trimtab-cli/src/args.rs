@@ -9,13 +9,14 @@ use trimtab_metric::Span;
 
 use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
 use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
+use crate::lint::args::{LINT_EXAMPLES, LINT_LONG, LintArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
 
 /// How many replicas should there be, and why?
 ///
 /// Exit codes: 0 done; 1 the answer is no (a log replays differently, a vector does not agree, an
-/// objective is missed that must not be); 2 a usage error or bad input; 130 interrupted. A file `-`
-/// is standard input; files that begin as gzip does are unpacked.
+/// objective is missed that must not be); 2 a usage error or bad input; 3 what was linted is faulty; 130
+/// interrupted. A file `-` is standard input; files that begin as gzip does are unpacked.
 #[derive(Debug, Parser)]
 #[command(name = "trimtab", version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     /// Turn other autoscalers' manifests into policies
     #[command(after_help = IMPORT_EXAMPLES, after_long_help = IMPORT_LONG)]
     Import(ImportArgs),
+    /// Say what is wrong with manifests
+    #[command(after_help = LINT_EXAMPLES, after_long_help = LINT_LONG)]
+    Lint(LintArgs),
     /// Make the decisions of a log again and compare
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),

@@ -9,6 +9,7 @@ mod error;
 mod evaluate;
 mod import;
 mod input;
+mod lint;
 mod policy_file;
 mod process;
 mod quality;
@@ -36,6 +37,8 @@ pub enum Exit {
     No,
     /// 2: the arguments or the input can't be used.
     Refused,
+    /// 3: what was linted is faulty.
+    Found,
     /// 130: it was interrupted, and has written nothing.
     Interrupted,
 }
@@ -46,6 +49,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Refused => 2,
+            Exit::Found => 3,
             Exit::Interrupted => 130,
         })
     }
@@ -125,6 +129,7 @@ fn dispatch(
         Command::Backtest(args) => backtest::run(args, process, out, err),
         Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Import(args) => import::run(args, out, err),
+        Command::Lint(args) => lint::run(args, out, err),
         Command::Replay(args) => replay::run(args, out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;

@@ -127,6 +127,11 @@ pub fn read_policies_within(source: &Source, limits: &Limits) -> Result<Policies
     }
 }
 
+/// What is wrong with a document that is a policy.
+pub(crate) fn problems(root: &Node, source: &Source) -> Vec<Problem> {
+    read_document(root, source).err().unwrap_or_default()
+}
+
 enum Document {
     Policy(Box<PolicyDocument>),
     Other(SkippedDocument, Span),

@@ -23,6 +23,7 @@ pub(crate) use self::draft::document;
 pub use self::outcome::{Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped};
 use self::owned::Owners;
 pub(crate) use self::promql::metric_names;
+pub(crate) use self::ray::config_of as serve_config;
 use crate::metadata::read_metadata;
 use crate::node::{Node, Value, shortened};
 use crate::read::empty;

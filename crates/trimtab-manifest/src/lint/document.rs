@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::field::Field;
 use crate::node::{Node, Value};
+use crate::{Limits, Source, import};
 
 /// One document of a source, or an item of a list of them.
 #[derive(Debug)]
@@ -20,19 +21,32 @@ pub(super) struct Document {
     pub(super) namespace: Option<String>,
     /// Empty where there is none.
     pub(super) name: String,
+    /// What its string of YAML holds: the Ray Serve config of a `RayService`.
+    inner: Option<Rc<Node>>,
 }
 
 impl Document {
     /// The documents of one: those of a list, or itself. Nothing between two `---` is none.
-    pub(super) fn all(source: usize, root: &Rc<Node>) -> Vec<Self> {
+    pub(super) fn all(source: (usize, &Source), root: &Rc<Node>, limits: &mut Limits) -> Vec<Self> {
         if root.entries().is_none() {
             return Vec::new();
         }
-        let document = Self::new(source, Rc::clone(root));
+        let (index, text) = source;
+        let mut new = |root: &Rc<Node>| {
+            let mut document = Self::new(index, Rc::clone(root));
+            if document.is("ray.io", "RayService") {
+                document.inner = import::serve_config(text, root, limits);
+                // All of them together read no more than one source may hold.
+                let size = document.inner.as_ref().map_or(0, |inner| inner.size);
+                limits.max_nodes = limits.max_nodes.saturating_sub(size);
+            }
+            document
+        };
+        let document = new(root);
         match root.get("items").map(|items| &items.value) {
             Some(Value::Sequence(items)) if document.kind.ends_with("List") => {
                 let items = items.iter().filter(|item| item.entries().is_some());
-                items.map(|item| Self::new(source, Rc::clone(item))).collect()
+                items.map(new).collect()
             }
             _ => vec![document],
         }
@@ -54,7 +68,16 @@ impl Document {
         let (namespace, name) = (text(metadata, "namespace"), text(metadata, "name"));
         let kind = text(Some(&root), "kind").unwrap_or_default();
         let name = name.unwrap_or_default();
-        Self { source, group, version, kind, namespace, name, root }
+        Self { source, group, version, kind, namespace, name, root, inner: None }
+    }
+
+    /// What Ray Serve is told: the document itself, or the string of a `RayService`.
+    pub(super) fn serve_config(&self) -> Option<Field<'_>> {
+        match &self.inner {
+            Some(inner) => Some(Field::of(self, inner)),
+            None if self.kind.is_empty() => Some(self.field()),
+            None => None,
+        }
     }
 
     /// Whether it is of this kind, in any version.
@@ -71,9 +94,18 @@ impl Document {
         self.field().get("spec")
     }
 
-    /// A label or annotation: `metadata.labels` or `metadata.annotations` is `of`.
-    pub(super) fn meta(&self, of: &str, key: &str) -> Option<Field<'_>> {
-        self.field().get("metadata")?.get(of)?.get(key)
+    /// The metadata and the `spec` of the pods that it makes.
+    pub(super) fn pod_template(&self) -> Option<Field<'_>> {
+        match (&*self.group, &*self.kind) {
+            ("apps", "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet")
+            | ("argoproj.io", "Rollout")
+            | ("serving.knative.dev", "Service" | "Configuration") => self.spec()?.get("template"),
+            ("leaderworkerset.x-k8s.io", "LeaderWorkerSet") => {
+                self.spec()?.at("leaderWorkerTemplate.workerTemplate")
+            }
+            ("", "Pod") => Some(self.field()),
+            _ => None,
+        }
     }
 
     /// Its name with its kind, for messages: `Deployment llm`.

@@ -19,7 +19,12 @@ pub(super) struct Field<'n> {
 impl<'n> Field<'n> {
     /// A whole document.
     pub(super) fn root(document: &'n Document) -> Self {
-        Self { document, node: &document.root, span: head(&document.root) }
+        Self::of(document, &document.root)
+    }
+
+    /// A tree of a document.
+    pub(super) fn of(document: &'n Document, node: &'n Node) -> Self {
+        Self { document, node, span: head(node) }
     }
 
     fn child(&self, entry: &'n Entry) -> Self {
@@ -39,18 +44,6 @@ impl<'n> Field<'n> {
     /// A field further inside, such as `spec.template.spec`.
     pub(super) fn at(&self, path: &str) -> Option<Self> {
         path.split('.').try_fold(*self, |field, key| field.get(key))
-    }
-
-    /// The nearest field that is there on the way to a path: where something is missing.
-    pub(super) fn nearest(&self, path: &str) -> Self {
-        let mut field = *self;
-        for key in path.split('.') {
-            match field.get(key) {
-                Some(next) => field = next,
-                None => break,
-            }
-        }
-        field
     }
 
     /// The same, shown at its key.

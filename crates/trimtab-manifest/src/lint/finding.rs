@@ -32,8 +32,9 @@ pub(super) struct Place {
     pub(super) span: Span,
     pub(super) position: Position,
     pub(super) field: String,
-    /// The part of the text that its document is.
-    pub(super) document: Span,
+    /// Where its document starts, and in which line.
+    pub(super) document: usize,
+    pub(super) document_line: usize,
 }
 
 impl Finding {
@@ -139,12 +140,17 @@ impl<'s> Findings<'s> {
         at: Field<'_>,
         message: impl AsRef<str>,
     ) -> Added<'_, 's> {
-        let index = match self.place(at) {
+        let place = self.place(at);
+        self.push(rule, place, message.as_ref())
+    }
+
+    fn push(&mut self, rule: &'static Rule, place: Option<Place>, message: &str) -> Added<'_, 's> {
+        let index = match place {
             Some(place) if self.found.len() < MOST => {
                 self.found.push(Finding {
                     rule,
                     severity: rule.severity,
-                    message: printable(message.as_ref()),
+                    message: printable(message),
                     place,
                     related: Vec::new(),
                     help: None,
@@ -159,13 +165,28 @@ impl<'s> Findings<'s> {
         Added { findings: self, index }
     }
 
+    /// Adds a finding that is about no document, such as one of a comment.
+    pub(super) fn add_at(
+        &mut self,
+        rule: &'static Rule,
+        source: usize,
+        span: Span,
+        message: impl AsRef<str>,
+    ) -> Added<'_, 's> {
+        let place = self.place_of(source, span, String::new(), span.start);
+        self.push(rule, place, message.as_ref())
+    }
+
     fn place(&self, at: Field<'_>) -> Option<Place> {
-        let index = at.document.source;
+        let field = printable(&at.document.path_of(at.span));
+        self.place_of(at.document.source, at.span, field, at.document.root.span.start)
+    }
+
+    fn place_of(&self, index: usize, span: Span, field: String, document: usize) -> Option<Place> {
         let source = self.sources.get(index)?.clone();
-        let span = crate::error::first_line(at.span, source.text());
+        let span = crate::error::first_line(span, source.text());
         let position = Position { line: 1, column: 1 };
-        let field = at.document.path_of(at.span);
-        Some(Place { index, source, span, position, field, document: at.document.root.span })
+        Some(Place { index, source, span, position, field, document, document_line: 1 })
     }
 }
 

@@ -4,11 +4,14 @@
 //! names, wherever it is written. What is not there is nobody's fault: a file may be a part of what a
 //! cluster holds.
 
+mod allow;
 mod autoscaler;
 mod document;
 mod documents;
+mod engine_metrics;
 mod field;
 mod finding;
+mod query;
 mod report;
 mod rule;
 mod rules;
@@ -65,9 +68,12 @@ pub fn lint_within(sources: &[Source], limits: &Limits) -> Report {
     for (index, source) in sources.iter().enumerate() {
         let (roots, problems) = yaml::documents(source, limits);
         if problems.is_empty() {
-            documents.extend(roots.iter().flat_map(|root| Document::all(index, root)));
+            let mut limits = *limits;
+            documents.extend(
+                roots.iter().flat_map(|root| Document::all((index, source), root, &mut limits)),
+            );
         } else {
-            errors.push(ManifestError::from_problems(source.clone(), problems));
+            errors.push((index, ManifestError::from_problems(source.clone(), problems)));
         }
     }
     let set = Set::new(&documents);
@@ -75,5 +81,5 @@ pub fn lint_within(sources: &[Source], limits: &Limits) -> Report {
     for rule in Rule::all() {
         rule.check(&set, &mut findings);
     }
-    Report::new(sources, documents.len(), findings, errors)
+    Report::new(sources, limits, documents.len(), findings, errors)
 }

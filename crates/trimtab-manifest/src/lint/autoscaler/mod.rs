@@ -1,14 +1,20 @@
 //! Who decides on a number of replicas: of what, within which bounds, by which metrics. One view of all
 //! the kinds that do.
 
+mod descent;
+mod facts;
 mod hpa;
 mod keda;
+mod knative;
+mod kserve;
+mod ray;
 mod signal;
 
 use super::document::Document;
 use super::field::Field;
 use super::set::Set;
 
+pub(super) use self::facts::{CRITICAL, LEAD_TIME, Told, is_gpu};
 pub(super) use self::signal::{Aim, Role, Signal, Source};
 
 /// One autoscaler.
@@ -34,6 +40,12 @@ pub(super) enum Form {
     ScaledObject,
     /// Its `spec.strategy` says by whose rules.
     ScalingPolicy,
+    /// A service of Knative, by annotations.
+    Knative,
+    /// A component of an InferenceService.
+    KServe,
+    /// A deployment of a Ray Serve application.
+    RayServe,
 }
 
 /// What is scaled.
@@ -89,17 +101,20 @@ impl<'n> Target<'n> {
 impl<'n> Autoscaler<'n> {
     /// All of a set.
     pub(super) fn among(set: &Set<'n>) -> Vec<Self> {
-        let documents = set.documents().iter();
-        documents.filter_map(|document| Self::of(set, document)).collect()
+        set.documents().iter().flat_map(|document| Self::of(set, document)).collect()
     }
 
-    fn of(set: &Set<'n>, document: &'n Document) -> Option<Self> {
-        match (&*document.group, &*document.kind) {
+    fn of(set: &Set<'n>, document: &'n Document) -> Vec<Self> {
+        let one = match (&*document.group, &*document.kind) {
             ("autoscaling", "HorizontalPodAutoscaler") => hpa::hpa(set, document),
             ("trimtab.dev", "ScalingPolicy") => hpa::scaling_policy(set, document),
             ("keda.sh", "ScaledObject") => keda::scaled_object(set, document),
+            ("serving.knative.dev", "Service" | "Configuration") => knative::service(document),
+            ("serving.kserve.io", "InferenceService") => return kserve::components(document),
+            ("ray.io", "RayService") | ("", "") => return ray::deployments(document),
             _ => None,
-        }
+        };
+        one.into_iter().collect()
     }
 
     /// What its rules are called, of a `ScalingPolicy` those that its strategy follows.
@@ -108,6 +123,9 @@ impl<'n> Autoscaler<'n> {
             Form::Hpa => "hpa",
             Form::ScaledObject => "keda",
             Form::ScalingPolicy => self.spec.text_of("strategy").unwrap_or("hpa"),
+            Form::Knative => "knative",
+            Form::KServe => "kserve",
+            Form::RayServe => "rayServe",
         }
     }
 

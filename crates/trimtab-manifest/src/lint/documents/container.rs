@@ -4,6 +4,7 @@ use trimtab_metric::Quantity;
 
 use super::duration::sleeps;
 use super::probe::Probe;
+use crate::lint::autoscaler::is_gpu;
 use crate::lint::field::Field;
 
 /// A container of a pod.
@@ -57,23 +58,6 @@ impl<'n> Accelerator<'n> {
 /// Whether two amounts are the same, however they are written.
 pub(in crate::lint) fn same(one: &Amount<'_>, two: &Amount<'_>) -> bool {
     one.quantity == two.quantity
-}
-
-/// Whether a resource is a GPU or another accelerator that exists in whole pieces.
-pub(in crate::lint) fn is_accelerator(resource: &str) -> bool {
-    const NAMES: [&str; 8] = [
-        "nvidia.com/gpu",
-        "nvidia.com/gpu.shared",
-        "amd.com/gpu",
-        "gpu.intel.com/i915",
-        "gpu.intel.com/xe",
-        "habana.ai/gaudi",
-        "google.com/tpu",
-        "aws.amazon.com/neuron",
-    ];
-    NAMES.contains(&resource)
-        || resource.starts_with("nvidia.com/mig-")
-        || resource.starts_with("aws.amazon.com/neuron")
 }
 
 impl<'n> Container<'n> {
@@ -140,7 +124,7 @@ impl<'n> Container<'n> {
         for of in ["limits", "requests"] {
             let resources = self.field.get("resources").and_then(|field| field.get(of));
             for (resource, _) in resources.into_iter().flat_map(|field| field.entries()) {
-                if is_accelerator(resource) && found.iter().all(|one| one.resource != resource) {
+                if is_gpu(resource) && found.iter().all(|one| one.resource != resource) {
                     let request = self.amount("requests", resource);
                     let limit = self.amount("limits", resource);
                     found.push(Accelerator { resource, request, limit });

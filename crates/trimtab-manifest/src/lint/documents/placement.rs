@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 
-use super::container::is_accelerator;
 use super::gpu_nodes::Obstacle;
 use super::node_pool::NodePool;
 use super::pod::{Gpus, PodTemplate, Taint, Wanted};
 use super::requirement::{Allowed, is_well_known};
 use super::workload::Workload;
+use crate::lint::autoscaler::is_gpu;
 use crate::lint::field::Field;
 
 /// One thing that keeps a pod off the nodes of a pool.
@@ -150,5 +150,5 @@ fn meet(wanted: &Allowed<'_>, brought: &Allowed<'_>) -> bool {
 /// Whether a taint is the one that an asked-for accelerator is known by: some clusters tolerate it in the
 /// name of the pods.
 pub(in crate::lint) fn is_of_resource(taint: &Taint<'_>, pod: &PodTemplate<'_>) -> bool {
-    is_accelerator(taint.key()) && pod.gpus().contains_key(taint.key())
+    is_gpu(taint.key()) && pod.gpus().contains_key(taint.key())
 }

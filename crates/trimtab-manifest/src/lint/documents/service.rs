@@ -9,18 +9,13 @@ use super::node_pool::NodePool;
 use super::placement::Placement;
 use super::selector::{Labels, map_matches};
 use super::workload::{Kind, Workload, same_namespace};
-use crate::lint::autoscaler::{Autoscaler, Bound, Form};
+use crate::lint::autoscaler::{Autoscaler, Bound, CRITICAL, Form, LEAD_TIME};
 use crate::lint::document::Document;
 use crate::lint::field::Field;
 use crate::lint::set::Set;
 
-/// The annotation that says how long a replica takes from being asked for to being ready.
-pub(in crate::lint) const LEAD_TIME: &str = "trimtab.dev/lead-time-seconds";
 /// The annotation that says how long a session or an answer lasts at most.
 pub(in crate::lint) const MAX_SESSION: &str = "trimtab.dev/max-session-seconds";
-/// The annotation that says that people wait for a service.
-pub(in crate::lint) const CRITICAL: &str = "trimtab.dev/critical";
-
 /// The workloads, budgets and NodePools of a set, put together.
 #[derive(Debug)]
 pub(in crate::lint) struct Around<'n> {
@@ -39,6 +34,8 @@ pub(in crate::lint) struct Service<'n> {
     /// The first budget that guards it.
     pub(in crate::lint) budget: Option<Budget<'n>>,
     pub(in crate::lint) placement: Placement<'n>,
+    /// What says in so many words that people wait for it: no budget, which all services may have.
+    pub(in crate::lint) marked_critical: Option<Field<'n>>,
 }
 
 /// An autoscaler of a workload.
@@ -77,13 +74,16 @@ impl<'n> Around<'n> {
         let pools: Vec<_> = NodePool::among(set).take(MOST_POOLS).collect();
         let services = Workload::among(set).into_iter().map(|workload| {
             let own = scaled.get(&std::ptr::from_ref(workload.document));
-            Service {
+            let mut service = Service {
                 workload,
                 scalers: own.cloned().unwrap_or_default(),
                 serves: serves(set, &workload),
                 budget: budgets.iter().find(|budget| budget.guards(&workload)).copied(),
                 placement: Placement::of(&workload, &pools),
-            }
+                marked_critical: None,
+            };
+            service.marked_critical = marked_critical(set, &service);
+            service
         });
         Self { services: services.collect(), budgets, pools }
     }
@@ -148,13 +148,22 @@ impl<'n> Service<'n> {
         }
     }
 
-    /// An annotation of the pods, the workload or its autoscaler.
+    /// An annotation or a label of the workload, its pods or its autoscalers.
+    fn annotation(&self, key: &str) -> Option<Field<'n>> {
+        let documents = std::iter::once(self.workload.document)
+            .chain(self.scalers.iter().map(|scaler| scaler.document));
+        let metadata = documents.map(|document| document.field().get("metadata"));
+        let all = metadata.chain(std::iter::once(self.workload.pod.metadata)).flatten();
+        let mut all = all.flat_map(|one| ["annotations", "labels"].map(|of| one.get(of))).flatten();
+        all.find_map(|one| one.get(key))
+    }
+
+    /// A number of seconds in an annotation.
     fn annotated(&self, key: &str) -> Option<Known<'n>> {
-        let own = self.workload.document.meta("annotations", key);
-        let pods = || self.workload.pod.annotations().field(key);
-        let of = |one: &Scaler<'n>| one.document.meta("annotations", key);
-        let field = own.or_else(pods).or_else(|| self.scalers.iter().find_map(of))?;
-        let value = field.text()?.trim().parse().ok()?;
+        let field = self.annotation(key)?;
+        let value = field.number().filter(|seconds| (0.0..1e12).contains(seconds))?;
+        #[expect(clippy::cast_possible_truncation, reason = "it is in the range of an i64")]
+        let value = value.ceil() as i64;
         Some(Known { value, field })
     }
 
@@ -181,30 +190,14 @@ impl<'n> Service<'n> {
         self.annotated(MAX_SESSION).or_else(|| self.of_policy(&["retire.maxSessionSeconds"]))
     }
 
-    /// What says that people wait for it: its priority class, a label or an annotation, or at least a
-    /// budget that guards it.
+    /// What says that people wait for it: an annotation, its priority class, a label, or at least a budget
+    /// that guards it.
     pub(in crate::lint) fn critical(&self) -> Option<Field<'n>> {
-        self.marked_critical().or_else(|| self.budget.map(|budget| budget.document.heading()))
-    }
-
-    /// What says that people wait for it in so many words: no budget, which all services may have.
-    pub(in crate::lint) fn marked_critical(&self) -> Option<Field<'n>> {
-        let class = self.workload.pod.spec.get("priorityClassName");
-        let class = class.filter(|class| class.text().is_some_and(is_critical));
-        let document = self.workload.document.field();
-        let metadata = |of: &str| Labels(document.get("metadata").and_then(|field| field.get(of)));
-        let pod = self.workload.pod;
-        let marks = [pod.labels(), pod.annotations(), metadata("labels"), metadata("annotations")];
-        let mark = || {
-            let mut all = marks.iter().flat_map(Labels::all);
-            all.find(|(key, field)| field.text().is_some_and(|value| marks_critical(key, value)))
+        let budget = || {
+            let denied = self.annotation(CRITICAL).is_some();
+            self.budget.filter(|_| !denied).map(|budget| budget.document.heading())
         };
-        class.or_else(|| mark().map(|(_, field)| field))
-    }
-
-    /// Whether it holds an accelerator.
-    pub(in crate::lint) fn has_gpu(&self) -> bool {
-        self.workload.has_gpu()
+        self.marked_critical.or_else(budget)
     }
 
     /// Whether requests reach pods that load a model, and Kubernetes alone makes the pods.
@@ -229,35 +222,55 @@ impl<'n> Service<'n> {
     }
 }
 
+/// What says in so many words that people wait for a service: an annotation, its priority class, or a
+/// label.
+fn marked_critical<'n>(set: &Set<'n>, service: &Service<'n>) -> Option<Field<'n>> {
+    if let Some(field) = service.annotation(CRITICAL) {
+        return (field.text() == Some("true")).then_some(field);
+    }
+    let pod = service.workload.pod;
+    let class = pod.spec.get("priorityClassName").filter(|class| {
+        class.text().is_some_and(|name| {
+            let class = set.find("scheduling.k8s.io", "PriorityClass", None, name);
+            let value = class.and_then(|class| class.field().int_of("value"));
+            value.map_or_else(|| is_critical(name), |value| value > 0)
+        })
+    });
+    let own = service.workload.document.field().get("metadata");
+    let metadata = [pod.metadata, own].into_iter().flatten();
+    let mut marks = metadata
+        .flat_map(|one| ["labels", "annotations"].map(|of| Labels(one.get(of))))
+        .flat_map(|labels| labels.all());
+    let mark =
+        marks.find(|(key, field)| field.text().is_some_and(|value| marks_critical(key, value)));
+    class.or_else(|| mark.map(|(_, field)| field))
+}
+
 /// Whether a priority class is one of what must not wait, by its name.
 fn is_critical(class: &str) -> bool {
     let class = class.to_ascii_lowercase();
     let is_not = ["non-critical", "noncritical", "not-critical", "low"];
-    let is = ["critical", "high", "latency", "realtime", "real-time"];
+    let is = ["critical", "high"];
     !is_not.iter().any(|part| class.contains(part)) && is.iter().any(|part| class.contains(part))
 }
 
 /// Whether a label or annotation says that people wait.
 fn marks_critical(key: &str, value: &str) -> bool {
+    const VALUES: [&str; 8] = [
+        "critical",
+        "high",
+        "highest",
+        "latency-critical",
+        "mission-critical",
+        "p0",
+        "tier-0",
+        "tier0",
+    ];
     let (key, value) = (key.to_ascii_lowercase(), value.to_ascii_lowercase());
-    let name = key.rsplit('/').next().unwrap_or(&key);
-    match name {
-        _ if key == CRITICAL => value == "true",
+    match key.rsplit('/').next().unwrap_or(&key) {
         "critical" | "latency-critical" => value == "true",
         "criticality" | "importance" | "priority" | "tier" | "traffic" | "traffic-class"
-        | "service-tier" | "slo-class" => {
-            matches!(
-                &*value,
-                "critical"
-                    | "high"
-                    | "highest"
-                    | "latency-critical"
-                    | "mission-critical"
-                    | "p0"
-                    | "tier-0"
-                    | "tier0"
-            )
-        }
+        | "service-tier" | "slo-class" => VALUES.contains(&&*value),
         _ => false,
     }
 }
@@ -289,7 +302,7 @@ mod tests {
         for (class, expected) in [
             ("system-cluster-critical", true),
             ("inference-high", true),
-            ("latency-sensitive", true),
+            ("latency-sensitive", false),
             ("low-priority", false),
             ("non-critical", false),
             ("batch", false),

@@ -74,8 +74,9 @@ impl<'n> Component<'n> {
     }
 
     fn of(document: &'n Document) -> Vec<Self> {
-        let mode = document.meta("annotations", "serving.kserve.io/deploymentMode");
-        let mode = mode.map(|mode| match mode.text() {
+        let mode = annotation(document, "serving.kserve.io/deploymentMode").map(|mode| match mode
+            .text()
+        {
             Some("Standard" | "RawDeployment") => Mode::Standard,
             Some("Knative" | "Serverless") => Mode::Knative,
             _ => Mode::Other,
@@ -92,7 +93,7 @@ impl<'n> Component<'n> {
     /// An annotation of the component, or else of the service.
     fn annotation(&self, key: &str) -> Option<Field<'n>> {
         let own = self.field("annotations").and_then(|annotations| annotations.get(key));
-        own.or_else(|| self.document.meta("annotations", key))
+        own.or_else(|| annotation(self.document, key))
     }
 
     /// Whether Knative's HPA class is asked for.
@@ -185,6 +186,11 @@ fn ignored(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// An annotation of a document.
+fn annotation<'n>(document: &'n Document, key: &str) -> Option<Field<'n>> {
+    document.field().at("metadata.annotations")?.get(key)
+}
+
 /// Whether an annotation is one of Knative's autoscaler.
 fn is_scaling(key: &str) -> bool {
     key.starts_with("autoscaling.knative.dev/")
@@ -194,7 +200,7 @@ fn metric(set: &Set<'_>, findings: &mut Findings<'_>) {
     for component in Component::among(set) {
         let Some(field) = component.field("scaleMetric") else { continue };
         let Some(metric) = field.text() else { continue };
-        let class = component.document.meta("annotations", "serving.kserve.io/autoscalerClass");
+        let class = annotation(component.document, "serving.kserve.io/autoscalerClass");
         let is_hpa = match component.mode {
             Some(Mode::Standard) => class.is_none_or(|class| class.text() == Some("hpa")),
             Some(Mode::Knative) => component.is_knative_hpa(),

@@ -102,7 +102,7 @@ fn of_critical(set: &Set<'_>, findings: &mut Findings<'_>) {
         }
         let exposed = around.services_of(index).find_map(|service| {
             let is_bound = may_stay(service) || service.budget.is_some();
-            Some((service, service.marked_critical().filter(|_| !is_bound)?))
+            Some((service, service.marked_critical.filter(|_| !is_bound)?))
         });
         let Some((service, critical)) = exposed else { continue };
         let title = service.workload.document.title();

@@ -121,12 +121,11 @@ fn too_small(set: &Set<'_>, findings: &mut Findings<'_>) {
             gpus.iter().map(|(resource, (count, _))| (*resource, Some(count.saturating_mul(1000))));
         let others = ["cpu", "memory"].map(|resource| (resource, pod.request_milli(resource)));
         for (resource, each) in gpus.chain(others) {
-            let Some(needed) = each.and_then(|each| each.checked_mul(most.value)) else { continue };
-            if let Some((limit, field)) =
-                limit_of(&pools, resource).filter(|(limit, _)| *limit < needed)
-            {
-                let each = each.unwrap_or(0).max(1);
-                add_too_small(service, resource, (limit, field), (most, each), findings);
+            let Some(each) = each.filter(|each| *each > 0) else { continue };
+            let Some(needed) = each.checked_mul(most.value) else { continue };
+            let limit = limit_of(&pools, resource, each).filter(|(limit, _)| *limit < needed);
+            if let Some(limit) = limit {
+                add_too_small(service, resource, limit, (most, each), findings);
                 break;
             }
         }
@@ -135,17 +134,29 @@ fn too_small(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 /// The limit of all pools together, in thousandths, and the place of the first; nothing if one has
 /// none.
-fn limit_of<'n>(pools: &[&NodePool<'n>], resource: &str) -> Option<(i64, Field<'n>)> {
+fn limit_of<'n>(pools: &[&NodePool<'n>], resource: &str, each: i64) -> Option<(i64, Field<'n>)> {
     let mut total: Option<(i64, Field<'n>)> = None;
     for pool in pools {
-        let limit = pool.limit(resource)?;
-        let milli = limit.quantity.checked_milli()?;
+        let own = pool.limit(resource);
+        let own = own.and_then(|limit| Some((limit.quantity.checked_milli()?, limit.field)));
+        let by_nodes = gpus_by_nodes(pool, each).filter(|_| !matches!(resource, "cpu" | "memory"));
+        let (milli, field) =
+            [own, by_nodes].into_iter().flatten().min_by_key(|(milli, _)| *milli)?;
         total = Some(match total {
-            Some((sum, field)) => (sum.checked_add(milli)?, field),
-            None => (milli, limit.field),
+            Some((sum, first)) => (sum.checked_add(milli)?, first),
+            None => (milli, field),
         });
     }
     total
+}
+
+/// How many GPUs pods can use that want so many each, by the number of nodes that there may be; all
+/// in thousandths.
+fn gpus_by_nodes<'n>(pool: &NodePool<'n>, each: i64) -> Option<(i64, Field<'n>)> {
+    let nodes = pool.limit("nodes")?;
+    let of_a_node = pool.gpus_of_a_node()?.checked_mul(1000)?;
+    let used = of_a_node.checked_sub(of_a_node.checked_rem(each)?)?;
+    Some((nodes.whole()?.checked_mul(used)?, nodes.field))
 }
 
 fn add_too_small(
@@ -158,11 +169,14 @@ fn add_too_small(
     let fits = limit.checked_div(each).unwrap_or(0);
     let title = service.workload.document.title();
     let message = format!(
-        "the limit of `{resource}` is enough for {fits} replicas of `{title}`, which may have {}",
+        "the limits are enough for {fits} replicas of `{title}`, which may have {}",
         most.value
     );
     let needed = trimtab_metric::Quantity::from_milli(each.saturating_mul(most.value));
+    let by_nodes = field.document.field().at("spec.limits.nodes");
+    let by_nodes = by_nodes.is_some_and(|nodes| nodes.span == field.span);
     let help = match resource {
+        _ if by_nodes => format!("raise the limit of `nodes`, or lower the maximum to {fits}"),
         "memory" => format!("raise the limit of `memory`, or lower the maximum to {fits}"),
         _ => format!("{resource}: \"{needed}\""),
     };

@@ -7,7 +7,7 @@ use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
 use crate::lint::set::Set;
 
-pub(super) static RULES: &[&Rule] = &[&TWO_AUTOSCALERS];
+pub(super) static RULES: &[&Rule] = &[&TWO_AUTOSCALERS, &TARGET_NOT_SCALABLE];
 
 static TWO_AUTOSCALERS: Rule = Rule {
     id: "two-autoscalers",
@@ -66,4 +66,53 @@ fn generated(made: &Autoscaler<'_>, of: &Autoscaler<'_>) -> bool {
     let named = of.spec.at("advanced.horizontalPodAutoscalerConfig.name");
     let name = named.and_then(|name| name.text().map(str::to_owned));
     owned || made.document.name == name.unwrap_or(format!("keda-hpa-{}", of.document.name))
+}
+
+static TARGET_NOT_SCALABLE: Rule = Rule {
+    id: "target-not-scalable",
+    severity: Severity::Error,
+    summary: "a target that has no number of replicas",
+    why: "an autoscaler sets the `scale` subresource of its target, which DaemonSets, Jobs, Pods and \
+          Services do not have, nor a Deployment of another group than `apps`: the HPA then says \
+          `FailedGetScale` and does nothing",
+    fix: "Name a Deployment, a StatefulSet or another resource that has a `scale` subresource, with its \
+          `apiVersion`.",
+    check: target_not_scalable,
+};
+
+fn target_not_scalable(set: &Set<'_>, findings: &mut Findings<'_>) {
+    let without = ["DaemonSet", "Job", "CronJob", "Pod", "Service", "ConfigMap", "Ingress"];
+    let of_apps = ["Deployment", "StatefulSet", "ReplicaSet"];
+    for autoscaler in set.autoscalers() {
+        let Some(target) = &autoscaler.target else { continue };
+        let own = ["", "apps", "batch", "networking.k8s.io"].contains(&target.group);
+        let kind = crate::node::shortened(target.kind);
+        let Some(reference) = autoscaler.spec.get("scaleTargetRef") else { continue };
+        if own && without.contains(&target.kind) {
+            let at = reference.get("kind").unwrap_or(target.field);
+            let message = format!("a `{kind}` has no number of replicas to set");
+            findings
+                .add(&TARGET_NOT_SCALABLE, at, message)
+                .help("name the Deployment or StatefulSet that makes the pods");
+            continue;
+        }
+        let version = reference.get("apiVersion");
+        let misplaced = of_apps.contains(&target.kind)
+            && match version {
+                Some(_) => ["extensions", "autoscaling"].contains(&target.group),
+                // KEDA takes `apps/v1` by itself.
+                // Of `autoscaling/v2` the API server asks for it.
+                None => autoscaler.form == Form::Hpa && autoscaler.document.version != "v2",
+            };
+        if misplaced {
+            let at = version.or_else(|| reference.get("kind")).unwrap_or(target.field);
+            let message = match version.and_then(|version| version.text()) {
+                Some(version) => {
+                    format!("`{}` has no `{kind}`", crate::node::shortened(version))
+                }
+                None => format!("without an `apiVersion` the HPA finds no `{kind}`"),
+            };
+            findings.add(&TARGET_NOT_SCALABLE, at, message).help("write `apiVersion: apps/v1`");
+        }
+    }
 }
