@@ -24,8 +24,9 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<CommandError>)
         let files = if is_folder { search(path)? } else { vec![path.clone()] };
         if is_folder && files.is_empty() {
             let message = format!("`{}` holds no *.yaml, *.yml or *.json", path.display());
-            return Err(CommandError::argument(message)
-                .with_help("name a folder with manifests, or files"));
+            return Err(
+                CommandError::argument(message).with_help("name a folder with manifests, or files")
+            );
         }
         for file in files {
             match read_source(&file, lint_limits().max_bytes) {

@@ -7,7 +7,11 @@ use trimtab_manifest::{Finding, Report, Severity};
 use super::json::{Place, place, unreadable};
 use crate::error::CommandError;
 
-pub(super) fn write(report: &Report, unread: &[CommandError], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    report: &Report,
+    unread: &[CommandError],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for finding in report.findings() {
         let command = match finding.severity() {
             Severity::Error => "error",

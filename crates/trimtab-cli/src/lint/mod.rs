@@ -73,7 +73,8 @@ fn text(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
 
 /// The last line: how much there was, and how much of it is bad.
 fn summary(report: &Report, unread: usize) -> String {
-    let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+    let counts =
+        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
     let found: Vec<String> = counts
         .into_iter()
         .filter_map(|(severity, what)| {
@@ -83,7 +84,10 @@ fn summary(report: &Report, unread: usize) -> String {
         .collect();
     let found = if found.is_empty() { String::from("nothing found") } else { found.join(", ") };
     let documents = counted(report.documents(), "document");
-    let mut text = format!("{found} in {documents} of {}", counted(report.sources(), "file"));
+    let mut text = format!(
+        "{found} in {documents} of {}",
+        counted(report.sources().saturating_sub(report.errors().len()), "file")
+    );
     if report.allowed() > 0 {
         text.push_str(&format!(", {} allowed", report.allowed()));
     }
