@@ -108,13 +108,12 @@ fn blocks(set: &Set<'_>, findings: &mut Findings<'_>) {
             ),
             _ => format!("`{title}` lets no pod go"),
         };
-        let mut added = findings.add(&BLOCKS, field, message).help("maxUnavailable: 1");
+        let added = findings.add(&BLOCKS, field, message).help("maxUnavailable: 1");
         if let ([one], Some(_)) = (guarded.as_slice(), least)
             && let Some(known) = one.least()
         {
-            added = added.related(known.field, "the fewest replicas");
+            added.related(known.field, "the fewest replicas");
         }
-        drop(added);
     }
 }
 
