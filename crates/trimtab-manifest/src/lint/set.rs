@@ -1,9 +1,11 @@
 //! All documents together, and who means whom.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::autoscaler::Autoscaler;
 use super::document::Document;
+use super::documents::Around;
 
 /// The documents that are linted, and views of those that rules ask for.
 pub(super) struct Set<'n> {
@@ -11,6 +13,7 @@ pub(super) struct Set<'n> {
     /// By kind, namespace and name: the first of that name, group by group.
     named: BTreeMap<Name<'n>, Vec<&'n Document>>,
     autoscalers: Vec<Autoscaler<'n>>,
+    around: OnceCell<Around<'n>>,
 }
 
 type Name<'n> = (&'n str, Option<&'n str>, &'n str);
@@ -25,7 +28,8 @@ impl<'n> Set<'n> {
                 same.push(document);
             }
         }
-        let mut set = Self { documents, named, autoscalers: Vec::new() };
+        let (autoscalers, around) = (Vec::new(), OnceCell::new());
+        let mut set = Self { documents, named, autoscalers, around };
         set.autoscalers = Autoscaler::among(&set);
         set
     }
@@ -58,5 +62,10 @@ impl<'n> Set<'n> {
     /// Everything that decides on a number of replicas.
     pub(super) fn autoscalers(&self) -> &[Autoscaler<'n>] {
         &self.autoscalers
+    }
+
+    /// What is around the autoscalers: workloads, budgets, NodePools.
+    pub(super) fn around(&self) -> &Around<'n> {
+        self.around.get_or_init(|| Around::of(self))
     }
 }
