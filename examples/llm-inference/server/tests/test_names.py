@@ -81,7 +81,8 @@ def test_every_query_is_of_series_that_are_exported(names: set[str]) -> None:
 
 
 def test_the_deployment_is_told_what_the_server_does(serve: Serve) -> None:
-    deployment = read(MANIFESTS / "base/deployment.yaml")["spec"]["template"]["spec"]
+    document = read(MANIFESTS / "base/deployment.yaml")
+    deployment = document["spec"]["template"]["spec"]
     [container] = deployment["containers"]
     environment = {variable["name"]: variable["value"] for variable in container["env"]}
     settings = Settings.from_environment(environment)
@@ -89,8 +90,10 @@ def test_the_deployment_is_told_what_the_server_does(serve: Serve) -> None:
     assert container["ports"][0]["containerPort"] == settings.port
     slept = int(container["lifecycle"]["preStop"]["exec"]["command"][-1].removeprefix("sleep "))
     assert deployment["terminationGracePeriodSeconds"] > settings.max_session_seconds + slept
+    told = {name: float(value) for name, value in document["metadata"]["annotations"].items()}
+    assert told["trimtab.dev/max-session-seconds"] == settings.max_session_seconds
     startup = container["startupProbe"]
-    assert startup["periodSeconds"] * startup["failureThreshold"] > 10 * settings.model_load_seconds
+    assert startup["periodSeconds"] * startup["failureThreshold"] > told["trimtab.dev/lead-time-seconds"]
     hung = container["livenessProbe"]
     assert hung["periodSeconds"] * hung["failureThreshold"] >= settings.hang_seconds
     server = serve().until_ready()
@@ -107,6 +110,7 @@ def test_spot_sessions_end_within_the_notice() -> None:
     grace = values[f"{pod}/terminationGracePeriodSeconds"]
     session = values[f"{pod}/containers/0/env/2"]
     assert session["name"] == "MAX_SESSION_SECONDS"
+    assert values["/metadata/annotations/trimtab.dev~1max-session-seconds"] == session["value"]
     assert int(session["value"]) + 20 < grace < 120
 
 
