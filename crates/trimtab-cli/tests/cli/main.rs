@@ -21,6 +21,8 @@ mod help;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod policy_test;
+#[cfg(test)]
 mod presets;
 mod quality;
 #[cfg(test)]
