@@ -206,11 +206,11 @@ fn unread(policy: &Policy, step: &Step) -> Option<String> {
         {
             Some(named(*index, name))
         }
-        Rule::Keda(KedaStep::Trigger { name, read, .. })
-            if matches!(read, TriggerRead::Failed { .. } | TriggerRead::Nil { .. }) =>
-        {
-            Some(name.clone())
-        }
+        Rule::Keda(KedaStep::Trigger {
+            name,
+            read: TriggerRead::Failed { .. } | TriggerRead::Nil { .. },
+            ..
+        }) => Some(name.clone()),
         _ => None,
     }
 }

@@ -1,4 +1,5 @@
 //! A policy test for every strategy, and for the stages behind it: each passes, and covers what it is about.
+#![cfg(test)]
 
 use std::path::{Path, PathBuf};
 

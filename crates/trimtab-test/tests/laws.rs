@@ -1,5 +1,6 @@
 //! Laws of the runner: a test of what a policy decided passes; a blessed one does too; and what is run
 //! twice comes out twice the same.
+#![cfg(test)]
 
 use std::fmt::Write as _;
 
