@@ -99,7 +99,7 @@ Series (CSV with a header, or one observation a line as JSON):
 column is a series. `NAME` is the total over all replicas, shared equally by those there are; \
 `NAME/replica` is what each replica reports, however many there are (ratios, latencies). A column \
 `replicas` is the recorded count, which the policy's own is compared with. An empty cell is a \
-missing reading. Utilization targets take `RESOURCE/replica`, in percent of the request. Each \
+missing reading. Utilization targets take `RESOURCE/replica` or `RESOURCE_utilization`, in percent of the request. Each \
 decision sees the last row at or before it.
 
 Requests (CSV with the columns `timestamp_s,input_tokens,output_tokens`):

@@ -206,11 +206,11 @@ fn unread(policy: &Policy, step: &Step) -> Option<String> {
         {
             Some(named(*index, name))
         }
-        Rule::Keda(KedaStep::Trigger { name, read, .. })
-            if matches!(read, TriggerRead::Failed { .. } | TriggerRead::Nil { .. }) =>
-        {
-            Some(name.clone())
-        }
+        Rule::Keda(KedaStep::Trigger {
+            name,
+            read: TriggerRead::Failed { .. } | TriggerRead::Nil { .. },
+            ..
+        }) => Some(name.clone()),
         _ => None,
     }
 }
@@ -227,29 +227,44 @@ pub fn known(policy: &Policy) -> Vec<String> {
         "rate_limit.down",
         "bounds.min",
         "bounds.max",
-        "override",
         "paused",
         "paused.up",
         "paused.down",
         "disabled",
         "not_due",
-        "supply",
-        "redundancy",
-        "warm",
     ]
     .map(String::from)
     .to_vec();
     for metric in policy.metrics() {
         let name = title(metric);
-        words.extend(["metric", "error", "forecast"].map(|head| format!("{head}.{name}")));
+        words.extend(["metric", "error"].map(|head| format!("{head}.{name}")));
     }
+    let spec = policy.spec();
+    for (word, is_set) in [
+        ("override", spec.manual_override.is_some()),
+        ("supply", spec.supply.is_some()),
+        ("redundancy", spec.redundancy.is_some()),
+        ("warm", spec.warm_pool.is_some()),
+    ] {
+        words.extend(is_set.then(|| String::from(word)));
+    }
+    let forecasts = spec.anticipate.iter().flat_map(|anticipate| &anticipate.forecast);
+    words.extend(forecasts.map(|forecast| format!("forecast.{}", forecast.metric)));
     words.extend(policy.schedules().iter().map(|window| format!("schedule.{}", window.name)));
     let mut steps = |head: &str, names: &[&str]| {
         let names = names.iter().map(|name| format!("{head}.{}", snake(name)));
         words.extend(names.filter(|word| !SIZING.contains(&word.as_str())));
     };
-    steps("anticipate", variants::<AnticipateStep>());
-    steps("retire", variants::<RetireStep>());
+    if spec.anticipate.is_some() {
+        // Forecasts and windows have words of their own.
+        let own = ["forecast", "floor", "ceiling"];
+        let names: Vec<&str> = variants::<AnticipateStep>().to_vec();
+        let names: Vec<&str> = names.into_iter().filter(|name| !own.contains(name)).collect();
+        steps("anticipate", &names);
+    }
+    if spec.retire.is_some() {
+        steps("retire", variants::<RetireStep>());
+    }
     match policy.strategy() {
         Strategy::Hpa => {}
         Strategy::Keda(_) => {

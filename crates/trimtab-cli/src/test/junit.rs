@@ -7,7 +7,7 @@ use trimtab_manifest::Colour;
 
 use super::args::TestArgs;
 use super::suites::{Outcome, Ran};
-use super::text::explain;
+use super::text::shown_failure;
 use crate::error::CommandError;
 
 pub(super) fn write(
@@ -16,7 +16,9 @@ pub(super) fn write(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let mut suites = String::new();
-    outcome.ran.iter().for_each(|ran| suite(ran, args, &mut suites));
+    for ran in outcome.ran.iter().filter(|ran| shown(ran, args).next().is_some()) {
+        suite(ran, args, &mut suites);
+    }
     for (file, error) in &outcome.refused {
         let (file, message) = (escaped(file), escaped(&error.to_string()));
         // Writing to a string cannot fail.
@@ -75,13 +77,8 @@ fn suite(ran: &Ran, args: &TestArgs, out: &mut String) {
         let _ = writeln!(out, ">");
         // The schema has one failure per case; what is wrong besides stands in its text.
         if let Some(first) = test.failures.first() {
-            let texts = test.failures.iter().map(|failure| {
-                let text = failure.render(&ran.file.source, Colour::Never);
-                match explain(ran, test, failure) {
-                    Some(command) => format!("{text}\n  = help: run `{command}`"),
-                    None => text,
-                }
-            });
+            let texts = test.failures.iter();
+            let texts = texts.map(|failure| shown_failure(ran, test, failure, Colour::Never));
             let text = texts.collect::<Vec<_>>().join("\n\n");
             let code = first.diagnostic.code().unwrap_or("failure");
             let message = escaped(first.diagnostic.message());

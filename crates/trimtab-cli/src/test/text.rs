@@ -32,7 +32,7 @@ pub(super) fn write(
     }
     for (ran, test) in outcome.tests() {
         for failure in &test.failures {
-            writeln!(out, "\n{}", shown_failure(ran, test, failure))?;
+            writeln!(out, "\n{}", shown_failure(ran, test, failure, Colour::Always))?;
         }
     }
     for (ran, warning) in outcome.warnings() {
@@ -46,13 +46,19 @@ pub(super) fn write(
     Ok(())
 }
 
-fn shown_failure(ran: &Ran, test: &TestResult, failure: &Failure) -> String {
+/// A failure with the line in question, and the command that shows more.
+pub(super) fn shown_failure(
+    ran: &Ran,
+    test: &TestResult,
+    failure: &Failure,
+    colour: Colour,
+) -> String {
     let diagnostic = failure.diagnostic.clone();
     let diagnostic = match explain(ran, test, failure) {
         Some(command) => diagnostic.with_help(format!("run `{command}`")),
         None => diagnostic,
     };
-    diagnostic.render(&ran.file.source, Colour::Always)
+    diagnostic.render(&ran.file.source, colour)
 }
 
 /// The command that shows how the decision was made that a failure is about.

@@ -25,6 +25,8 @@ mod lint;
 #[cfg(test)]
 mod llm_inference;
 #[cfg(test)]
+mod policy_test;
+#[cfg(test)]
 mod presets;
 mod quality;
 #[cfg(test)]

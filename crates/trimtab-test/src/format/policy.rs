@@ -2,8 +2,8 @@
 
 use trimtab_engine::Policy;
 use trimtab_manifest::{
-    Block, Field, ManifestError, Metadata, Problem, ProblemKind, Source, import, read_policies,
-    read_policy_at,
+    Block, Diagnostic, Field, ManifestError, Metadata, Note, NoteKind, Problem, ProblemKind,
+    Severity, Source, import, read_policies, read_policy_at,
 };
 use trimtab_metric::Span;
 
@@ -35,6 +35,8 @@ pub(super) struct Tested {
     pub(super) policy: Policy,
     pub(super) metadata: Metadata,
     pub(super) origin: PolicyOrigin,
+    /// What is known to go wrong with the manifest, where it is one.
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 /// Why there is none.
@@ -61,12 +63,14 @@ pub(super) fn tested(
         (Some(policy), None) if policy.is_mapping() && !is_reference(&policy) => {
             let document = read_policy_at(&policy, source).map_err(NoPolicy::Here)?;
             let (policy, metadata) = (document.policy, document.metadata);
-            Ok(Tested { policy, metadata, origin: PolicyOrigin::Inline })
+            let (origin, warnings) = (PolicyOrigin::Inline, Vec::new());
+            Ok(Tested { policy, metadata, origin, warnings })
         }
         (Some(policy), None) => {
             let reference = Reference::read(policy, &["path", "name"])?;
             let found = read_policies(&reference.open(files)?).map_err(NoPolicy::There)?;
-            let all = found.policies.into_iter().map(|found| (found.metadata, found.policy));
+            let all = found.policies.into_iter();
+            let all = all.map(|found| (found.metadata, found.policy, Vec::new()));
             reference.choose(all.collect(), PolicyOrigin::File)
         }
         (None, Some(manifest)) => {
@@ -75,7 +79,8 @@ pub(super) fn tested(
             if reference.slo {
                 imported = imported.propose_slo(reference.lead_time).map_err(NoPolicy::There)?;
             }
-            let all = imported.policies.into_iter().map(|found| (found.metadata, found.policy));
+            let all = imported.policies.into_iter();
+            let all = all.map(|found| (found.metadata, found.policy, found.notes));
             reference.choose(all.collect(), PolicyOrigin::Manifest)
         }
         (Some(_), Some(manifest)) => Err(manifest
@@ -170,17 +175,23 @@ impl<'n> Reference<'n> {
 
     fn choose(
         self,
-        mut found: Vec<(Metadata, Policy)>,
+        mut found: Vec<(Metadata, Policy, Vec<Note>)>,
         origin: fn(String) -> PolicyOrigin,
     ) -> Result<Tested, NoPolicy> {
         let names: Vec<String> =
-            found.iter().map(|(metadata, _)| format!("`{}`", metadata.name)).collect();
+            found.iter().map(|(metadata, ..)| format!("`{}`", metadata.name)).collect();
         let is_wanted =
             |metadata: &Metadata| self.name.as_ref().is_none_or(|name| *name == metadata.name);
-        found.retain(|(metadata, _)| is_wanted(metadata));
+        found.retain(|(metadata, ..)| is_wanted(metadata));
         match (found.pop(), found.is_empty()) {
-            (Some((metadata, policy)), true) => {
-                Ok(Tested { policy, metadata, origin: origin(self.path) })
+            (Some((metadata, policy, notes)), true) => {
+                let defects = notes.iter().filter(|note| note.kind == NoteKind::Defect);
+                let warnings = defects.map(|note| {
+                    let message = format!("`{}`: {}", self.path, note.message);
+                    Diagnostic::new(Severity::Warning, self.field.span(), message)
+                });
+                let warnings = warnings.collect();
+                Ok(Tested { policy, metadata, origin: origin(self.path), warnings })
             }
             (None, _) => {
                 let name = self.name.as_deref().unwrap_or_default();

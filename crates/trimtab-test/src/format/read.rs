@@ -141,7 +141,8 @@ impl<'s> Reader<'s> {
             self.unusable(&list, "there are no tests here", "");
         }
         // What a test says can't be told without its policy.
-        let Some(Tested { policy, metadata, origin }) = tested else { return Ok(None) };
+        let Some(Tested { policy, metadata, origin, warnings }) = tested else { return Ok(None) };
+        self.warnings.extend(warnings);
         let defaults = Defaults {
             interval: interval.unwrap_or(policy.period()),
             start: start.map_or(Timestamp::UNIX_EPOCH, |(start, _)| start),

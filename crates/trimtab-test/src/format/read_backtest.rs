@@ -70,7 +70,7 @@ fn case(reader: &mut Reader<'_>, item: Field<'_>) -> Option<BacktestCase> {
         objective: objective.map(|(objective, _)| objective),
         seed: seed.map_or(1, |(seed, _)| seed),
         figures,
-        place: item.span(),
+        place: item.value_span(),
     })
 }
 

@@ -61,19 +61,20 @@ impl Context<'_, '_> {
     }
 
     fn always(&mut self, item: Field<'_>) -> Option<Check> {
-        let place = item.span();
+        let place = item.value_span();
         let mut block = Block::new(item, &mut self.reader.problems)?;
         let (from, until) = self.range(&mut block)?;
+        let has_steps = ["step_up", "step_down"].into_iter().any(|key| block.field(key).is_some());
         let steps: Vec<StepLimit> = [("step_up", true), ("step_down", false)]
             .into_iter()
             .filter_map(|(key, up)| self.step_limit(&mut block, key, up))
             .collect();
-        let matcher = self.any_matcher(&mut block, !steps.is_empty())?;
+        let matcher = self.any_matcher(&mut block, has_steps)?;
         Some(Check::Always { from, until, matcher, steps, place })
     }
 
     fn never(&mut self, item: Field<'_>) -> Option<Check> {
-        let place = item.span();
+        let place = item.value_span();
         let mut block = Block::new(item, &mut self.reader.problems)?;
         let (from, until) = self.range(&mut block)?;
         let matcher = self.matcher(&mut block)?;
@@ -81,7 +82,7 @@ impl Context<'_, '_> {
     }
 
     fn eventually(&mut self, item: Field<'_>) -> Option<Check> {
-        let place = item.span();
+        let place = item.value_span();
         let mut block = Block::new(item, &mut self.reader.problems)?;
         let from = self.first(&mut block)?;
         let within = block.get::<Span>("within", &mut self.reader.problems);

@@ -227,7 +227,7 @@ impl<'t> Run<'t> {
         let cost = fleet.len().saturating_add(1).saturating_mul(readings) as u64;
         *work = work.checked_sub(cost).ok_or_else(|| {
             format!(
-                "more than {} replicas and readings were looked at in this file",
+                "the tests of this file look at more than {} replicas and readings",
                 limits.max_work
             )
         })?;
@@ -283,6 +283,16 @@ impl<'t> Run<'t> {
                 bless: unmet.bless,
             }));
         }
+        found.sort_by_key(|finding| finding.place.start);
+        // A decision that several expectations are about is explained once.
+        let mut explained: Vec<u64> = Vec::new();
+        for finding in &mut found {
+            match finding.step {
+                Some(step) if explained.contains(&step) => finding.explanation = None,
+                Some(step) if finding.explanation.is_some() => explained.push(step),
+                _ => {}
+            }
+        }
         found.into_iter().map(|finding| failure(test, finding)).collect()
     }
 }
@@ -295,9 +305,12 @@ fn failure(test: &Test, finding: Finding) -> Failure {
     if let Some(explanation) = &finding.explanation {
         diagnostic = diagnostic.with_note(explanation);
     }
-    if finding.others > 0 {
-        let decisions = if finding.others == 1 { "decision" } else { "decisions" };
-        diagnostic = diagnostic.with_note(format!("so do {} other {decisions}", finding.others));
+    match finding.others {
+        0 => {}
+        1 => diagnostic = diagnostic.with_note("1 more decision is like this"),
+        others => {
+            diagnostic = diagnostic.with_note(format!("{others} more decisions are like this"))
+        }
     }
     Failure { diagnostic, at, explanation: finding.explanation, bless: finding.bless }
 }
