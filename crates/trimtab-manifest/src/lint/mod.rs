@@ -7,6 +7,7 @@
 mod allow;
 mod autoscaler;
 mod document;
+mod documents;
 mod engine_metrics;
 mod field;
 mod finding;

@@ -1,9 +1,11 @@
 //! All documents together, and who means whom.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::autoscaler::Autoscaler;
 use super::document::Document;
+use super::documents::Around;
 use super::kustomize::Kustomize;
 
 /// The documents that are linted, and views of those that rules ask for.
@@ -15,6 +17,7 @@ pub(super) struct Set<'n> {
     only: BTreeMap<(&'n str, &'n str, &'n str), Option<&'n Document>>,
     autoscalers: Vec<Autoscaler<'n>>,
     kustomize: Kustomize,
+    around: OnceCell<Around<'n>>,
 }
 
 type Name<'n> = (&'n str, Option<&'n str>, &'n str);
@@ -32,8 +35,8 @@ impl<'n> Set<'n> {
             let name = (&*document.group, &*document.kind, &*document.name);
             only.entry(name).and_modify(|only| *only = None).or_insert(Some(document));
         }
-        let autoscalers = Vec::new();
-        let mut set = Self { documents, named, only, autoscalers, kustomize };
+        let (autoscalers, around) = (Vec::new(), OnceCell::new());
+        let mut set = Self { documents, named, only, autoscalers, around, kustomize };
         set.autoscalers = Autoscaler::among(&set);
         set
     }
@@ -78,5 +81,10 @@ impl<'n> Set<'n> {
     /// Whether two documents are never applied together.
     pub(super) fn are_apart(&self, one: &Document, other: &Document) -> bool {
         self.kustomize.are_apart(one.source, other.source)
+    }
+
+    /// What is around the autoscalers: workloads, budgets, NodePools.
+    pub(super) fn around(&self) -> &Around<'n> {
+        self.around.get_or_init(|| Around::of(self))
     }
 }

@@ -14,7 +14,7 @@ use super::document::Document;
 use super::field::Field;
 use super::set::Set;
 
-pub(super) use self::facts::{CRITICAL, Told};
+pub(super) use self::facts::{CRITICAL, LEAD_TIME, Told, is_gpu};
 pub(super) use self::signal::{Aim, Role, Signal, Source};
 
 /// One autoscaler.
