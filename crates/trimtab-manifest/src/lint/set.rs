@@ -83,6 +83,19 @@ impl<'n> Set<'n> {
         self.kustomize.are_apart(one.source, other.source)
     }
 
+    /// The document that another one names by kind and name in its namespace, unless it is patched where
+    /// both are applied.
+    pub(super) fn named_by(
+        &self,
+        document: &Document,
+        group: &str,
+        kind: &str,
+        name: &str,
+    ) -> Option<&'n Document> {
+        let found = self.find(group, kind, document.namespace.as_deref(), name)?;
+        (!self.kustomize.is_patched(found, document.source)).then_some(found)
+    }
+
     /// What is around the autoscalers: workloads, budgets, NodePools.
     pub(super) fn around(&self) -> &Around<'n> {
         self.around.get_or_init(|| Around::of(self))
