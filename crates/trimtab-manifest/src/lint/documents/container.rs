@@ -38,7 +38,7 @@ impl Amount<'_> {
     /// The whole number that it is, if it is one.
     pub(in crate::lint) fn whole(&self) -> Option<i64> {
         let milli = self.quantity.checked_milli()?;
-        (milli % 1000 == 0).then(|| milli / 1000)
+        (milli % 1000 == 0).then_some(milli / 1000)
     }
 }
 

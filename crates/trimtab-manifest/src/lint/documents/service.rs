@@ -78,8 +78,8 @@ impl<'n> Around<'n> {
                 workload,
                 scalers: own.cloned().unwrap_or_default(),
                 serves: serves(set, &workload),
-                budget: budgets.iter().find(|budget| budget.guards(&workload)).copied(),
-                placement: Placement::of(&workload, &pools),
+                budget: budgets.iter().find(|budget| budget.guards(set, &workload)).copied(),
+                placement: Placement::of(set, &workload, &pools),
                 marked_critical: None,
             };
             service.marked_critical = marked_critical(set, &service);

@@ -8,5 +8,5 @@ pub(in crate::lint) fn document(text: &str) -> Document {
     let source = Source::new("test.yaml", text);
     let (documents, problems) = yaml::documents(&source, &Limits::default());
     assert!(problems.is_empty(), "{problems:?}");
-    Document::all(0, &documents[0]).remove(0)
+    Document::all((0, &source), &documents[0], &mut Limits::default()).remove(0)
 }

@@ -45,13 +45,12 @@ fn kills_loading(set: &Set<'_>, findings: &mut Findings<'_>) {
             let message =
                 format!("the {name} kills the container after {}, and {takes}", spoken(patience));
             let at = container.field.key_of(name).unwrap_or(container.heading());
-            let mut added = findings
+            let added = findings
                 .add(&KILLS_LOADING, at, message)
                 .help(startup_probe(&probe, needed.saturating_mul(2)));
             if let Some(Known { field, .. }) = lead_time {
-                added = added.related(field, "how long a start takes");
+                added.related(field, "how long a start takes");
             }
-            drop(added);
         }
     }
 }

@@ -165,10 +165,9 @@ fn stuck(set: &Set<'_>, findings: &mut Findings<'_>) {
         let title = service.workload.document.title();
         let message =
             format!("expired nodes are never drained of `{title}`, which may not be disrupted");
-        let mut added = findings.add(&STUCK, field, message).help("terminationGracePeriod: 1h");
+        let added = findings.add(&STUCK, field, message).help("terminationGracePeriod: 1h");
         if let Some(at) = annotations.field("karpenter.sh/do-not-disrupt") {
-            added = added.related(at, "keeps the pods where they are");
+            added.related(at, "keeps the pods where they are");
         }
-        drop(added);
     }
 }

@@ -78,12 +78,11 @@ fn is_liveness(set: &Set<'_>, findings: &mut Findings<'_>) {
                     format!("the readinessProbe asks {asked}, which says that the process is alive")
                 }
             };
-            let mut added =
+            let added =
                 findings.add(&IS_LIVENESS, readiness.handler_field(), message).help(READINESS);
             if let Some(liveness) = liveness {
-                added = added.related(liveness.handler_field(), "the livenessProbe asks the same");
+                added.related(liveness.handler_field(), "the livenessProbe asks the same");
             }
-            drop(added);
         }
     }
 }

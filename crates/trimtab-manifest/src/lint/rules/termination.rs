@@ -76,13 +76,12 @@ fn outlasts_grace(set: &Set<'_>, findings: &mut Findings<'_>) {
                 spoken(grace)
             );
             let enough = sleep.saturating_add(ANSWER_SECONDS);
-            let mut added = findings
+            let added = findings
                 .add(&OUTLASTS_GRACE, at, message)
                 .help(format!("terminationGracePeriodSeconds: {enough}"));
             if let Some(field) = written {
-                added = added.related(field, "counts from the start of the hook");
+                added.related(field, "counts from the start of the hook");
             }
-            drop(added);
         }
     }
 }
@@ -109,12 +108,11 @@ fn short_grace(set: &Set<'_>, findings: &mut Findings<'_>) {
         let at = written.unwrap_or(service.workload.pod.spec);
         let sleep = service.model_containers().iter().find_map(|one| one.pre_stop_sleep());
         let enough = needed.saturating_add(sleep.map_or(20, |(seconds, _)| seconds).max(0));
-        let mut added = findings
+        let added = findings
             .add(&SHORT_GRACE, at, message)
             .help(format!("terminationGracePeriodSeconds: {enough}"));
         if let Some(Known { field, .. }) = session {
-            added = added.related(field, "how long a session lasts");
+            added.related(field, "how long a session lasts");
         }
-        drop(added);
     }
 }
