@@ -17,8 +17,8 @@ $ trimtab lint manifests/
 
 All documents of all files are read together: HorizontalPodAutoscalers of every version, KEDA's ScaledObjects, Knative's Services,
 KServe's InferenceServices, RayServices and Ray Serve configs, [ScalingPolicies](policy.md), and what stands around them: Deployments and
-their like, PodDisruptionBudgets, Karpenter's NodePools, PriorityClasses. Documents belong together as in Kubernetes, by namespace, kind and
-name; a document without a namespace belongs to those without one. **What is not there is never a finding**: a folder may hold a part of
+their like, Services, PodDisruptionBudgets, Karpenter's NodePools. Documents belong together as in Kubernetes, by namespace, kind and
+name; one without a namespace belongs where only one can be meant. **What is not there is never a finding**: a folder may hold a part of
 a cluster. Documents of other kinds are passed over.
 
 | severity | means | exit code |
@@ -31,16 +31,17 @@ A file that cannot be read, such as a template of Helm before it is rendered, is
 
 ## What manifests do not say
 
-Three annotations, on the autoscaler, on what it scales, or on its pods, tell what rules cannot see:
+Four annotations, on the autoscaler, on what it scales, or on its pods, tell what rules cannot see:
 
 | annotation | says |
 | --- | --- |
 | `trimtab.dev/critical` | `\"true\"`: it has to survive the loss of a replica; `\"false\"`: it has not |
 | `trimtab.dev/lead-time-seconds` | how long a start takes, from asking until it serves |
 | `trimtab.dev/objective-seconds` | how fast an answer has to begin |
+| `trimtab.dev/max-session-seconds` | how long a session or an answer lasts at most |
 
-Without them a service is critical by its PriorityClass or its disruption budget, the lead time is that of a ScalingPolicy, else at least
-the 60 s that a model takes to load, and the objective is that of a policy or the target of a latency metric.
+Without them a service is critical by its priority class, by a label that says so, or by its disruption budget; the lead time and the session
+are those of a ScalingPolicy, else a model takes at least 60 s to load; and the objective is that of a policy or the target of a latency metric.
 
 ## Letting a finding pass
 

@@ -11,6 +11,7 @@ mod documents;
 mod engine_metrics;
 mod field;
 mod finding;
+mod kustomize;
 mod query;
 mod report;
 mod rule;
@@ -23,6 +24,7 @@ pub use self::rule::{Rule, Severity};
 
 use self::document::Document;
 use self::finding::Findings;
+use self::kustomize::Kustomize;
 use self::set::Set;
 use crate::{Limits, ManifestError, Source, yaml};
 
@@ -76,10 +78,13 @@ pub fn lint_within(sources: &[Source], limits: &Limits) -> Report {
             errors.push((index, ManifestError::from_problems(source.clone(), problems)));
         }
     }
-    let set = Set::new(&documents);
+    let kustomize = Kustomize::of(sources, &documents);
+    let count = documents.len();
+    documents.retain(|document| !kustomize.is_patch(document.source));
+    let set = Set::new(&documents, kustomize);
     let mut findings = Findings::new(sources);
     for rule in Rule::all() {
         rule.check(&set, &mut findings);
     }
-    Report::new(sources, limits, documents.len(), findings, errors)
+    Report::new(sources, limits, count, findings, errors)
 }

@@ -66,7 +66,7 @@ impl<'n> Budget<'n> {
     }
 
     /// Whether it guards the pods of a workload.
-    pub(in crate::lint) fn guards(&self, workload: &Workload<'_>) -> bool {
+    pub(in crate::lint) fn guards(&self, set: &Set<'_>, workload: &Workload<'_>) -> bool {
         let selects = |selector: LabelSelector<'_>| {
             selector.matches(workload.pod.labels())
                 && (!selector.is_empty() || self.document.version != "v1beta1")
@@ -74,6 +74,7 @@ impl<'n> Budget<'n> {
         workload.kind != Kind::KServe
             && workload.is_in(self.document.namespace.as_deref())
             && self.selector().is_some_and(selects)
+            && !set.are_apart(self.document, workload.document)
     }
 
     /// `minAvailable` or `maxUnavailable`, where it is written.

@@ -9,6 +9,7 @@ use super::requirement::{Allowed, is_well_known};
 use super::workload::Workload;
 use crate::lint::autoscaler::is_gpu;
 use crate::lint::field::Field;
+use crate::lint::set::Set;
 
 /// One thing that keeps a pod off the nodes of a pool.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ pub(in crate::lint) enum Placement<'n> {
 
 impl<'n> Placement<'n> {
     /// Where the pods of a workload that hold accelerators can go.
-    pub(super) fn of(workload: &Workload<'n>, pools: &[NodePool<'n>]) -> Self {
+    pub(super) fn of(set: &Set<'n>, workload: &Workload<'n>, pools: &[NodePool<'n>]) -> Self {
         // KServe adds what a runtime says to what the service says.
         let is_whole = workload.document.group != "serving.kserve.io";
         let pod = &workload.pod;
@@ -61,6 +62,9 @@ impl<'n> Placement<'n> {
         let mut fits = Vec::new();
         let mut best: Option<(bool, Vec<Misfit<'n>>, usize)> = None;
         for (index, pool) in pools.iter().enumerate() {
+            if set.are_apart(pool.document, workload.document) {
+                continue;
+            }
             let misfits = misfits(pod, &wanted, &gpus, pool);
             if misfits.is_empty() {
                 fits.push(index);

@@ -1,6 +1,6 @@
 //! How many replicas may be away at once when nodes are drained.
 
-use crate::lint::documents::{Around, Budget, Kind, Labels, Service};
+use crate::lint::documents::{Budget, Kind, Labels, Service};
 use crate::lint::field::Field;
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
@@ -44,10 +44,12 @@ static NOTHING: Rule = Rule {
 
 fn missing(set: &Set<'_>, findings: &mut Findings<'_>) {
     let around = set.around();
+    // What is meant for a service and selects nothing is not missing but wrong.
+    let wrong: Vec<_> = around.budgets.iter().filter(|budget| is_for_none(set, budget)).collect();
     for service in around.serving() {
         let least = service.least().filter(|least| least.value >= 2);
         let Some(least) = least.filter(|_| !service.scalers.is_empty()) else { continue };
-        if service.budget.is_some() || seems_guarded(around, service) {
+        if service.budget.is_some() || wrong.iter().any(|budget| is_meant(set, budget, service)) {
             continue;
         }
         let document = service.workload.document;
@@ -72,19 +74,14 @@ fn missing(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Whether a budget that selects nothing is meant for a service: then it is not missing but wrong.
-fn seems_guarded(around: &Around<'_>, service: &Service<'_>) -> bool {
-    around
-        .budgets
-        .iter()
-        .any(|budget| is_for_none(around, budget) && is_meant(around, budget, service))
-}
-
 fn blocks(set: &Set<'_>, findings: &mut Findings<'_>) {
     let around = set.around();
     for budget in &around.budgets {
-        let guarded: Vec<_> =
-            around.services.iter().filter(|service| budget.guards(&service.workload)).collect();
+        let guarded: Vec<_> = around
+            .services
+            .iter()
+            .filter(|service| budget.guards(set, &service.workload))
+            .collect();
         let least = guarded.iter().map(|service| Some(service.least()?.value.max(1)));
         let least = least.sum::<Option<i64>>().filter(|_| !guarded.is_empty());
         // Without the pods only what holds for any number of them is known.
@@ -129,11 +126,11 @@ fn nothing(set: &Set<'_>, findings: &mut Findings<'_>) {
                 .help("selector:\n  matchLabels:\n    app: NAME");
             continue;
         };
-        if !is_for_none(around, budget) {
+        if !is_for_none(set, budget) {
             continue;
         }
         let unguarded =
-            |service: &&Service<'_>| service.budget.is_none() && is_meant(around, budget, service);
+            |service: &&Service<'_>| service.budget.is_none() && is_meant(set, budget, service);
         let Some(service) = around.services.iter().find(unguarded) else { continue };
         let labels = service.workload.pod.labels();
         let (at, message) =
@@ -163,18 +160,19 @@ fn nothing(set: &Set<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Whether a budget with a selector selects none of the pods that the set makes.
-fn is_for_none(around: &Around<'_>, budget: &Budget<'_>) -> bool {
+fn is_for_none(set: &Set<'_>, budget: &Budget<'_>) -> bool {
     budget.selector().is_some()
-        && !around.services.iter().any(|service| budget.guards(&service.workload))
+        && !set.around().services.iter().any(|service| budget.guards(set, &service.workload))
 }
 
 /// Whether a budget that does not select the pods of a workload was written for them: by its name, by
 /// what it selects, or because there is nothing else that it could be for.
-fn is_meant(around: &Around<'_>, budget: &Budget<'_>, service: &Service<'_>) -> bool {
-    let workload = &service.workload;
+fn is_meant(set: &Set<'_>, budget: &Budget<'_>, service: &Service<'_>) -> bool {
+    let (around, workload) = (set.around(), &service.workload);
     let is_plain =
         |service: &&Service<'_>| matches!(service.workload.kind, Kind::Replicated | Kind::Leader);
-    if !is_plain(&service) || !workload.is_in(budget.document.namespace.as_deref()) {
+    let apart = set.are_apart(budget.document, workload.document);
+    if apart || !is_plain(&service) || !workload.is_in(budget.document.namespace.as_deref()) {
         return false;
     }
     let name = workload.document.name.as_str();

@@ -21,18 +21,22 @@ static TWO_AUTOSCALERS: Rule = Rule {
 };
 
 fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
-    let mut first: BTreeMap<_, &Autoscaler<'_>> = BTreeMap::new();
+    let mut before: BTreeMap<_, Vec<&Autoscaler<'_>>> = BTreeMap::new();
     for autoscaler in set.autoscalers() {
         let Some(target) = &autoscaler.target else { continue };
         let namespace = autoscaler.document.namespace.as_deref();
         let key = (target.group, target.kind, target.name, namespace);
-        let Some(other) = first.get(&key) else {
-            first.insert(key, autoscaler);
-            continue;
-        };
-        if generated(autoscaler, other) || generated(other, autoscaler) {
-            continue;
+        let others = before.entry(key).or_default();
+        let other = others.iter().copied().find(|other| {
+            !generated(autoscaler, other)
+                && !generated(other, autoscaler)
+                && !same_object(autoscaler, other)
+                && !set.are_apart(autoscaler.document, other.document)
+        });
+        if others.len() < MOST_COMPARED {
+            others.push(autoscaler);
         }
+        let Some(other) = other else { continue };
         let message = format!(
             "`{}` is scaled by `{}` and by `{}`",
             crate::node::shortened(target.name),
@@ -49,6 +53,15 @@ fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
             );
         }
     }
+}
+
+/// Each is compared with so many before it.
+const MOST_COMPARED: usize = 16;
+
+/// Whether both are the same object, written twice: as it was and as it is to be, for one.
+fn same_object(one: &Autoscaler<'_>, other: &Autoscaler<'_>) -> bool {
+    let name = |of: &Autoscaler<'_>| (of.form, of.document.name.clone());
+    name(one) == name(other)
 }
 
 /// Whether the first is the HPA that KEDA made of the second.
