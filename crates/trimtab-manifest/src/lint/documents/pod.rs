@@ -82,7 +82,7 @@ impl<'n> PodTemplate<'n> {
     /// Seconds from the signal to stop to the kill, and where that is written.
     pub(in crate::lint) fn grace(&self) -> (i64, Option<Field<'n>>) {
         let field = self.spec.get("terminationGracePeriodSeconds");
-        match field.and_then(|field| Some((field.int()?, field))) {
+        match field.and_then(|field| Some((field.seconds()?, field))) {
             Some((seconds, field)) => (seconds, Some(field)),
             None => (DEFAULT_GRACE_SECONDS, None),
         }

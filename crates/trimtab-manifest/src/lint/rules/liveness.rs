@@ -25,7 +25,7 @@ static KILLS_LOADING: Rule = Rule {
 const LOADING_SECONDS: i64 = 60;
 
 fn kills_loading(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for service in set.around().serving() {
+    for service in set.around().loading() {
         let lead_time = service.lead_time();
         let needed = lead_time.map_or(LOADING_SECONDS, |known| known.value);
         for container in service.model_containers() {
