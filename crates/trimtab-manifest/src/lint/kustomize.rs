@@ -12,8 +12,9 @@ use crate::Source;
 pub(super) struct Kustomize {
     /// The sources that are patches of others.
     patches: BTreeSet<usize>,
-    /// Of each kustomization the sources that it applies, those of its bases included.
-    applied: Vec<BTreeSet<usize>>,
+    /// Of each kustomization the sources that it applies, those of its bases included, and the kinds
+    /// that it patches.
+    applied: Vec<(BTreeSet<usize>, Vec<Option<String>>)>,
 }
 
 /// More kustomizations, or files in all of them together, are not followed.
@@ -25,6 +26,8 @@ const MOST_FILES: usize = 100_000;
 struct Overlay {
     resources: Vec<String>,
     patches: Vec<String>,
+    /// The kinds of what it patches; none where that is not told.
+    patched: Vec<Option<String>>,
 }
 
 impl Kustomize {
@@ -43,7 +46,7 @@ impl Kustomize {
         let names = sources.iter().enumerate().map(|(index, it)| (resolved("", it.name()), index));
         let names: BTreeMap<String, usize> = names.collect();
         let mut left = MOST_FILES;
-        let applied = overlays.keys().map(|folder| {
+        let applied = overlays.iter().map(|(folder, own)| {
             let mut seen = BTreeSet::new();
             let mut files = BTreeSet::new();
             let mut folders = vec![folder.as_str()];
@@ -61,7 +64,7 @@ impl Kustomize {
                     }
                 }
             }
-            files
+            (files, own.patched.clone())
         });
         let applied = applied.collect();
         let patches = overlays.values().flat_map(|overlay| &overlay.patches);
@@ -76,10 +79,21 @@ impl Kustomize {
 
     /// Whether two sources are applied by kustomizations, and by none together.
     pub(super) fn are_apart(&self, one: usize, other: usize) -> bool {
-        let governed = |source| self.applied.iter().any(|files| files.contains(&source));
+        let governed = |source| self.applied.iter().any(|(files, _)| files.contains(&source));
         let together =
-            self.applied.iter().any(|files| files.contains(&one) && files.contains(&other));
+            self.applied.iter().any(|(files, _)| files.contains(&one) && files.contains(&other));
         one != other && !together && governed(one) && governed(other)
+    }
+
+    /// Whether a document may be another one than it seems where a source is applied: what applies both
+    /// patches its kind.
+    pub(super) fn is_patched(&self, document: &Document, beside: usize) -> bool {
+        let both = self
+            .applied
+            .iter()
+            .filter(|(files, _)| files.contains(&document.source) && files.contains(&beside));
+        both.flat_map(|(_, kinds)| kinds)
+            .any(|kind| kind.as_ref().is_none_or(|kind| *kind == document.kind))
     }
 }
 
@@ -88,6 +102,8 @@ fn is_kustomization(name: &str, document: &Document) -> bool {
     let by_name = ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&file);
     by_name || (document.group == "kustomize.config.k8s.io" && file.ends_with("yaml"))
 }
+
+const PATCHES: [&str; 3] = ["patches", "patchesStrategicMerge", "patchesJson6902"];
 
 impl Overlay {
     fn of(folder: &str, field: Field<'_>) -> Self {
@@ -98,7 +114,14 @@ impl Overlay {
         };
         Self {
             resources: paths(&["resources", "bases", "components"]),
-            patches: paths(&["patches", "patchesStrategicMerge", "patchesJson6902"]),
+            patches: paths(&PATCHES),
+            patched: PATCHES
+                .iter()
+                .flat_map(|key| field.list(key))
+                .map(|patch| {
+                    patch.at("target.kind").and_then(|kind| kind.text()).map(str::to_owned)
+                })
+                .collect(),
         }
     }
 }
@@ -179,6 +202,25 @@ mod tests {
         both.truncate(4);
         both.remove(2);
         assert!(found(&both).contains("two-autoscalers"), "one is applied by hand");
+    }
+
+    #[test]
+    fn what_an_overlay_patches_is_not_known() {
+        let one = hpa("one").replace("minReplicas: 2", "minReplicas: 1");
+        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: llm}\nspec:\n  template:\n    spec:\n      priorityClassName: critical\n      containers: [{name: a, resources: {requests: {cpu: 1}}}]\n";
+        let overlay = "resources: [../base, hpa.yaml]\n";
+        let patched =
+            format!("{overlay}patches: [{{target: {{kind: Deployment}}, patch: '[]'}}]\n");
+        let other = patched.replace("kind: Deployment", "kind: Service");
+        for (overlay, fires) in [(overlay, true), (&patched, false), (&other, true)] {
+            let files = [
+                ("k/a/kustomization.yaml", overlay),
+                ("k/a/hpa.yaml", &one),
+                ("k/base/kustomization.yaml", "resources: [deployment.yaml]\n"),
+                ("k/base/deployment.yaml", deployment),
+            ];
+            assert_eq!(found(&files).contains("too-few-replicas"), fires, "{overlay}");
+        }
     }
 
     #[test]

@@ -91,8 +91,7 @@ impl<'n> Target<'n> {
             (None, None) => return None,
         };
         let name = field.text_of("name").filter(|name| !name.is_empty())?;
-        let namespace = field.document.namespace.as_deref();
-        let workload = set.find(group, kind, namespace, name);
+        let workload = set.named_by(field.document, group, kind, name);
         let field = field.get("name").unwrap_or(field);
         Some(Self { group, kind, name, field, workload })
     }
