@@ -82,8 +82,9 @@ fn blocks(set: &Set<'_>, findings: &mut Findings<'_>) {
             .iter()
             .filter(|service| budget.guards(set, &service.workload))
             .collect();
-        let least = guarded.iter().map(|service| Some(service.least()?.value.max(1)));
-        let least = least.sum::<Option<i64>>().filter(|_| !guarded.is_empty());
+        let mut least = guarded.iter().map(|service| Some(service.least()?.value.max(1)));
+        let least = least.try_fold(0_i64, |sum, least| sum.checked_add(least?));
+        let least = least.filter(|_| !guarded.is_empty());
         // Without the pods only what holds for any number of them is known.
         const MANY: i64 = 1_000_000;
         let Some((0, field)) = budget.allows(least.unwrap_or(MANY)) else { continue };
