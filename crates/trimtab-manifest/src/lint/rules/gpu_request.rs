@@ -44,7 +44,7 @@ static NOT_REQUESTED: Rule = Rule {
     severity: Severity::Warning,
     summary: "a model server is sent to GPU nodes and asks for no GPU",
     why: "without a limit of the GPU's resource the device plugin gives the container none, or with \
-          NVIDIA_VISIBLE_DEVICES=all it gets every GPU of the node, those of other pods too; the scheduler \
+          NVIDIA_VISIBLE_DEVICES=all it may see every GPU of the node, those of other pods too; the scheduler \
           and Karpenter count neither",
     fix: "Ask for the GPUs under limits.",
     check: not_requested,
