@@ -16,8 +16,8 @@ pub(super) struct Set<'n> {
     /// By group, kind and name, whatever the namespace: one of them, if it is the only one.
     only: BTreeMap<(&'n str, &'n str, &'n str), Option<&'n Document>>,
     autoscalers: Vec<Autoscaler<'n>>,
-    kustomize: Kustomize,
     around: OnceCell<Around<'n>>,
+    kustomize: Kustomize,
 }
 
 type Name<'n> = (&'n str, Option<&'n str>, &'n str);
@@ -78,9 +78,9 @@ impl<'n> Set<'n> {
         &self.autoscalers
     }
 
-    /// Whether two documents are never applied together.
-    pub(super) fn are_apart(&self, one: &Document, other: &Document) -> bool {
-        self.kustomize.are_apart(one.source, other.source)
+    /// What is around the autoscalers: workloads, budgets, NodePools.
+    pub(super) fn around(&self) -> &Around<'n> {
+        self.around.get_or_init(|| Around::of(self))
     }
 
     /// The document that another one names by kind and name in its namespace, unless it is patched where
@@ -96,8 +96,8 @@ impl<'n> Set<'n> {
         (!self.kustomize.is_patched(found, document.source)).then_some(found)
     }
 
-    /// What is around the autoscalers: workloads, budgets, NodePools.
-    pub(super) fn around(&self) -> &Around<'n> {
-        self.around.get_or_init(|| Around::of(self))
+    /// Whether two documents are never applied together.
+    pub(super) fn are_apart(&self, one: &Document, other: &Document) -> bool {
+        self.kustomize.are_apart(one.source, other.source)
     }
 }

@@ -123,36 +123,8 @@ impl<'n> Autoscaler<'n> {
         if let Some(field) = self.annotation(CRITICAL) {
             return field.text().is_some_and(|text| text == "true").then_some(field);
         }
-        let workload = self.workload()?;
-        let template = workload.pod_template()?;
-        let by_priority = || {
-            let field = template.at("spec.priorityClassName")?;
-            let name = field.text()?;
-            let class = set.find("scheduling.k8s.io", "PriorityClass", None, name);
-            let value = class.and_then(|class| class.field().int_of("value"));
-            let lower = name.to_ascii_lowercase();
-            let by_name = lower.contains("critical") || lower.contains("high");
-            value.map_or(by_name, |value| value > 0).then_some(field)
-        };
-        by_priority().or_else(|| {
-            let budgets = set.of_kind("policy", "PodDisruptionBudget");
-            let same = budgets.filter(|budget| budget.namespace == workload.namespace);
-            same.filter_map(|budget| Some((budget, budget.spec()?.at("selector.matchLabels")?)))
-                .find(|(_, selector)| selects(*selector, template))
-                .map(|(budget, _)| budget.heading())
-        })
+        set.around().service(self.workload()?)?.critical()
     }
-}
-
-/// Whether labels select pods; no labels select nothing here.
-fn selects(labels: Field<'_>, template: Field<'_>) -> bool {
-    let Some(own) = template.at("metadata.labels") else { return false };
-    let mut any = false;
-    let all = labels.entries().all(|(key, value)| {
-        any = true;
-        own.text_of(key) == value.text()
-    });
-    any && all
 }
 
 fn containers(pods: Field<'_>) -> impl Iterator<Item = Field<'_>> {

@@ -22,6 +22,8 @@ pub(in crate::lint) struct Around<'n> {
     pub(in crate::lint) services: Vec<Service<'n>>,
     pub(in crate::lint) budgets: Vec<Budget<'n>>,
     pub(in crate::lint) pools: Vec<NodePool<'n>>,
+    /// The first service of each document, by its place.
+    of_document: BTreeMap<*const Document, usize>,
 }
 
 /// A workload and what is about it.
@@ -85,7 +87,17 @@ impl<'n> Around<'n> {
             service.marked_critical = marked_critical(set, &service);
             service
         });
-        Self { services: services.collect(), budgets, pools }
+        let services: Vec<Service<'n>> = services.collect();
+        let mut of_document = BTreeMap::new();
+        for (index, service) in services.iter().enumerate() {
+            of_document.entry(std::ptr::from_ref(service.workload.document)).or_insert(index);
+        }
+        Self { services, budgets, pools, of_document }
+    }
+
+    /// What is known of a workload.
+    pub(in crate::lint) fn service(&self, document: &Document) -> Option<&Service<'n>> {
+        self.services.get(*self.of_document.get(&std::ptr::from_ref(document))?)
     }
 
     /// The services that serve models.
