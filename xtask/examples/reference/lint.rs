@@ -106,11 +106,11 @@ fn section(page: &mut String, rule: &Rule) -> Result<(), io::Error> {
     let folder = folder.join(rule.id());
     let (mut bad, mut good) = (Vec::new(), Vec::new());
     for case in entries(&folder)? {
-        let name = name(&case);
-        if name.starts_with("bad") && bad.is_empty() {
-            bad = sources(&case)?;
-        } else if name.starts_with("good") && good.is_empty() {
-            good = sources(&case)?;
+        // What has more to its name is a variant.
+        match name(&case).trim_end_matches(".yaml") {
+            "bad" => bad = sources(&case)?,
+            "good" => good = sources(&case)?,
+            _ => {}
         }
     }
     let id = rule.id();

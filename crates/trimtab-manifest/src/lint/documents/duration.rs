@@ -1,4 +1,15 @@
-//! Spans of time as manifests write them: Go's durations, and what a shell sleeps.
+//! Spans of time as manifests write them: numbers, Go's durations, and what a shell sleeps.
+
+use crate::lint::field::Field;
+
+impl Field<'_> {
+    /// A whole number of seconds, up; in quotes it is one as well, since something else is wrong then.
+    pub(in crate::lint) fn seconds(&self) -> Option<i64> {
+        let seconds = self.number()?.clamp(-1e15, 1e15);
+        #[expect(clippy::cast_possible_truncation, reason = "it is in the range of an i64")]
+        Some(seconds.ceil() as i64)
+    }
+}
 
 /// Seconds of a duration such as `720h`, `1h30m` or `250ms`, rounded down; nothing for `Never` and for
 /// what is no duration.

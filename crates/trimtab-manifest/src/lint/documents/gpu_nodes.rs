@@ -123,18 +123,25 @@ impl<'n> NodePool<'n> {
         Some(Obstacle { field: *field, reason, right })
     }
 
-    /// Its families have x86 processors, and it wants none.
+    /// Its families or GPUs come with x86 processors, and it wants none.
     fn wrong_processor(&self) -> Option<Obstacle<'n>> {
         let (arch, field) = self.label("kubernetes.io/arch")?;
-        if arch.contains("amd64") {
+        if arch.contains("amd64") || !self.labels().any(|(key, _)| of_aws(key)) {
             return None;
         }
-        let families: Vec<&str> = self.listed("karpenter.k8s.aws/instance-family")?;
+        let families: Vec<&str> =
+            self.listed("karpenter.k8s.aws/instance-family").unwrap_or_default();
         let is_x86 = |family: &&str| AMD64_FAMILIES.contains(family);
-        if families.is_empty() || !families.iter().all(is_x86) {
-            return None;
-        }
-        let reason = format!("instances of `{}` are `amd64`", families.join("`, `"));
+        let named = if !families.is_empty() && families.iter().all(is_x86) {
+            format!("instances of `{}`", families.join("`, `"))
+        } else {
+            let gpu = self.labels().find_map(|(key, _)| {
+                let values = self.listed(key)?;
+                values.into_iter().find(|value| names_amd64_gpu(value))
+            })?;
+            format!("instances with `{gpu}`")
+        };
+        let reason = format!("{named} are `amd64`");
         let right =
             String::from("- key: kubernetes.io/arch\n  operator: In\n  values: [\"amd64\"]");
         Some(Obstacle { field: *field, reason, right })
@@ -172,6 +179,18 @@ fn has_gpu(name: &str) -> Option<bool> {
         _ if WITHOUT_GPU.contains(&letters) => Some(false),
         _ => None,
     }
+}
+
+/// Whether a label is one of EC2's instances.
+fn of_aws(key: &str) -> bool {
+    key.starts_with("karpenter.k8s.aws/") || key.starts_with("eks.amazonaws.com/")
+}
+
+/// Whether a value names a GPU that EC2 has with x86 processors only, such as `nvidia-l40s`.
+fn names_amd64_gpu(value: &str) -> bool {
+    const GPUS: [&str; 8] = ["a10g", "a100", "h100", "h200", "l4", "l40s", "t4", "v100"];
+    let value = value.to_ascii_lowercase();
+    value.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| GPUS.contains(&word))
 }
 
 /// How many GPUs an EC2 instance type has, of those that are known.
@@ -254,5 +273,10 @@ mod tests {
         assert!(lacks(&format!("{arm}, {}", family("g6, p5")), 1).is_some());
         assert_eq!(lacks(&format!("{arm}, {}", family("g5g")), 1), None);
         assert_eq!(lacks(&arm, 1), None);
+        let kind = |values| one("karpenter.k8s.aws/instance-category", "In", values);
+        let name = |values| one("accelerator", "In", values);
+        assert_eq!(lacks(&format!("{arm}, {}", kind("g")), 1), None);
+        assert!(lacks(&format!("{arm}, {}, {}", kind("g"), name("nvidia-l40s")), 1).is_some());
+        assert_eq!(lacks(&format!("{arm}, {}, {}", kind("g"), name("t4g")), 1), None);
     }
 }

@@ -26,6 +26,6 @@ pub(super) use self::node_pool::NodePool;
 pub(super) use self::placement::{Misfit, Placement, WantedLabel, is_of_resource};
 pub(super) use self::pod::{PodTemplate, Taint};
 pub(super) use self::probe::{Handler, Probe};
-pub(super) use self::selector::Labels;
+pub(super) use self::selector::{LabelSelector, Labels};
 pub(super) use self::service::{Around, Known, Service};
 pub(super) use self::workload::{Kind, Workload, accelerators};

@@ -71,6 +71,11 @@ impl<'n> PodTemplate<'n> {
         gpus
     }
 
+    /// How many accelerators a pod holds, of whatever kind.
+    pub(in crate::lint) fn gpu_count(&self) -> i64 {
+        self.gpus().values().fold(0, |sum: i64, (count, _)| sum.saturating_add(*count))
+    }
+
     /// What all its containers request of a resource, in thousandths; nothing if one of them does
     /// not say.
     pub(in crate::lint) fn request_milli(&self, resource: &str) -> Option<i64> {
@@ -82,7 +87,7 @@ impl<'n> PodTemplate<'n> {
     /// Seconds from the signal to stop to the kill, and where that is written.
     pub(in crate::lint) fn grace(&self) -> (i64, Option<Field<'n>>) {
         let field = self.spec.get("terminationGracePeriodSeconds");
-        match field.and_then(|field| Some((field.int()?, field))) {
+        match field.and_then(|field| Some((field.seconds()?, field))) {
             Some((seconds, field)) => (seconds, Some(field)),
             None => (DEFAULT_GRACE_SECONDS, None),
         }

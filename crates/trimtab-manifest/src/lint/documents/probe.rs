@@ -57,7 +57,8 @@ impl<'n> Probe<'n> {
 
     fn number(&self, key: &str, default: i64) -> i64 {
         // The API server takes zero for absent.
-        self.field.int_of(key).filter(|number| *number > 0).unwrap_or(default)
+        let written = self.field.get(key).and_then(|field| field.seconds());
+        written.filter(|number| *number > 0).unwrap_or(default)
     }
 
     pub(in crate::lint) fn initial_delay(&self) -> i64 {
@@ -134,7 +135,8 @@ mod tests {
             ("{httpGet: {path: /x, port: 80}}", 30),
             ("{initialDelaySeconds: 30, periodSeconds: 5, failureThreshold: 6}", 60),
             ("{periodSeconds: 0, failureThreshold: -1}", 30),
-            ("{periodSeconds: 9223372036854775807, failureThreshold: 3}", i64::MAX),
+            ("{periodSeconds: 9223372036854775807, failureThreshold: 3}", 3_000_000_000_000_000),
+            ("{periodSeconds: \"20\"}", 60),
             ("{periodSeconds: often}", 30),
         ] {
             let document = document(text);

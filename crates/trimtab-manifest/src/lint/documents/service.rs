@@ -105,6 +105,11 @@ impl<'n> Around<'n> {
         self.services.iter().filter(|service| service.serves_models())
     }
 
+    /// Those, and the ones of which KServe fills in what their manifests leave out.
+    pub(in crate::lint) fn loading(&self) -> impl Iterator<Item = &Service<'n>> {
+        self.services.iter().filter(|service| service.loads_models())
+    }
+
     /// The pools that can take the pods of a service; none where that is not known.
     pub(in crate::lint) fn pools_of(&self, service: &Service<'n>) -> Vec<&NodePool<'n>> {
         let fits = service.placement.fits();
@@ -173,9 +178,7 @@ impl<'n> Service<'n> {
     /// A number of seconds in an annotation.
     fn annotated(&self, key: &str) -> Option<Known<'n>> {
         let field = self.annotation(key)?;
-        let value = field.number().filter(|seconds| (0.0..1e12).contains(seconds))?;
-        #[expect(clippy::cast_possible_truncation, reason = "it is in the range of an i64")]
-        let value = value.ceil() as i64;
+        let value = field.seconds().filter(|seconds| *seconds >= 0)?;
         Some(Known { value, field })
     }
 
@@ -213,9 +216,18 @@ impl<'n> Service<'n> {
     }
 
     /// Whether requests reach pods that load a model, and Kubernetes alone makes the pods.
+    ///
+    /// Without an image a container is a patch of another manifest, of which nothing is missing.
     pub(in crate::lint) fn serves_models(&self) -> bool {
         let is_plain = matches!(self.workload.kind, Kind::Replicated | Kind::Leader);
-        is_plain && self.serves && !self.model_containers().is_empty()
+        let models = self.model_containers();
+        let is_whole = models.iter().all(|container| container.field.get("image").is_some());
+        is_plain && self.serves && is_whole && !models.is_empty()
+    }
+
+    /// Whether it is one of those, or one of which KServe fills in what its manifest leaves out.
+    pub(in crate::lint) fn loads_models(&self) -> bool {
+        self.serves_models() || self.workload.kind == Kind::KServe
     }
 
     /// The containers that load a model: those with an accelerator, else those of a known server.

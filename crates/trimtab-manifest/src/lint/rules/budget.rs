@@ -1,6 +1,6 @@
 //! How many replicas may be away at once when nodes are drained.
 
-use crate::lint::documents::{Budget, Kind, Labels, Service};
+use crate::lint::documents::{Budget, Kind, LabelSelector, Labels, Service, Workload};
 use crate::lint::field::Field;
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
@@ -82,8 +82,9 @@ fn blocks(set: &Set<'_>, findings: &mut Findings<'_>) {
             .iter()
             .filter(|service| budget.guards(set, &service.workload))
             .collect();
-        let least = guarded.iter().map(|service| Some(service.least()?.value.max(1)));
-        let least = least.sum::<Option<i64>>().filter(|_| !guarded.is_empty());
+        let mut least = guarded.iter().map(|service| Some(service.least()?.value.max(1)));
+        let least = least.try_fold(0_i64, |sum, least| sum.checked_add(least?));
+        let least = least.filter(|_| !guarded.is_empty());
         // Without the pods only what holds for any number of them is known.
         const MANY: i64 = 1_000_000;
         let Some((0, field)) = budget.allows(least.unwrap_or(MANY)) else { continue };
@@ -132,31 +133,61 @@ fn nothing(set: &Set<'_>, findings: &mut Findings<'_>) {
         let unguarded =
             |service: &&Service<'_>| service.budget.is_none() && is_meant(set, budget, service);
         let Some(service) = around.services.iter().find(unguarded) else { continue };
-        let labels = service.workload.pod.labels();
-        let (at, message) =
-            match selector.labels().all().find(|(key, value)| labels.get(key) != value.text()) {
-                Some((key, value)) => (
-                    value,
-                    format!(
-                        "`{title}` selects `{}: {}`, which the pods of `{}` have not",
-                        shortened(key),
-                        shortened(value.text().unwrap_or_default()),
-                        service.workload.document.title()
-                    ),
-                ),
-                None => (
-                    selector.field,
-                    format!("`{title}` selects no pod of `{}`", service.workload.document.title()),
-                ),
-            };
-        let own = labels.all().filter_map(|(key, value)| Some((key, value.text()?))).take(3);
-        let own: Vec<_> = own.map(|(key, value)| format!("\n    {key}: {value}")).collect();
-        let there = labels.0.unwrap_or_else(|| service.workload.document.heading());
-        findings
-            .add(&NOTHING, at, message)
-            .related(there, "the labels of the pods")
-            .help(format!("selector:\n  matchLabels:{}", own.concat()));
+        match budget.document.field().at("metadata.namespace") {
+            Some(at) if !service.workload.is_in(at.text()) => {
+                add_misplaced(budget, at, service, findings);
+            }
+            _ => add_unselected(budget, selector, service, findings),
+        }
     }
+}
+
+fn add_unselected(
+    budget: &Budget<'_>,
+    selector: LabelSelector<'_>,
+    service: &Service<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let (title, pods) = (budget.document.title(), service.workload.document.title());
+    let labels = service.workload.pod.labels();
+    let mut wanted = selector.labels().all();
+    let (at, message) = match wanted.find(|(key, value)| labels.get(key) != value.text()) {
+        Some((key, value)) => {
+            let (key, text) = (shortened(key), shortened(value.text().unwrap_or_default()));
+            (
+                value,
+                format!("`{title}` selects `{key}: {text}`, which the pods of `{pods}` have not"),
+            )
+        }
+        None => (selector.field, format!("`{title}` selects no pod of `{pods}`")),
+    };
+    let own = labels.all().filter_map(|(key, value)| Some((key, value.text()?))).take(3);
+    let own: Vec<_> = own.map(|(key, value)| format!("\n    {key}: {value}")).collect();
+    let there = labels.0.unwrap_or_else(|| service.workload.document.heading());
+    findings
+        .add(&NOTHING, at, message)
+        .related(there, "the labels of the pods")
+        .help(format!("selector:\n  matchLabels:{}", own.concat()));
+}
+
+fn add_misplaced(
+    budget: &Budget<'_>,
+    at: Field<'_>,
+    service: &Service<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let document = service.workload.document;
+    let namespace = document.namespace.as_deref().unwrap_or_default();
+    let message = format!(
+        "`{}` is not in the namespace of `{}`, `{}`",
+        budget.document.title(),
+        document.title(),
+        shortened(namespace)
+    );
+    findings
+        .add(&NOTHING, at, message)
+        .related(document.heading(), "the pods that it seems to be for")
+        .help(format!("namespace: {namespace}"));
 }
 
 /// Whether a budget with a selector selects none of the pods that the set makes.
@@ -171,23 +202,36 @@ fn is_meant(set: &Set<'_>, budget: &Budget<'_>, service: &Service<'_>) -> bool {
     let (around, workload) = (set.around(), &service.workload);
     let is_plain =
         |service: &&Service<'_>| matches!(service.workload.kind, Kind::Replicated | Kind::Leader);
-    let apart = set.are_apart(budget.document, workload.document);
-    if apart || !is_plain(&service) || !workload.is_in(budget.document.namespace.as_deref()) {
+    if !is_plain(&service) || set.are_apart(budget.document, workload.document) {
         return false;
     }
     let name = workload.document.name.as_str();
     let rest = budget.document.name.strip_prefix(name).filter(|_| !name.is_empty());
     let named = rest.is_some_and(|rest| matches!(rest, "" | "-pdb" | "-budget" | ".pdb"));
+    if !workload.is_in(budget.document.namespace.as_deref()) {
+        return named && is_misplaced(set, budget, workload);
+    }
     let is_alone = around.budgets.len() == 1
         && budget.document.namespace == workload.document.namespace
         && around.services.iter().filter(is_plain).count() == 1;
     let own = workload.pod.labels();
     let wanted = budget.selector().map_or(Labels(None), |selector| selector.labels());
-    let selects_name = wanted.all().filter(|(key, _)| is_name(key)).any(|(_, value)| {
-        let same = |(key, one): (&str, Field<'_>)| is_name(key) && one.text() == value.text();
-        value.text() == Some(name) || own.all().any(same)
+    // By a label that they have not, of the name that they have under another one.
+    let foreign = wanted.all().filter(|(key, _)| is_name(key) && own.get(key).is_none());
+    let mut foreign = foreign.filter_map(|(_, value)| value.text());
+    let selects_name = foreign.any(|value| {
+        let same = |(key, one): (&str, Field<'_>)| is_name(key) && one.text() == Some(value);
+        value == name || own.all().any(same)
     });
     named || is_alone || selects_name
+}
+
+/// Whether a budget would guard a workload if it were in its namespace, and has none of its own to guard.
+fn is_misplaced(set: &Set<'_>, budget: &Budget<'_>, workload: &Workload<'_>) -> bool {
+    let namespace = budget.document.namespace.as_deref();
+    let selects = |selector: LabelSelector<'_>| selector.matches(workload.pod.labels());
+    budget.selector().is_some_and(selects)
+        && !set.around().services.iter().any(|service| service.workload.is_in(namespace))
 }
 
 /// Whether a label is one of those by which applications are told apart.

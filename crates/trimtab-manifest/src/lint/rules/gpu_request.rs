@@ -44,7 +44,7 @@ static NOT_REQUESTED: Rule = Rule {
     severity: Severity::Warning,
     summary: "a model server is sent to GPU nodes and asks for no GPU",
     why: "without a limit of the GPU's resource the device plugin gives the container none, or with \
-          NVIDIA_VISIBLE_DEVICES=all it gets every GPU of the node, those of other pods too; the scheduler \
+          NVIDIA_VISIBLE_DEVICES=all it may see every GPU of the node, those of other pods too; the scheduler \
           and Karpenter count neither",
     fix: "Ask for the GPUs under limits.",
     check: not_requested,
@@ -112,10 +112,17 @@ fn not_requested(set: &Set<'_>, findings: &mut Findings<'_>) {
         let asks = accelerators(&workload).next().is_some()
             || pod.has_claims()
             || pod.spec.get("resources").is_some();
-        if !is_plain || asks || !is_sent_to_gpus(&workload) {
+        let (tolerates, picks) = is_sent_to_gpus(&workload);
+        if !is_plain || asks || !(tolerates || picks) {
             continue;
         }
-        let Some(container) = workload.containers().into_iter().find(wants_gpu) else { continue };
+        let containers = workload.containers();
+        let container = containers.iter().find(|one| wants_gpu(one));
+        // Who does both means it.
+        let container = container.or_else(|| containers.first().filter(|_| tolerates && picks));
+        let Some(container) = container.filter(|one| one.field.get("image").is_some()) else {
+            continue;
+        };
         let name = shortened(container.name());
         let message = format!("`{name}` goes to a GPU node and asks for no GPU");
         findings
@@ -124,14 +131,13 @@ fn not_requested(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Whether the pods tolerate GPU nodes by name, or ask for them.
-fn is_sent_to_gpus(workload: &Workload<'_>) -> bool {
-    let of_gpu = |key: &str| {
-        key.contains("nvidia.com/gpu") || key.contains("gpu") || key.contains("accelerator")
-    };
+/// Whether the pods tolerate GPU nodes by name, and whether they pick such nodes.
+fn is_sent_to_gpus(workload: &Workload<'_>) -> (bool, bool) {
+    let of_gpu = |key: &str| key.contains("gpu") || key.contains("accelerator");
     let tolerated = workload.pod.spec.list("tolerations");
     let mut tolerated = tolerated.filter_map(|one| one.text_of("key"));
-    tolerated.any(of_gpu) || workload.pod.node_selector().all().any(|(key, _)| of_gpu(key))
+    let mut picked = workload.pod.node_selector().all();
+    (tolerated.any(of_gpu), picked.any(|(key, _)| of_gpu(key)))
 }
 
 /// Whether a container is a model server that runs on a GPU, or sees the node's GPUs.

@@ -46,9 +46,10 @@ static METRIC: Rule = Rule {
     id: "kserve-metric-unsupported",
     severity: Severity::Error,
     summary: "the autoscaler of an InferenceService does not know its scaleMetric",
-    why: "KServe's webhook takes `cpu` and `memory` for the class hpa, and `concurrency` and `rps` for \
-          Knative's own autoscaler, and refuses an InferenceService with another (kserve, \
-          inference_service_validation.go)",
+    why: "KServe's webhook takes `cpu` and `memory` for the class hpa, `concurrency` and `rps` for \
+          Knative's own autoscaler, and no `scaleMetric` for the class keda, and refuses an \
+          InferenceService with another (kserve, inference_service_validation.go); where no class is \
+          named it makes an HPA that has not the metric",
     fix: "Choose a metric that the class has, or the class that has the metric.",
     check: metric,
 };
@@ -201,18 +202,26 @@ fn metric(set: &Set<'_>, findings: &mut Findings<'_>) {
         let Some(field) = component.field("scaleMetric") else { continue };
         let Some(metric) = field.text() else { continue };
         let class = annotation(component.document, "serving.kserve.io/autoscalerClass");
-        let is_hpa = match component.mode {
-            Some(Mode::Standard) => class.is_none_or(|class| class.text() == Some("hpa")),
-            Some(Mode::Knative) => component.is_knative_hpa(),
+        let class = class.and_then(|class| class.text()).unwrap_or("hpa");
+        let scaler = match component.mode {
+            Some(Mode::Standard) => class,
+            Some(Mode::Knative) if component.is_knative_hpa() => "hpa",
+            Some(Mode::Knative) => "kpa",
             _ => continue,
         };
-        let of_hpa = matches!(metric, "cpu" | "memory");
-        let of_knative = matches!(metric, "concurrency" | "rps");
-        let (message, help) = match (is_hpa, component.mode) {
-            (true, _) if of_knative => (format!("an HPA knows no `{metric}`"), "scaleMetric: cpu"),
-            (false, Some(Mode::Knative)) if of_hpa => {
+        let (message, help) = match (scaler, metric) {
+            ("hpa", "concurrency" | "rps") => {
+                (format!("an HPA knows no `{metric}`"), "scaleMetric: cpu")
+            }
+            ("kpa", "cpu" | "memory") => {
                 (format!("Knative's autoscaler knows no `{metric}`"), "scaleMetric: concurrency")
             }
+            ("keda", _) => (
+                String::from("with the class keda there is no `scaleMetric`"),
+                "autoScaling:\n  metrics:\n  - type: External\n    external:\n      metric:\n        \
+                 backend: prometheus\n        serverAddress: http://prometheus:9090\n        query: \
+                 sum(vllm:num_requests_waiting)\n      target: {type: Value, value: \"8\"}",
+            ),
             _ => continue,
         };
         findings.add(&METRIC, field, message).help(help);

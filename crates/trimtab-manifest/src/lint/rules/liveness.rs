@@ -1,6 +1,6 @@
 //! Whether a container gets the time that its model takes to load.
 
-use crate::lint::documents::{Handler, Known, Probe, spoken};
+use crate::lint::documents::{Container, Handler, Known, Probe, spoken};
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
 use crate::lint::set::Set;
@@ -25,7 +25,7 @@ static KILLS_LOADING: Rule = Rule {
 const LOADING_SECONDS: i64 = 60;
 
 fn kills_loading(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for service in set.around().serving() {
+    for service in set.around().loading() {
         let lead_time = service.lead_time();
         let needed = lead_time.map_or(LOADING_SECONDS, |known| known.value);
         for container in service.model_containers() {
@@ -34,7 +34,10 @@ fn kills_loading(set: &Set<'_>, findings: &mut Findings<'_>) {
             let patience = probe.patience();
             // A command runs in the container, and most of them ask only for the process.
             let is_told = startup.is_some() || probe.handler() != Some(Handler::Exec);
-            if patience >= needed || !is_told {
+            // The last failure comes a period sooner; an endpoint of its own may answer all the same.
+            let spare = startup.is_none() && lead_time.is_none() && !is_apart(&container, &probe);
+            let least = if spare { patience.saturating_sub(probe.period()) } else { patience };
+            if least >= needed || !is_told {
                 continue;
             }
             let name = if startup.is_some() { "startupProbe" } else { "livenessProbe" };
@@ -53,6 +56,13 @@ fn kills_loading(set: &Set<'_>, findings: &mut Findings<'_>) {
             }
         }
     }
+}
+
+/// Whether liveness is asked apart from readiness, where only the process answers.
+fn is_apart(container: &Container<'_>, liveness: &Probe<'_>) -> bool {
+    let handler = liveness.handler().filter(Handler::is_aliveness);
+    let readiness = container.readiness().and_then(|readiness| readiness.handler());
+    handler.is_some() && readiness.is_some() && handler != readiness
 }
 
 /// A startup probe with the patience for so many seconds, as YAML.

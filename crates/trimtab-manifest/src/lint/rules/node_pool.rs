@@ -103,7 +103,7 @@ fn is_other(key: &str) -> bool {
 /// The GPUs of all the services that a pool can take, at their most.
 fn needed_gpus(around: &Around<'_>, pool: usize) -> Option<i64> {
     let mut each = around.services_of(pool).map(|service| {
-        let gpus: i64 = service.workload.pod.gpus().values().map(|(count, _)| *count).sum();
+        let gpus = service.workload.pod.gpu_count();
         service.most()?.value.checked_mul(gpus)
     });
     let sum = each.try_fold(0_i64, |sum, each| sum.checked_add(each?));

@@ -28,7 +28,7 @@ static TAINT: Rule = Rule {
     summary: "pods do not tolerate the taint of the nodes that are meant for them",
     why: "Karpenter does not use a NodePool for a pod that does not tolerate all of its taints (Karpenter, \
           NodePools), and the scheduler does not place it there; the pods stay Pending. Clusters with the \
-          admission controller ExtendedResourceToleration, such as EKS and GKE, add the toleration of a \
+          admission controller ExtendedResourceToleration, such as GKE and EKS (aws/containers-roadmap#739), add the toleration of a \
           taint that is named as the resource; others do not, so that is a warning",
     fix: "Tolerate the taint in the pod's spec.",
     check: taint,
@@ -52,8 +52,7 @@ static NO_TOLERATION: Rule = Rule {
     summary: "pods that pick GPU nodes tolerate no taint",
     why: "nodes with special hardware are usually tainted with the name of its resource (Kubernetes, Taints \
           and Tolerations), so that nothing else lands on them. Clusters without the admission controller \
-          ExtendedResourceToleration, as AKS and those of one's own, leave pods Pending that do not tolerate \
-          it. It is noted of pods that pick their nodes by labels, where no NodePool is among the documents",
+          ExtendedResourceToleration leave pods Pending that do not tolerate it. It is noted of pods that pick their nodes by labels, where no NodePool is among the documents",
     fix: "Tolerate the taint of the GPU's name; where nodes have none, that does no harm.",
     check: no_toleration,
 };

@@ -63,7 +63,7 @@ fn missing(set: &Set<'_>, findings: &mut Findings<'_>) {
 }
 
 fn is_liveness(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for service in set.around().serving() {
+    for service in set.around().loading() {
         for container in service.model_containers() {
             let Some(readiness) = container.readiness() else { continue };
             let Some(handler) = readiness.handler() else { continue };
@@ -112,7 +112,7 @@ fn asks_only_aliveness(
 }
 
 fn tcp(set: &Set<'_>, findings: &mut Findings<'_>) {
-    for service in set.around().serving() {
+    for service in set.around().loading() {
         for container in service.model_containers() {
             let Some(readiness) = container.readiness() else { continue };
             let Some(handler @ Handler::Tcp { .. }) = readiness.handler() else { continue };

@@ -177,7 +177,7 @@ fn no_spread(set: &Set<'_>, findings: &mut Findings<'_>) {
         let several = service.least().is_some_and(|least| least.value >= 2);
         let Some(critical) = service.critical().filter(|_| several) else { continue };
         // A pod that takes all GPUs of a node is alone there.
-        let gpus: i64 = service.workload.pod.gpus().values().map(|(count, _)| *count).sum();
+        let gpus = service.workload.pod.gpu_count();
         let pools = around.pools_of(service);
         let is_alone = |most: Option<i64>| most.is_some_and(|most| gpus.saturating_mul(2) > most);
         let alone = !pools.is_empty() && pools.iter().all(|pool| is_alone(pool.gpus_of_a_node()));
