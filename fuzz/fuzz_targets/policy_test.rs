@@ -39,7 +39,10 @@ fuzz_target!(|bytes: &[u8]| {
             if let Ok((text, changed)) = bless(&file, &result) {
                 let blessed = Source::new("fuzz_test.yaml", &text);
                 let read = read_within(&blessed, &mut files, &limits);
-                assert!(changed == 0 || text.len() > limits.text.max_bytes || read.is_ok(), "{text}");
+                assert!(
+                    changed == 0 || text.len() > limits.text.max_bytes || read.is_ok(),
+                    "{text}"
+                );
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use trimtab_engine::strategy::slo::SloStep;
 use trimtab_engine::{
-    DecisionRecord, Direction, Policy, PolicySpec, RateLimitKind, Rule, ScaleReason, ScalingRules,
+    DecisionRecord, Direction, Policy, PolicySpec, RateLimit, RateLimitKind, Rule, ScaleReason,
     SelectPolicy, SloRole, Strategy,
 };
 use trimtab_metric::Span;
@@ -96,28 +96,31 @@ impl Coverage {
                 self.add(format!("rate_limit.{way}"), Some(String::from("disabled")));
                 continue;
             }
-            for (index, detail) in details(rules).into_iter().enumerate() {
+            for (index, limit) in rules.limits.iter().enumerate() {
+                // All of them may go at once: that is no limit.
+                if !up && limit.kind == RateLimitKind::Percent && limit.value >= 100 {
+                    continue;
+                }
                 let alone = alone(policy.spec(), up, index);
                 let part = self.parts.len();
-                self.add(format!("rate_limit.{way}[{index}]"), Some(detail));
+                self.add(format!("rate_limit.{way}[{index}]"), Some(detail(limit)));
                 let direction = if up { Direction::Up } else { Direction::Down };
                 self.limits.extend(alone.map(|alone| (part, direction, alone)));
             }
         }
     }
 
+    /// The rules that only the strategy has.
     fn strategy(&mut self, policy: &Policy) {
+        let spec = policy.spec();
         let to_zero = policy.bounds().min == 0;
         let words: &[(&str, bool)] = match policy.strategy() {
             Strategy::Keda(_) => &[("keda.activate", to_zero), ("keda.deactivate", to_zero)],
-            Strategy::Knative(knative) => {
-                let delays = policy.spec().knative.as_ref().is_some_and(|spec| {
-                    spec.scale_down_delay_seconds.is_some_and(|delay| delay > 0)
-                });
-                let _ = knative;
+            Strategy::Knative(_) => {
+                let delay = spec.knative.as_ref().and_then(|spec| spec.scale_down_delay_seconds);
                 &[
                     ("knative.panic", true),
-                    ("knative.delay", delays),
+                    ("knative.delay", delay.is_some_and(|delay| delay > 0)),
                     ("knative.scale_to_zero", to_zero),
                 ]
             }
@@ -230,16 +233,13 @@ fn is_part(policy: &Policy, index: usize) -> bool {
     }
 }
 
-/// What each rate limit says.
-fn details(rules: &ScalingRules) -> Vec<String> {
-    let detail = |limit: &trimtab_engine::RateLimit| {
-        let (value, period) = (limit.value, limit.period);
-        match limit.kind {
-            RateLimitKind::Pods => format!("{value} pods per {period}"),
-            RateLimitKind::Percent => format!("{value} % per {period}"),
-        }
-    };
-    rules.limits.iter().map(detail).collect()
+/// What a rate limit says.
+fn detail(limit: &RateLimit) -> String {
+    let RateLimit { kind, value, period } = limit;
+    match kind {
+        RateLimitKind::Pods => format!("{value} pods per {period}"),
+        RateLimitKind::Percent => format!("{value} % per {period}"),
+    }
 }
 
 /// The policy with one of its rate limits alone.

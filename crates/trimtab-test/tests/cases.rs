@@ -54,6 +54,8 @@ fn every_strategy_with_a_test_format_of_its_own_is_there() {
         StrategyName::Knative,
         StrategyName::RayServe,
         StrategyName::Slo,
+        StrategyName::Wva,
+        StrategyName::Apa,
     ] {
         assert!(strategies.contains(&strategy), "{strategy:?}");
     }

@@ -146,6 +146,20 @@ fn a_test_that_can_not_go_on() {
     insta::assert_snapshot!(format!("{work}\n\n{replicas}"));
 }
 
+/// Many checks over many decisions end, too.
+#[test]
+fn what_costs_too_much_is_stopped() {
+    let checks = "  - {limited_by: none}\n".repeat(2_000);
+    let text = test(&format!("  duration: 250h\n{SERIES}  always:\n{checks}"));
+    let source = Source::new("llm_test.yaml", text);
+    let file = read(&source, &mut policies).unwrap();
+    let limits = TestLimits { max_work: 400_000, ..TestLimits::default() };
+    let result = run_with(&file, &mut NoHost, &limits);
+    let last = result.tests[0].failures.last().unwrap();
+    assert_eq!(last.diagnostic.code(), Some("T010"));
+    assert!(result.tests[0].decisions < 250, "{}", result.tests[0].decisions);
+}
+
 #[test]
 fn what_is_said_of_failures() {
     let text = "\

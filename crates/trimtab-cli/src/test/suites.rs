@@ -119,7 +119,9 @@ impl Host for CommandHost<'_> {
 
     fn wants(&mut self, test: &Test) -> bool {
         let id = title(self.name, &test.name);
-        self.args.run.as_ref().is_none_or(|regex| regex.is_match(&id))
+        // What is left after an interrupt is not begun.
+        !self.backtester.interrupt.is_noted()
+            && self.args.run.as_ref().is_none_or(|regex| regex.is_match(&id))
     }
 }
 

@@ -177,7 +177,7 @@ fn only_some_run_and_only_failures_are_told() {
 fn coverage_says_what_never_decided_anything() {
     let done = test(&["--coverage", "--run", "missing", "."]).assert().success();
     let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-    assert!(text.contains("coverage of `checkout`: 0 of 6 parts (0 %)\n"), "{text}");
+    assert!(text.contains("coverage of `checkout`: 0 of 5 parts (0 %)\n"), "{text}");
     assert!(text.contains("never decided anything: rate_limit.up[0] (4 pods per 1m)\n"), "{text}");
     test(&["--coverage-min", "70", "more"]).assert().code(1);
     test(&["--coverage-min", "60%", "more"]).assert().success();
@@ -278,6 +278,46 @@ fn a_backtest_is_run_by_the_simulator() {
         text.contains("error[T009]: expected at most 0.01 `attainment` of the backtest"),
         "{text}"
     );
+}
+
+/// What the pages show is what comes of it.
+#[test]
+fn the_examples_of_the_pages_pass() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
+    let block = |page: &str| {
+        let text = std::fs::read_to_string(docs.join(page)).unwrap();
+        let (_, after) = text.split_once("```yaml\n").unwrap();
+        let (block, after) = after.split_once("```").unwrap();
+        (block.to_owned(), after.to_owned())
+    };
+    let desk = desk();
+    let run = |arguments: &[&str]| {
+        trimtab(["test"]).args(arguments).current_dir(desk.directory()).assert()
+    };
+    desk.write("checkout_test.yaml", block("reference/test-format.md").0);
+    run(&["."]).success();
+    let (test, page) = block("guide/test.md");
+    desk.write("checkout_test.yaml", test);
+    let told = |done: snapbox::cmd::OutputAssert| {
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    for (command, arguments) in [
+        ("$ trimtab test .\n", &["."][..]),
+        ("$ trimtab test --coverage .\n", &["--coverage", "."]),
+    ] {
+        assert!(
+            page.contains(&format!("{command}{}", told(run(arguments).success()))),
+            "{command}"
+        );
+    }
+    let policy = std::fs::read_to_string(desk.path("checkout.yaml")).unwrap();
+    desk.write("checkout.yaml", policy.replace("Seconds: 300", "Seconds: 60"));
+    let text = told(run(&["."]).code(1));
+    let (_, shown) = page.split_once("```text\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    // The page leaves the conditions out.
+    let (before, after) = shown.split_once("             …\n").unwrap();
+    assert!(text.contains(before) && text.contains(after), "{text}");
 }
 
 /// The cases of `trimtab-test` itself.

@@ -33,6 +33,11 @@ impl MetricInput {
         Given::Own { own: own.collect(), others }
     }
 
+    /// How many series it is made of.
+    pub(super) fn series(&self) -> usize {
+        self.labelled.len().saturating_add(self.of_replicas.len()).saturating_add(1)
+    }
+
     /// How many steps it has values for.
     pub(super) fn len(&self) -> u64 {
         let own = self.of_replicas.iter().map(|(_, samples)| samples);

@@ -22,8 +22,10 @@ pub struct TestLimits {
     pub max_steps: u64,
     /// Replicas at once. Default 10,000.
     pub max_replicas: i32,
-    /// Replicas and readings looked at, over all decisions of a file, and values of series. Default
-    /// 20 million.
+    /// Values of series per file. Default 5 million.
+    pub max_values: u64,
+    /// Replicas times readings looked at, checks, and bytes of explanations, over all decisions of a file.
+    /// Default 20 million.
     pub max_work: u64,
 }
 
@@ -35,6 +37,7 @@ impl Default for TestLimits {
             max_tests: 1_000,
             max_steps: 100_000,
             max_replicas: 10_000,
+            max_values: 5_000_000,
             max_work: 20_000_000,
         }
     }

@@ -8,6 +8,7 @@ mod policy;
 mod read;
 mod read_backtest;
 mod read_checks;
+mod read_fleet;
 mod read_series;
 mod series_name;
 
@@ -110,6 +111,12 @@ impl Test {
     /// Whether anything is expected.
     pub fn expects_something(&self) -> bool {
         !(self.checks.is_empty() && self.totals.is_empty() && self.backtests.is_empty())
+    }
+
+    /// How many series there are, of single replicas and labels too.
+    pub(crate) fn series(&self) -> usize {
+        let inputs = self.inputs.iter().map(MetricInput::series);
+        inputs.sum::<usize>().saturating_add(self.fleet.own_in_flight.len())
     }
 
     /// How long after the start a decision is made.

@@ -1,8 +1,9 @@
 //! One decision against what is expected of it.
 
-use trimtab_engine::{ConditionStatus, Decision, Policy};
+use trimtab_engine::{ConditionStatus, Decision};
 use trimtab_manifest::Span as Place;
 
+use super::look::Look;
 use crate::format::{ConditionWanted, Limit, Matcher, Wanted};
 use crate::words;
 
@@ -28,7 +29,8 @@ pub struct Edit {
 }
 
 /// Everything in which a decision differs from what is expected.
-pub(super) fn compare(policy: &Policy, matcher: &Matcher, decision: &Decision) -> Vec<Mismatch> {
+pub(super) fn compare(matcher: &Matcher, look: &Look<'_>) -> Vec<Mismatch> {
+    let decision = look.decision;
     let mut found = Vec::new();
     for (what, wanted, is) in [
         ("replicas", &matcher.replicas, decision.desired_replicas),
@@ -42,22 +44,22 @@ pub(super) fn compare(policy: &Policy, matcher: &Matcher, decision: &Decision) -
         }));
     }
     if !matcher.reasons.is_empty() {
-        let there = words::of(policy, decision);
+        let there = look.words();
         for asked in &matcher.reasons {
             if !there.iter().any(|word| words::meets(word, &asked.word)) {
                 found.push(Mismatch {
                     code: "T002",
                     place: asked.place,
                     expected: format!("the reason `{}`", asked.word),
-                    got: list(&there),
+                    got: list(there),
                     bless: None,
                 });
             }
         }
     }
     if let Some(asked) = &matcher.limited_by {
-        let limit = words::limiting(decision);
-        let met = match &limit {
+        let limit = look.limiting();
+        let met = match limit {
             Some(word) => words::meets(word, &asked.word),
             None => asked.word == "none",
         };

@@ -2,10 +2,13 @@
 
 mod compare;
 mod fleet;
+mod look;
 mod tally;
 mod watch;
 
 pub use compare::Edit;
+
+use std::collections::BTreeMap;
 
 use trimtab_engine::{DecisionRecord, Policy, ScaleUpdate, State};
 use trimtab_manifest::{Colour, Diagnostic, Severity, Source, Span as Place};
@@ -13,10 +16,10 @@ use trimtab_metric::{Span, Timestamp};
 
 use self::compare::amount;
 use self::fleet::Fleet;
+use self::look::Look;
 use self::tally::Tally;
-use self::watch::{Finding, Look, Watch};
+use self::watch::{Finding, Watch};
 use crate::format::{BacktestCase, BacktestFigure, Suite, Test, TestFile, TestLimits};
-use crate::words;
 
 /// What came of a file.
 #[derive(Clone, Debug)]
@@ -187,6 +190,9 @@ struct Run<'t> {
     fleet: Fleet<'t>,
     state: State,
     watches: Vec<Watch<'t>>,
+    /// Those that are about one decision, by it; the others are about many.
+    at: BTreeMap<u64, Vec<usize>>,
+    many: Vec<usize>,
     tally: Tally,
     step: u64,
 }
@@ -195,13 +201,25 @@ impl<'t> Run<'t> {
     fn new(policy: &'t Policy, test: &'t Test) -> Self {
         // The count before stood an interval before the first decision.
         let before = (test.start.saturating_sub(test.interval), test.replicas);
+        let watches: Vec<Watch<'_>> =
+            test.checks.iter().map(|check| Watch::new(check, before)).collect();
+        let mut at: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        let mut many = Vec::new();
+        for (index, watch) in watches.iter().enumerate() {
+            match watch.step() {
+                Some(step) => at.entry(step).or_default().push(index),
+                None => many.push(index),
+            }
+        }
         Self {
             policy,
             test,
             observer: crate::feed::Observer::new(policy, test.pairs.clone()),
             fleet: Fleet::new(test),
             state: State::for_policy(policy),
-            watches: test.checks.iter().map(|check| Watch::new(check, before)).collect(),
+            watches,
+            at,
+            many,
             tally: Tally::new(policy),
             step: 0,
         }
@@ -223,14 +241,9 @@ impl<'t> Run<'t> {
             return Err(format!("there are more than {most} replicas"));
         }
         let fleet = self.fleet.at(step, now);
-        let readings = test.pairs.len().saturating_add(1);
-        let cost = fleet.len().saturating_add(1).saturating_mul(readings) as u64;
-        *work = work.checked_sub(cost).ok_or_else(|| {
-            format!(
-                "the tests of this file look at more than {} replicas and readings",
-                limits.max_work
-            )
-        })?;
+        let series = test.series().saturating_add(test.pairs.len()).saturating_add(1);
+        let seen = fleet.len().saturating_add(1).saturating_mul(series);
+        spend(work, seen.saturating_add(self.many.len()), limits)?;
         let mut observation = self.observer.observe(now, replicas, fleet, |pair| {
             let input = test.inputs.get(pair.series);
             input.map_or(crate::feed::Given::One(crate::format::Sample::Missing), |input| {
@@ -248,13 +261,18 @@ impl<'t> Run<'t> {
             let decision = &record.decision;
             self.fleet.follow(decision.desired_replicas, decision.retire.as_ref(), now);
         }
-        let look = Look { policy: self.policy, decision: &record.decision, step, offset };
-        self.watches.iter_mut().for_each(|watch| watch.take(&look));
+        let look = Look::new(self.policy, &record.decision, step, offset);
+        let at = self.at.get(&step).map(Vec::as_slice).unwrap_or_default();
+        for index in self.many.iter().chain(at) {
+            if let Some(watch) = self.watches.get_mut(*index) {
+                watch.take(&look);
+            }
+        }
         if !test.totals.is_empty() {
-            let words = words::of(self.policy, &record.decision);
-            let unknown = words.iter().filter(|word| word.starts_with("error.")).count();
+            let unknown = look.words().iter().filter(|word| word.starts_with("error.")).count();
             self.tally.take(&record.decision, unknown);
         }
+        spend(work, look.explained(), limits)?;
         host.see(self.policy, Step { test, step, record: &record });
         self.step += 1;
         Ok(())
@@ -297,6 +315,15 @@ impl<'t> Run<'t> {
     }
 }
 
+/// Counts what is looked at, and the bytes that are said of it.
+fn spend(work: &mut u64, cost: usize, limits: &TestLimits) -> Result<(), String> {
+    *work = work.checked_sub(cost as u64).ok_or_else(|| {
+        let most = limits.max_work;
+        format!("the tests of this file look at more than {most} replicas and readings")
+    })?;
+    Ok(())
+}
+
 fn failure(test: &Test, finding: Finding) -> Failure {
     let at = finding.step.map(|step| test.offset(step));
     let mut diagnostic = Diagnostic::new(Severity::Error, finding.place, finding.message)
@@ -305,6 +332,7 @@ fn failure(test: &Test, finding: Finding) -> Failure {
     if let Some(explanation) = &finding.explanation {
         diagnostic = diagnostic.with_note(explanation);
     }
+    let explanation = finding.explanation.map(|text| text.to_string());
     match finding.others {
         0 => {}
         1 => diagnostic = diagnostic.with_note("1 more decision is like this"),
@@ -312,7 +340,7 @@ fn failure(test: &Test, finding: Finding) -> Failure {
             diagnostic = diagnostic.with_note(format!("{others} more decisions are like this"))
         }
     }
-    Failure { diagnostic, at, explanation: finding.explanation, bless: finding.bless }
+    Failure { diagnostic, at, explanation, bless: finding.bless }
 }
 
 /// What of a backtest is not as expected.

@@ -1,12 +1,13 @@
 //! What is expected of many decisions, on the way through them.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
-use trimtab_engine::{Decision, Policy};
 use trimtab_manifest::Span as Place;
-use trimtab_metric::{Span, Timestamp};
+use trimtab_metric::Timestamp;
 
-use super::compare::{Edit, compare, number};
+use super::compare::{Edit, Mismatch, compare, number};
+use super::look::Look;
 use crate::format::{Check, Matcher, StepLimit};
 
 /// What is not as expected, before it is put in words.
@@ -22,7 +23,7 @@ pub(super) struct Finding {
     /// Of how many decisions it is true besides.
     pub(super) others: u64,
     /// How that decision was made.
-    pub(super) explanation: Option<String>,
+    pub(super) explanation: Option<Rc<str>>,
     pub(super) bless: Option<Edit>,
 }
 
@@ -33,16 +34,8 @@ pub(super) struct Watch<'t> {
     /// For `eventually`: some decision was as expected.
     met: bool,
     /// For `eventually`: the last decision that was not.
-    last: Option<(u64, String, String)>,
+    last: Option<(u64, String, Option<Rc<str>>)>,
     limits: Vec<Rising<'t>>,
-}
-
-/// One decision, as it is looked at.
-pub(super) struct Look<'d> {
-    pub(super) policy: &'d Policy,
-    pub(super) decision: &'d Decision,
-    pub(super) step: u64,
-    pub(super) offset: Span,
 }
 
 impl<'t> Watch<'t> {
@@ -54,6 +47,14 @@ impl<'t> Watch<'t> {
             _ => Vec::new(),
         };
         Self { check, findings: Vec::new(), met: false, last: None, limits }
+    }
+
+    /// The decision that it is about, if it is about one.
+    pub(super) fn step(&self) -> Option<u64> {
+        match self.check {
+            Check::At { step, .. } => Some(*step),
+            _ => None,
+        }
     }
 
     pub(super) fn take(&mut self, look: &Look<'_>) {
@@ -77,9 +78,7 @@ impl<'t> Watch<'t> {
                 }
             }
             Check::Never { from, until, matcher, place } => {
-                if (*from..=*until).contains(&step)
-                    && compare(look.policy, matcher, look.decision).is_empty()
-                {
+                if (*from..=*until).contains(&step) && compare(matcher, look).is_empty() {
                     let finding = Finding {
                         code: "T006",
                         place: *place,
@@ -97,13 +96,12 @@ impl<'t> Watch<'t> {
                 if self.met || !(*from..=*until).contains(&step) {
                     return;
                 }
-                let unmet = compare(look.policy, matcher, look.decision);
+                let unmet = compare(matcher, look);
                 match unmet.into_iter().next() {
                     None => self.met = true,
                     Some(first) => {
                         let said = format!("expected {}, got {}", first.expected, first.got);
-                        let explanation =
-                            if step == *until { explain(look) } else { String::new() };
+                        let explanation = (step == *until).then(|| look.explanation());
                         self.last = Some((step, said, explanation));
                     }
                 }
@@ -112,7 +110,7 @@ impl<'t> Watch<'t> {
     }
 
     fn at(&mut self, matcher: &Matcher, look: &Look<'_>) {
-        for unmet in compare(look.policy, matcher, look.decision) {
+        for unmet in compare(matcher, look) {
             self.findings.push(Finding {
                 code: unmet.code,
                 place: unmet.place,
@@ -123,7 +121,7 @@ impl<'t> Watch<'t> {
                 label: format!("got {}", unmet.got),
                 step: Some(look.step),
                 others: 0,
-                explanation: Some(explain(look)),
+                explanation: Some(look.explanation()),
                 bless: unmet.bless,
             });
         }
@@ -134,7 +132,7 @@ impl<'t> Watch<'t> {
         match self.findings.iter_mut().find(|known| known.place == finding.place) {
             Some(known) => known.others += 1,
             None => {
-                let explanation = Some(explain(look));
+                let explanation = Some(look.explanation());
                 self.findings.push(Finding { explanation, ..finding });
             }
         }
@@ -153,7 +151,7 @@ impl<'t> Watch<'t> {
                 label: String::from("never came"),
                 step: Some(step),
                 others: 0,
-                explanation: Some(explanation).filter(|text| !text.is_empty()),
+                explanation,
                 bless: None,
             });
         }
@@ -163,8 +161,8 @@ impl<'t> Watch<'t> {
 
 /// In which parts a decision is not as all should be.
 fn always(matcher: &Matcher, look: &Look<'_>) -> Vec<Finding> {
-    let unmet = compare(look.policy, matcher, look.decision);
-    let finding = |unmet: super::compare::Mismatch| Finding {
+    let unmet = compare(matcher, look);
+    let finding = |unmet: Mismatch| Finding {
         code: "T005",
         place: unmet.place,
         message: format!(
@@ -178,13 +176,6 @@ fn always(matcher: &Matcher, look: &Look<'_>) -> Vec<Finding> {
         bless: None,
     };
     unmet.into_iter().map(finding).collect()
-}
-
-/// How a decision was made.
-fn explain(look: &Look<'_>) -> String {
-    let text = look.decision.explain().to_string();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    format!("decision at {}: {}", look.offset, lines.join("\n"))
 }
 
 /// How far the count went within a time. Its extremes are kept as windows keep them: only what no later
