@@ -55,7 +55,7 @@ impl<'n> Placement<'n> {
         // KServe adds what a runtime says to what the service says.
         let is_whole = workload.document.group != "serving.kserve.io";
         let pod = &workload.pod;
-        if !is_whole || !pod.asks_gpu() {
+        if !is_whole || !pod.asks_gpu() || set.is_patched(workload.document) {
             return Self::Elsewhere;
         }
         let (wanted, gpus) = (pod.wanted(), pod.gpus());
