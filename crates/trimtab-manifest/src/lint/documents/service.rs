@@ -115,15 +115,15 @@ impl<'n> Around<'n> {
         self.services.iter().filter(|service| service.loads_models())
     }
 
-    /// The pools that can take the pods of a service; none where that is not known.
+    /// All pools that can take the pods of a service; none where that is not known.
     pub(in crate::lint) fn pools_of(&self, service: &Service<'n>) -> Vec<&NodePool<'n>> {
-        let fits = service.placement.fits();
-        fits.iter().filter_map(|index| self.pools.get(*index)).collect()
+        let all = service.placement.all();
+        all.iter().filter_map(|index| self.pools.get(*index)).collect()
     }
 
-    /// The services of which a pool can take the pods, the pool given by its place.
+    /// The services for whose pods a pool is made, the pool given by its place.
     pub(in crate::lint) fn services_of(&self, pool: usize) -> impl Iterator<Item = &Service<'n>> {
-        self.services.iter().filter(move |one| one.placement.fits().binary_search(&pool).is_ok())
+        self.services.iter().filter(move |one| one.placement.meant().binary_search(&pool).is_ok())
     }
 }
 
