@@ -91,9 +91,8 @@ fn with_place<'s>(
     position: Position,
     label: Option<&'s str>,
 ) -> annotate_snippets::Group<'s> {
-    const LONGEST: usize = 500;
-    let Some((lines, range)) = lines_of(source, span).filter(|(lines, _)| lines.len() <= LONGEST)
-    else {
+    let near = is_near(source, span).then(|| lines_of(source, span)).flatten();
+    let Some((lines, range)) = near else {
         let origin = Origin::path(printable(source.name()));
         return group.element(origin.line(position.line).char_column(position.column));
     };
@@ -104,6 +103,17 @@ fn with_place<'s>(
             .line_start(position.line)
             .annotation(kind.span(range).label(label)),
     )
+}
+
+/// Whether the line of a place begins and ends not far from it.
+fn is_near(source: &Source, span: Span) -> bool {
+    const FAR: usize = 500;
+    let text = source.text().as_bytes();
+    let before = text.get(span.start.saturating_sub(FAR)..span.start).unwrap_or_default();
+    let behind = text.get(span.end..span.end.saturating_add(FAR).min(text.len()));
+    let starts = span.start < FAR || before.contains(&b'\n');
+    let ends = behind.is_none_or(|behind| behind.len() < FAR || behind.contains(&b'\n'));
+    starts && ends
 }
 
 pub(crate) fn renderer(colour: Colour) -> Renderer {

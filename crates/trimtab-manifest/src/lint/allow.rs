@@ -132,7 +132,7 @@ fn read(
             }
         }
         let alone = lines.before(source.text(), span.start).trim().is_empty();
-        let next_line = if alone { lines.next_content(source.text(), line) } else { None };
+        let next_line = if alone { lines.next_content(line) } else { None };
         let has_reason = !reason.is_empty();
         allows.push(Allow { source: index, span, own_line: line, next_line, ids, has_reason });
     }
@@ -173,38 +173,50 @@ fn is_allowed(finding: &Finding, allows: &mut [Allow]) -> bool {
     allowed
 }
 
-/// Where the lines of a text start.
-struct Lines(Vec<usize>);
+/// The lines of a text.
+struct Lines {
+    /// Where each starts.
+    starts: Vec<usize>,
+    /// Of each the next one behind it that holds something.
+    next: Vec<Option<usize>>,
+}
 
 impl Lines {
     fn of(text: &str) -> Self {
-        let starts = text.match_indices('\n').map(|(at, _)| at.saturating_add(1));
-        Self(std::iter::once(0).chain(starts).collect())
+        let (mut starts, mut holds) = (Vec::new(), Vec::new());
+        let mut at = 0_usize;
+        for line in text.split('\n') {
+            starts.push(at);
+            at = at.saturating_add(line.len()).saturating_add(1);
+            let line = line.trim();
+            holds.push(!line.is_empty() && !line.starts_with('#') && line != "---");
+        }
+        let mut next = Vec::new();
+        let mut following = None;
+        for (index, holds) in holds.iter().enumerate().rev() {
+            next.push(following);
+            if *holds {
+                following = Some(index.saturating_add(1));
+            }
+        }
+        next.reverse();
+        Self { starts, next }
     }
 
     /// The line of an offset, from 1.
     fn at(&self, offset: usize) -> usize {
-        self.0.partition_point(|start| *start <= offset)
-    }
-
-    fn line<'t>(&self, text: &'t str, line: usize) -> Option<&'t str> {
-        let start = *self.0.get(line.checked_sub(1)?)?;
-        let end = self.0.get(line).copied().unwrap_or(text.len());
-        text.get(start..end)
+        self.starts.partition_point(|start| *start <= offset)
     }
 
     /// What stands before an offset in its line.
     fn before<'t>(&self, text: &'t str, offset: usize) -> &'t str {
-        let start = self.at(offset).checked_sub(1).and_then(|line| self.0.get(line).copied());
+        let start = self.at(offset).checked_sub(1).and_then(|line| self.starts.get(line).copied());
         start.and_then(|start| text.get(start..offset)).unwrap_or_default()
     }
 
     /// The next line that holds something.
-    fn next_content(&self, text: &str, line: usize) -> Option<usize> {
-        (line.saturating_add(1)..=self.0.len()).find(|line| {
-            let line = self.line(text, *line).unwrap_or_default().trim();
-            !line.is_empty() && !line.starts_with('#') && line != "---"
-        })
+    fn next_content(&self, line: usize) -> Option<usize> {
+        *self.next.get(line.checked_sub(1)?)?
     }
 }
 
@@ -226,8 +238,8 @@ mod tests {
         let text = "# a\n\n---\nb: 1 # c\n";
         let lines = Lines::of(text);
         assert_eq!((lines.at(0), lines.at(4), lines.at(9)), (1, 2, 4));
-        assert_eq!(lines.next_content(text, 1), Some(4));
-        assert_eq!(lines.next_content(text, 4), None);
+        assert_eq!(lines.next_content(1), Some(4));
+        assert_eq!(lines.next_content(4), None);
         assert_eq!(lines.before(text, 14), "b: 1 ");
     }
 }

@@ -60,7 +60,7 @@ pub fn lint(sources: &[Source]) -> Report {
 /// How much a source may ask of [`lint`]: more than one of policies, since a dump of a cluster is one
 /// document.
 pub fn lint_limits() -> Limits {
-    Limits::default().with_max_bytes(4 << 20).with_max_nodes(100_000)
+    Limits::default().with_max_bytes(4 << 20).with_max_nodes(300_000)
 }
 
 /// As [`lint`], within other limits for each source.

@@ -1,5 +1,7 @@
 //! What a PromQL query does with the series that it reads: as much as rules ask, and no more.
 
+use super::autoscaler::LONGEST;
+
 /// The metrics of a query, each with the functions around it.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Query<'q> {
@@ -71,9 +73,9 @@ const WORDS: [&str; 15] = [
     "group_right",
     "by",
 ];
-/// How deep and how long a query is followed; what is deeper is not read.
+/// How deep a query is followed, and how many selectors of it are read.
 const DEEPEST: usize = 32;
-const LONGEST: usize = 20_000;
+const MOST: usize = 64;
 
 impl<'q> Query<'q> {
     /// Reads a query. What is no PromQL gives something, too.
@@ -178,7 +180,8 @@ impl<'q> Reader<'q> {
                 char if is_word(char) => reads.extend(self.word()),
                 char => self.at = self.at.saturating_add(char.len_utf8()),
             }
-            if self.open.len() > DEEPEST {
+            if self.open.len() > DEEPEST || reads.len() >= MOST {
+                self.query.calculates = true;
                 break;
             }
         }

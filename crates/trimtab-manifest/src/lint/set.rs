@@ -83,6 +83,11 @@ impl<'n> Set<'n> {
         self.around.get_or_init(|| Around::of(self))
     }
 
+    /// Whether a document may be another one than it seems wherever it is applied.
+    pub(super) fn is_patched(&self, document: &Document) -> bool {
+        self.kustomize.is_patched(document, document.source)
+    }
+
     /// The document that another one names by kind and name in its namespace, unless it is patched where
     /// both are applied.
     pub(super) fn named_by(

@@ -43,8 +43,8 @@ fn signals<'n>(document: &'n Document, spec: Field<'n>) -> Vec<Signal<'n>> {
         && let Some(field) = spec.get("targetCPUUtilizationPercentage")
     {
         let aim = Some((Aim::Utilization, field));
-        let source = Source::Resource;
-        signals.push(Signal { field, source, name: None, query: None, aim, role: Role::Resource });
+        let signal = Signal::new(field, Source::Resource, (None, None), aim);
+        signals.push(signal.with_role(Role::Resource));
     }
     signals
 }
@@ -74,11 +74,10 @@ fn signal(field: Field<'_>) -> Signal<'_> {
         (Aim::Value, "targetValue"),
     ];
     let aim = aims.into_iter().find_map(|(aim, path)| Some((aim, get(path)?)));
-    let named: Vec<&str> = name.and_then(|name| name.text()).into_iter().collect();
+    let signal = Signal::new(field, source, (name, None), aim);
     // `nvidia.com/gpu` is no resource that an HPA measures, and if it is asked for it is a GPU's.
-    let role = match source {
-        Source::Resource if Signal::role_of(&named) != Role::Gpu => Role::Resource,
-        _ => Signal::role_of(&named),
-    };
-    Signal { field, source, name, query: None, aim, role }
+    match source {
+        Source::Resource if signal.role != Role::Gpu => signal.with_role(Role::Resource),
+        _ => signal,
+    }
 }

@@ -58,7 +58,9 @@ fn signal(field: Field<'_>) -> Signal<'_> {
         _ => Aim::Average,
     };
     let aim = target.map(|field| (aim, field));
-    let mut signal = Signal { field, source, name, query, aim, role: Role::Load };
-    signal.role = role.unwrap_or_else(|| Signal::role_of(&signal.metrics()));
-    signal
+    let signal = Signal::new(field, source, (name, query), aim);
+    match role {
+        Some(role) => signal.with_role(role),
+        None => signal,
+    }
 }

@@ -36,17 +36,14 @@ fn bound(field: Option<Field<'_>>, default: Option<i64>) -> Bound<'_> {
 /// What it scales by: concurrency unless it says otherwise.
 fn signal<'n>(metric: Option<Field<'n>>, target: Option<Field<'n>>, spec: Field<'n>) -> Signal<'n> {
     let (role, source) = match metric.and_then(|metric| metric.text()) {
-        Some("cpu" | "memory") => (Role::Resource, Source::Resource),
-        Some("concurrency" | "rps") | None => (Role::Load, Source::Object),
-        Some(other) => (Signal::role_of(&[other]), Source::Pods),
+        Some("cpu" | "memory") => (Some(Role::Resource), Source::Resource),
+        Some("concurrency" | "rps") | None => (Some(Role::Load), Source::Object),
+        Some(_) => (None, Source::Pods),
     };
     let aim = target.map(|field| (Aim::Average, field));
-    Signal {
-        field: metric.or(target).unwrap_or(spec),
-        source,
-        name: metric,
-        query: None,
-        aim,
-        role,
+    let signal = Signal::new(metric.or(target).unwrap_or(spec), source, (metric, None), aim);
+    match role {
+        Some(role) => signal.with_role(role),
+        None => signal,
     }
 }

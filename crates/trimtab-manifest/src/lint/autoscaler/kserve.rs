@@ -41,7 +41,7 @@ fn signals(spec: Field<'_>) -> Vec<Signal<'_>> {
         _ => (Role::Load, Source::Object),
     };
     let aim = spec.get("scaleTarget").map(|field| (Aim::Average, field));
-    vec![Signal { field: metric, source, name: Some(metric), query: None, aim, role }]
+    vec![Signal::new(metric, source, (Some(metric), None), aim).with_role(role)]
 }
 
 /// A metric as the HPA has it, with queries for those from outside.
@@ -63,9 +63,6 @@ fn signal(field: Field<'_>) -> Signal<'_> {
         (Aim::Value, "target.value"),
     ];
     let aim = aims.into_iter().find_map(|(aim, path)| Some((aim, get(path)?)));
-    let mut signal = Signal { field, source, name, query, aim, role: Role::Resource };
-    if source != Source::Resource {
-        signal.role = Signal::role_of(&signal.metrics());
-    }
-    signal
+    let signal = Signal::new(field, source, (name, query), aim);
+    if source == Source::Resource { signal.with_role(Role::Resource) } else { signal }
 }

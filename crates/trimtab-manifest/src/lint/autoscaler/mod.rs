@@ -15,7 +15,7 @@ use super::field::Field;
 use super::set::Set;
 
 pub(super) use self::facts::{CRITICAL, LEAD_TIME, Told, is_gpu};
-pub(super) use self::signal::{Aim, Role, Signal, Source};
+pub(super) use self::signal::{Aim, LONGEST, Role, Signal, Source};
 
 /// One autoscaler.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ fn autoscaler<'n>(document: &'n Document, deployment: Field<'n>) -> Option<Autos
         target: None,
         min: Bound::of(settings, "min_replicas", Some(1)),
         max: Bound::of(settings, "max_replicas", Some(most)),
-        signals: vec![Signal { field, source, name: None, query: None, aim, role: Role::Load }],
+        signals: vec![Signal::new(field, source, (None, None), aim).with_role(Role::Load)],
         behavior: None,
     })
 }

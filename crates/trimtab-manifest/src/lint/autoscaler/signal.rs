@@ -16,7 +16,11 @@ pub(in crate::lint) struct Signal<'n> {
     pub(in crate::lint) query: Option<Field<'n>>,
     pub(in crate::lint) aim: Option<(Aim, Field<'n>)>,
     pub(in crate::lint) role: Role,
+    metrics: Vec<&'n str>,
 }
+
+/// Of a query, in bytes.
+pub(in crate::lint) const LONGEST: usize = 4000;
 
 /// Where a metric comes from.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -67,14 +71,30 @@ pub(in crate::lint) enum Role {
 
 impl<'n> Signal<'n> {
     /// The names of what it reads: of the metrics in its query, or its own.
-    pub(in crate::lint) fn metrics(&self) -> Vec<&'n str> {
-        let queried: Vec<&str> =
-            self.query.and_then(|query| query.text()).map(metric_names).unwrap_or_default();
-        if queried.is_empty() {
-            self.name.and_then(|name| name.text()).into_iter().collect()
-        } else {
-            queried
+    pub(in crate::lint) fn metrics(&self) -> &[&'n str] {
+        &self.metrics
+    }
+
+    /// A signal with the names and the role that its query or its name says.
+    pub(super) fn new(
+        field: Field<'n>,
+        source: Source,
+        (name, query): (Option<Field<'n>>, Option<Field<'n>>),
+        aim: Option<(Aim, Field<'n>)>,
+    ) -> Self {
+        // Nobody writes a longer one, and comparing its names would take long.
+        let text = query.and_then(|query| query.text()).filter(|text| text.len() <= LONGEST);
+        let mut metrics = text.map(metric_names).unwrap_or_default();
+        if metrics.is_empty() {
+            metrics.extend(name.and_then(|name| name.text()));
         }
+        let role = Self::role_of(&metrics);
+        Self { field, source, name, query, aim, role, metrics }
+    }
+
+    /// With another role than the name says.
+    pub(super) fn with_role(self, role: Role) -> Self {
+        Self { role, ..self }
     }
 
     /// Where it says what it reads: the query, the name, or the whole.
@@ -90,7 +110,7 @@ impl<'n> Signal<'n> {
     }
 
     /// What the metrics that it reads measure: of several, the first that is not hardware.
-    pub(in crate::lint) fn role_of(names: &[&str]) -> Role {
+    fn role_of(names: &[&str]) -> Role {
         let roles: Vec<Role> = names.iter().map(|name| role(name)).collect();
         let service = roles.iter().find(|role| !matches!(role, Role::Gpu | Role::Resource));
         service.or(roles.first()).copied().unwrap_or(Role::Load)

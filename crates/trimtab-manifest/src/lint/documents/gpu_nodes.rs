@@ -43,12 +43,6 @@ impl<'n> NodePool<'n> {
 
     /// Whether it is made for accelerators, by what it says of itself.
     pub(in crate::lint) fn is_for_gpus(&self) -> bool {
-        let of_gpus = |key: &str| {
-            ["instance-gpu-", "sku-gpu-", "nvidia.com/", "amd.com/gpu"]
-                .iter()
-                .any(|part| key.contains(part))
-        };
-        let name = self.document.name.to_ascii_lowercase();
         let names_kind = |key: &str| {
             let listed = self.label(key).and_then(|(allowed, _)| allowed.listed());
             listed.is_some_and(|values| {
@@ -56,11 +50,18 @@ impl<'n> NodePool<'n> {
                 values.peek().is_some() && values.all(|value| has_gpu(value) == Some(true))
             })
         };
-        name.split(['-', '.', '_']).any(|part| part == "gpu" || part == "gpus")
+        // A label may say as well that there is none.
+        let wants = |(key, (allowed, _)): (&str, &(Allowed<'n>, Field<'n>))| {
+            let is_none = allowed.is_empty() || allowed.excludes() || allowed.largest() == Some(0);
+            of_gpus(key) && !is_none && !allowed.is_only("false")
+        };
+        let limited =
+            |resource| self.limit(resource).is_some_and(|limit| limit.quantity.signum() > 0);
+        is_named_for_gpus(&self.document.name)
             || self.taints().any(|taint| of_gpus(taint.key()))
-            || self.labels().any(|(key, _)| of_gpus(key))
-            || self.limit("nvidia.com/gpu").is_some()
-            || self.limit("amd.com/gpu").is_some()
+            || self.labels().any(wants)
+            || limited("nvidia.com/gpu")
+            || limited("amd.com/gpu")
             || KIND_KEYS.iter().any(|key| names_kind(key))
     }
 
@@ -68,7 +69,15 @@ impl<'n> NodePool<'n> {
     fn wrong_kind(&self, resource: &str) -> Option<Obstacle<'n>> {
         for key in KIND_KEYS {
             let Some((allowed, field)) = self.label(key) else { continue };
-            let Some(listed) = allowed.listed() else { continue };
+            let Some(listed) = allowed.listed() else {
+                let excluded = ["g", "gr", "p"].iter().all(|kind| !allowed.contains(kind));
+                if excluded && key.ends_with("instance-category") {
+                    let reason =
+                        format!("its categories of instances leave out those with a `{resource}`");
+                    return Some(Obstacle { field: *field, reason, right: gpu_categories() });
+                }
+                continue;
+            };
             let values: Vec<_> = listed.collect();
             if !values.is_empty() && values.iter().all(|value| has_gpu(value) == Some(false)) {
                 let named = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>();
@@ -78,10 +87,7 @@ impl<'n> NodePool<'n> {
                 };
                 let what = key.rsplit('/').next().unwrap_or(key).replace('-', " ");
                 let reason = format!("no {what} of {named} has a `{resource}`");
-                let right = String::from(
-                    "- key: karpenter.k8s.aws/instance-category\n  operator: In\n  values: [\"g\", \"p\"]",
-                );
-                return Some(Obstacle { field: *field, reason, right });
+                return Some(Obstacle { field: *field, reason, right: gpu_categories() });
             }
         }
         None
@@ -168,6 +174,30 @@ const KIND_KEYS: [&str; 5] = [
     "eks.amazonaws.com/instance-family",
 ];
 
+/// A requirement of instances with NVIDIA's GPUs.
+fn gpu_categories() -> String {
+    String::from(
+        "- key: karpenter.k8s.aws/instance-category\n  operator: In\n  values: [\"g\", \"p\"]",
+    )
+}
+
+/// Whether a label or taint is about GPUs.
+fn of_gpus(key: &str) -> bool {
+    let parts = ["instance-gpu-", "sku-gpu-", "nvidia.com/", "amd.com/gpu"];
+    parts.iter().any(|part| key.contains(part))
+}
+
+/// Whether a pool's name says that it is for GPUs, and not that it is for none.
+fn is_named_for_gpus(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let mut before = "";
+    name.split(['-', '.', '_']).any(|part| {
+        let is_none = matches!(before, "no" | "non" | "not" | "without");
+        before = part;
+        (part == "gpu" || part == "gpus") && !is_none
+    })
+}
+
 /// Whether EC2 instances of a category, family or type have NVIDIA or AMD GPUs; nothing if the name is not
 /// known.
 fn has_gpu(name: &str) -> Option<bool> {
@@ -252,6 +282,29 @@ mod tests {
         // Azure's are called otherwise.
         assert_eq!(of("node.kubernetes.io/instance-type", "Standard_NC24ads_A100_v4"), None);
         assert_eq!(lacks(&one(category, "NotIn", "g"), 1), None);
+    }
+
+    #[test]
+    fn pools_that_are_made_for_gpus() {
+        let is_for = |name: &str, requirement: &str| {
+            let text = format!(
+                "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: {name}}}\nspec:\n  \
+                 template: {{spec: {{requirements: [{requirement}]}}}}\n"
+            );
+            let document = document(&text);
+            NodePool::of(&document).unwrap().is_for_gpus()
+        };
+        let count = "karpenter.k8s.aws/instance-gpu-count";
+        assert!(is_for("gpu-large", "") && is_for("pool", &one(count, "Gt", "\"0\"")));
+        assert!(!is_for("non-gpu", "") && !is_for("pool", ""));
+        assert!(!is_for("pool", &one(count, "DoesNotExist", "")));
+        assert!(!is_for("pool", &one(count, "Lt", "\"1\"")));
+        let maker = "karpenter.k8s.aws/instance-gpu-manufacturer";
+        assert!(!is_for("pool", &one(maker, "NotIn", "nvidia")));
+        let category = "karpenter.k8s.aws/instance-category";
+        assert!(is_for("pool", &one(category, "In", "g, p")));
+        assert!(!is_for("pool", &one(category, "In", "c, g")));
+        assert!(lacks(&one(category, "NotIn", "g, gr, p"), 1).is_some());
     }
 
     #[test]

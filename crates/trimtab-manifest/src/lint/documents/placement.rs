@@ -36,7 +36,11 @@ pub(in crate::lint) struct WantedLabel<'n> {
 #[derive(Debug)]
 pub(in crate::lint) enum Placement<'n> {
     /// Some pools take them; in ascending order.
-    Fits(Vec<usize>),
+    Fits {
+        all: Vec<usize>,
+        /// Those that are made for it: a pool of all kinds of nodes can make GPU nodes too.
+        meant: Vec<usize>,
+    },
     /// None does; this one is meant, and these keep them apart.
     Kept {
         pool: usize,
@@ -55,7 +59,7 @@ impl<'n> Placement<'n> {
         // KServe adds what a runtime says to what the service says.
         let is_whole = workload.document.group != "serving.kserve.io";
         let pod = &workload.pod;
-        if !is_whole || !pod.asks_gpu() {
+        if !is_whole || !pod.asks_gpu() || set.is_patched(workload.document) {
             return Self::Elsewhere;
         }
         let (wanted, gpus) = (pod.wanted(), pod.gpus());
@@ -79,7 +83,12 @@ impl<'n> Placement<'n> {
             }
         }
         match best {
-            _ if !fits.is_empty() => Self::Fits(fits),
+            _ if !fits.is_empty() => {
+                let is_meant = |index: &usize| pools.get(*index).is_some_and(NodePool::is_for_gpus);
+                let meant: Vec<usize> = fits.iter().copied().filter(is_meant).collect();
+                let meant = if meant.is_empty() { fits.clone() } else { meant };
+                Self::Fits { all: fits, meant }
+            }
             // What has next to nothing in common was not meant.
             Some((named, misfits, pool)) if named || misfits.len() <= 2 => {
                 Self::Kept { pool, misfits, named }
@@ -88,10 +97,18 @@ impl<'n> Placement<'n> {
         }
     }
 
-    /// The pools that take them.
-    pub(in crate::lint) fn fits(&self) -> &[usize] {
+    /// The pools that are made for them.
+    pub(in crate::lint) fn meant(&self) -> &[usize] {
         match self {
-            Self::Fits(fits) => fits,
+            Self::Fits { meant, .. } => meant,
+            _ => &[],
+        }
+    }
+
+    /// All pools that take them.
+    pub(in crate::lint) fn all(&self) -> &[usize] {
+        match self {
+            Self::Fits { all, .. } => all,
             _ => &[],
         }
     }

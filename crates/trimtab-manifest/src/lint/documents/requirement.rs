@@ -78,6 +78,11 @@ impl<'n> Allowed<'n> {
         self.values.contains(value) != self.except && within(value, self.at_least, self.at_most)
     }
 
+    /// Whether it allows this value alone.
+    pub(in crate::lint) fn is_only(&self, value: &str) -> bool {
+        self.listed().is_some_and(|values| values.eq([value]))
+    }
+
     /// Whether it allows no value at all.
     pub(in crate::lint) fn is_empty(&self) -> bool {
         let crossed = self.at_least.zip(self.at_most).is_some_and(|(least, most)| least > most);

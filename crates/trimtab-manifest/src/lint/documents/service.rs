@@ -69,17 +69,22 @@ impl<'n> Around<'n> {
         for autoscaler in set.autoscalers() {
             let Some(target) = &autoscaler.target else { continue };
             let Some(workload) = target.workload else { continue };
+            if set.is_patched(autoscaler.document) {
+                continue;
+            }
             let scaler = Scaler::of(autoscaler, target.field);
             scaled.entry(std::ptr::from_ref(workload)).or_default().push(scaler);
         }
         let budgets = Budget::among(set);
-        let pools: Vec<_> = NodePool::among(set).take(MOST_POOLS).collect();
+        let pools = NodePool::among(set).filter(|pool| !set.is_patched(pool.document));
+        let pools: Vec<_> = pools.take(MOST_POOLS).collect();
         let services = Workload::among(set).into_iter().map(|workload| {
             let own = scaled.get(&std::ptr::from_ref(workload.document));
             let mut service = Service {
                 workload,
                 scalers: own.cloned().unwrap_or_default(),
-                serves: serves(set, &workload),
+                // Of what is patched nothing is missing, and where it goes is not known.
+                serves: !set.is_patched(workload.document) && serves(set, &workload),
                 budget: budgets.iter().find(|budget| budget.guards(set, &workload)).copied(),
                 placement: Placement::of(set, &workload, &pools),
                 marked_critical: None,
@@ -110,15 +115,15 @@ impl<'n> Around<'n> {
         self.services.iter().filter(|service| service.loads_models())
     }
 
-    /// The pools that can take the pods of a service; none where that is not known.
+    /// All pools that can take the pods of a service; none where that is not known.
     pub(in crate::lint) fn pools_of(&self, service: &Service<'n>) -> Vec<&NodePool<'n>> {
-        let fits = service.placement.fits();
-        fits.iter().filter_map(|index| self.pools.get(*index)).collect()
+        let all = service.placement.all();
+        all.iter().filter_map(|index| self.pools.get(*index)).collect()
     }
 
-    /// The services of which a pool can take the pods, the pool given by its place.
+    /// The services for whose pods a pool is made, the pool given by its place.
     pub(in crate::lint) fn services_of(&self, pool: usize) -> impl Iterator<Item = &Service<'n>> {
-        self.services.iter().filter(move |one| one.placement.fits().binary_search(&pool).is_ok())
+        self.services.iter().filter(move |one| one.placement.meant().binary_search(&pool).is_ok())
     }
 }
 
@@ -130,6 +135,11 @@ impl<'n> Scaler<'n> {
 }
 
 impl<'n> Service<'n> {
+    /// The fewest pods that it runs with.
+    pub(in crate::lint) fn least_pods(&self) -> Option<i64> {
+        self.least()?.value.max(1).checked_mul(self.workload.pods_of_a_replica())
+    }
+
     /// The fewest replicas that it runs with: its autoscaler's bound, or what it asks for itself.
     pub(in crate::lint) fn least(&self) -> Option<Known<'n>> {
         match self.scalers.as_slice() {

@@ -125,6 +125,20 @@ impl<'n> Workload<'n> {
         Some((field.int()?, field))
     }
 
+    /// How many of its pods a replica has: the groups of a LeaderWorkerSet have several.
+    pub(in crate::lint) fn pods_of_a_replica(&self) -> i64 {
+        let groups = self.document.spec().and_then(|spec| spec.get("leaderWorkerTemplate"));
+        let Some(groups) = groups.filter(|_| self.document.kind == "LeaderWorkerSet") else {
+            return 1;
+        };
+        let size = groups.int_of("size").unwrap_or(1).max(1);
+        match self.kind {
+            Kind::Worker => size.saturating_sub(1),
+            _ if groups.get("leaderTemplate").is_some() => 1,
+            _ => size,
+        }
+    }
+
     /// Whether it is in the namespace, as far as both say.
     pub(in crate::lint) fn is_in(&self, namespace: Option<&str>) -> bool {
         same_namespace(self.document.namespace.as_deref(), namespace)

@@ -76,13 +76,13 @@ fn missing(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 fn blocks(set: &Set<'_>, findings: &mut Findings<'_>) {
     let around = set.around();
-    for budget in &around.budgets {
+    for budget in around.budgets.iter().filter(|budget| !set.is_patched(budget.document)) {
         let guarded: Vec<_> = around
             .services
             .iter()
             .filter(|service| budget.guards(set, &service.workload))
             .collect();
-        let mut least = guarded.iter().map(|service| Some(service.least()?.value.max(1)));
+        let mut least = guarded.iter().map(|service| service.least_pods());
         let least = least.try_fold(0_i64, |sum, least| sum.checked_add(least?));
         let least = least.filter(|_| !guarded.is_empty());
         // Without the pods only what holds for any number of them is known.
@@ -117,7 +117,7 @@ fn blocks(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 fn nothing(set: &Set<'_>, findings: &mut Findings<'_>) {
     let around = set.around();
-    for budget in &around.budgets {
+    for budget in around.budgets.iter().filter(|budget| !set.is_patched(budget.document)) {
         let title = budget.document.title();
         let Some(selector) = budget.selector() else {
             let message = format!("`{title}` has no selector and guards no pod");

@@ -103,8 +103,8 @@ fn is_other(key: &str) -> bool {
 /// The GPUs of all the services that a pool can take, at their most.
 fn needed_gpus(around: &Around<'_>, pool: usize) -> Option<i64> {
     let mut each = around.services_of(pool).map(|service| {
-        let gpus = service.workload.pod.gpu_count();
-        service.most()?.value.checked_mul(gpus)
+        let pods = service.most()?.value.checked_mul(service.workload.pods_of_a_replica())?;
+        pods.checked_mul(service.workload.pod.gpu_count())
     });
     let sum = each.try_fold(0_i64, |sum, each| sum.checked_add(each?));
     sum.filter(|sum| *sum > 0)
@@ -115,15 +115,17 @@ fn too_small(set: &Set<'_>, findings: &mut Findings<'_>) {
     for service in &around.services {
         let pools = around.pools_of(service);
         let Some(most) = service.most().filter(|_| !pools.is_empty()) else { continue };
+        let pods = service.workload.pods_of_a_replica();
         let pod = &service.workload.pod;
         let gpus = pod.gpus();
         let gpus =
             gpus.iter().map(|(resource, (count, _))| (*resource, Some(count.saturating_mul(1000))));
         let others = ["cpu", "memory"].map(|resource| (resource, pod.request_milli(resource)));
         for (resource, each) in gpus.chain(others) {
-            let Some(each) = each.filter(|each| *each > 0) else { continue };
+            let Some(of_a_pod) = each.filter(|each| *each > 0) else { continue };
+            let Some(each) = of_a_pod.checked_mul(pods).filter(|each| *each > 0) else { continue };
             let Some(needed) = each.checked_mul(most.value) else { continue };
-            let limit = limit_of(&pools, resource, each).filter(|(limit, _)| *limit < needed);
+            let limit = limit_of(&pools, resource, of_a_pod).filter(|(limit, _)| *limit < needed);
             if let Some(limit) = limit {
                 add_too_small(service, resource, limit, (most, each), findings);
                 break;
@@ -134,12 +136,17 @@ fn too_small(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 /// The limit of all pools together, in thousandths, and the place of the first; nothing if one has
 /// none.
-fn limit_of<'n>(pools: &[&NodePool<'n>], resource: &str, each: i64) -> Option<(i64, Field<'n>)> {
+fn limit_of<'n>(
+    pools: &[&NodePool<'n>],
+    resource: &str,
+    of_a_pod: i64,
+) -> Option<(i64, Field<'n>)> {
     let mut total: Option<(i64, Field<'n>)> = None;
     for pool in pools {
         let own = pool.limit(resource);
         let own = own.and_then(|limit| Some((limit.quantity.checked_milli()?, limit.field)));
-        let by_nodes = gpus_by_nodes(pool, each).filter(|_| !matches!(resource, "cpu" | "memory"));
+        let by_nodes =
+            gpus_by_nodes(pool, of_a_pod).filter(|_| !matches!(resource, "cpu" | "memory"));
         let (milli, field) =
             [own, by_nodes].into_iter().flatten().min_by_key(|(milli, _)| *milli)?;
         total = Some(match total {

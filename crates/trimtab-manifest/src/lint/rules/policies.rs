@@ -32,7 +32,7 @@ static OBJECTIVE_OUT_OF_REACH: Rule = Rule {
 
 fn refused(set: &Set<'_>, findings: &mut Findings<'_>) {
     for document in set.documents() {
-        for problem in problems(document, findings) {
+        for problem in problems(document) {
             if is_objective(&problem) || needs_gate(&problem) {
                 continue;
             }
@@ -47,7 +47,7 @@ fn refused(set: &Set<'_>, findings: &mut Findings<'_>) {
 
 fn objective_out_of_reach(set: &Set<'_>, findings: &mut Findings<'_>) {
     for document in set.documents() {
-        for problem in problems(document, findings).iter().filter(|problem| is_objective(problem)) {
+        for problem in problems(document).iter().filter(|problem| is_objective(problem)) {
             let at = Field { span: problem.span(), ..document.field() };
             let added = findings.add(&OBJECTIVE_OUT_OF_REACH, at, problem.message());
             if let Some(help) = problem.help() {
@@ -57,16 +57,13 @@ fn objective_out_of_reach(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-fn problems(document: &Document, findings: &Findings<'_>) -> Vec<Problem> {
+fn problems(document: &Document) -> Vec<Problem> {
     let is_policy = match (&*document.group, &*document.kind) {
         ("autoscaling", "HorizontalPodAutoscaler") => document.version == "v2",
         ("trimtab.dev", "ScalingPolicy") => true,
         _ => false,
     };
-    match findings.sources.get(document.source).filter(|_| is_policy) {
-        Some(source) => policies::problems(&document.root, source),
-        None => Vec::new(),
-    }
+    if is_policy { policies::problems(&document.root) } else { Vec::new() }
 }
 
 /// That an objective is there, and below what a request alone takes.

@@ -117,7 +117,7 @@ fn renamed_metric(set: &Set<'_>, findings: &mut Findings<'_>) {
     for autoscaler in set.autoscalers() {
         for signal in &autoscaler.signals {
             let names = signal.metrics();
-            for name in &names {
+            for name in names {
                 let Some((old, new)) = renamed(name) else { continue };
                 // One or the other of both ages.
                 if new.as_deref().is_some_and(|new| names.contains(&new)) {
