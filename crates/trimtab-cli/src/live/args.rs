@@ -7,10 +7,6 @@ Examples:
   trimtab status
   trimtab status --server http://trimtab.monitoring:9464 --json";
 
-pub(crate) const EXPLAIN_EXAMPLES: &str = "\
-Examples:
-  trimtab explain inference/llm";
-
 pub(crate) const TOP_EXAMPLES: &str = "\
 Examples:
   trimtab top
@@ -36,15 +32,6 @@ pub(crate) struct StatusArgs {
     /// Print everything as JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
-    /// The workload's name
-    #[arg(value_name = "WORKLOAD")]
-    pub(crate) workload: String,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! `trimtab status`, `explain` and `top`: what a running `trimtab run` is doing.
+//! `trimtab status` and `top`, and what `explain` says of a workload: what a running `trimtab run` is doing.
 
 pub(crate) mod args;
 mod client;
@@ -9,7 +9,7 @@ use std::io::Write;
 
 use crate::Exit;
 use crate::error::CommandError;
-use args::{ExplainArgs, StatusArgs, TopArgs};
+use args::{ServerArgs, StatusArgs, TopArgs};
 use client::Client;
 
 pub(crate) fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<Exit, CommandError> {
@@ -24,9 +24,19 @@ pub(crate) fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<Exit, Com
     Ok(Exit::Done)
 }
 
-pub(crate) fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let client = Client::new(&args.server)?;
-    status::write_whole(&client.workload(&args.workload)?, out)?;
+pub(crate) fn explain(
+    server: &ServerArgs,
+    workload: &str,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandError> {
+    let status = Client::new(server)?.workload(workload)?;
+    if as_json {
+        serde_json::to_writer_pretty(&mut *out, &status)?;
+        writeln!(out)?;
+    } else {
+        status::write_whole(&status, out)?;
+    }
     Ok(Exit::Done)
 }
 

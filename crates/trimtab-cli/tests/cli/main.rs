@@ -21,6 +21,12 @@ mod help;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod lint;
+#[cfg(test)]
+mod llm_inference;
+#[cfg(test)]
+mod policy_test;
+#[cfg(test)]
 mod presets;
 mod quality;
 #[cfg(test)]
