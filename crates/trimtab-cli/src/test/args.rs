@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use regex_lite::Regex;
-use trimtab_metric::Span;
 
 pub(crate) const TEST_EXAMPLES: &str = "\
 Examples:
