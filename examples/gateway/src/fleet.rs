@@ -185,20 +185,21 @@ impl Fleet {
     }
 
     /// A slot is free again. `outcome` says what became of its request.
-    pub(crate) fn release(&self, replica: &str, outcome: Outcome) {
+    pub(crate) fn release(&self, replica: &str, since: Instant, outcome: Outcome) {
         let now = Instant::now();
         let mut state = self.lock();
         state.catch_up(now);
+        let took = now.saturating_duration_since(since);
         if let Some(one) = state.replicas.iter_mut().find(|one| one.name == replica) {
             one.in_flight = one.in_flight.saturating_sub(1);
             if outcome == Outcome::Unreached {
                 one.unready(self.clock.now());
             } else {
-                one.pace.complete();
+                one.pace.complete(took);
             }
         }
         if outcome != Outcome::Unreached {
-            state.pace.complete();
+            state.pace.complete(took);
         }
         if outcome == Outcome::Completed {
             state.signals.complete();

@@ -70,12 +70,13 @@ impl Drop for Ticket {
 pub struct Lease {
     fleet: Arc<Fleet>,
     slot: Slot,
+    since: Instant,
     outcome: Outcome,
 }
 
 impl Lease {
     fn of(fleet: &Arc<Fleet>, slot: Slot) -> Self {
-        Self { fleet: Arc::clone(fleet), slot, outcome: Outcome::Broken }
+        Self { fleet: Arc::clone(fleet), slot, since: Instant::now(), outcome: Outcome::Broken }
     }
 
     /// The replica's name.
@@ -96,6 +97,6 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.fleet.release(&self.slot.replica, self.outcome);
+        self.fleet.release(&self.slot.replica, self.since, self.outcome);
     }
 }
