@@ -301,3 +301,49 @@ impl Config {
         Err(ConfigError::Value { field, value, instead })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(more: &str) -> Result<(), ConfigError> {
+        let text = format!("listen: 127.0.0.1:80\npolicy: policy.yaml\n{more}");
+        let source = Source::new("gateway.yaml", text);
+        manifest::from_str::<Config>(&source, &manifest::Limits::default())?.check()
+    }
+
+    #[test]
+    fn the_example_can_be_read() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.yaml");
+        let loaded = Loaded::read(&path).unwrap();
+        assert_eq!(loaded.workload.as_str(), "inference/mock");
+        assert_eq!(loaded.lead_time(), Duration::from_secs(5));
+        assert_eq!(loaded.config.queue.unknown, Limits::default().unknown);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_and_what_would_be_right_is_said() {
+        let refused = [
+            ("replicas: {command: [], slots: 1}", "`replicas.command` can't be empty"),
+            ("replicas: {command: [a], slots: 0}", "`replicas.slots` can't be 0"),
+            (
+                "replicas: {command: [a], slots: 1, ports: [9, 2]}",
+                "`replicas.ports` can't be [9, 2]: give the first and the last port, such as [9000, 9099]",
+            ),
+            (
+                "replicas: {command: [a], slots: 1, healthPeriodSeconds: 0}",
+                "`replicas.healthPeriodSeconds` can't be 0: use seconds, above 0 to 604800",
+            ),
+            (
+                "replicas: {command: [a], slots: 1}\nqueue: {waitSeconds: -1}",
+                "`queue.waitSeconds` can't be -1: use seconds, 0 to 604800",
+            ),
+            ("replicas: {command: [a], slots: 1, slot: 2}", "did you mean `slots`?"),
+        ];
+        for (text, said) in refused {
+            let error = checked(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        assert!(checked("replicas: {command: [a], slots: 1}").is_ok());
+    }
+}

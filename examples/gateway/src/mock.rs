@@ -61,6 +61,7 @@ pub struct Mock {
     began_requests: AtomicU64,
     ended_requests: AtomicU64,
     broken_requests: AtomicU64,
+    tokens: AtomicU64,
 }
 
 /// A request, as far as the mock looks at it.
@@ -88,6 +89,7 @@ impl Mock {
             began_requests: AtomicU64::new(0),
             ended_requests: AtomicU64::new(0),
             broken_requests: AtomicU64::new(0),
+            tokens: AtomicU64::new(0),
         })
     }
 
@@ -121,6 +123,11 @@ impl Mock {
         self.broken_requests.load(Ordering::SeqCst)
     }
 
+    /// How many tokens were made.
+    pub fn tokens(&self) -> u64 {
+        self.tokens.load(Ordering::SeqCst)
+    }
+
     fn batch(&self) -> u32 {
         let batch = self.settings.slots.saturating_sub(self.slots.available_permits());
         u32::try_from(batch).unwrap_or(u32::MAX)
@@ -134,7 +141,11 @@ impl Mock {
                 permit.forget();
             }
         } else {
-            sleep(self.settings.step + self.settings.step_per_request * self.batch()).await;
+            let time = self.settings.step + self.settings.step_per_request * self.batch();
+            // Even the shortest sleep takes a millisecond.
+            if !time.is_zero() {
+                sleep(time).await;
+            }
         }
     }
 }
@@ -167,6 +178,7 @@ impl Answering {
             return Some(String::from("data: [DONE]\n\n"));
         }
         self.mock.step().await;
+        self.mock.tokens.fetch_add(1, Ordering::SeqCst);
         self.left -= 1;
         self.told += 1;
         let delta = json!({"content": format!("token{} ", self.told)});

@@ -35,6 +35,9 @@ pub const REPLICA: HeaderName = HeaderName::from_static("x-trimtab-replica");
 #[derive(Clone, Debug)]
 pub struct Upstream {
     client: Client<HttpConnector, Full<Bytes>>,
+    /// Asks whether a replica is ready, by a new connection each time: one that is kept says little of a replica that
+    /// takes no more.
+    probe: Client<HttpConnector, Full<Bytes>>,
 }
 
 /// Why a replica did not answer.
@@ -54,13 +57,16 @@ impl Upstream {
         connector.set_nodelay(true);
         // A connection that a replica closed before anything was sent on it is replaced by a new one: the client's
         // default. Nothing else is tried again here.
-        Self { client: Client::builder(TokioExecutor::new()).build(connector) }
+        let probe = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(connector.clone());
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), probe }
     }
 
     /// Whether a replica answers a GET with a status from 200 to 299.
     pub async fn is_ok(&self, address: SocketAddr, path: &str) -> bool {
         let Ok(uri) = uri(address, path) else { return false };
-        self.client.get(uri).await.is_ok_and(|answer| answer.status().is_success())
+        self.probe.get(uri).await.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// Asks a replica.

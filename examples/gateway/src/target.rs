@@ -48,6 +48,7 @@ impl ScaleTarget for Fleet {
         }
         state.desired = change.replicas.max(0);
         state.version += 1;
+        state.keep();
         state.let_go(now + self.settings.drain);
         // Who was taken back has room.
         state.dispatch(&self.settings, now);
@@ -58,6 +59,21 @@ impl ScaleTarget for Fleet {
 }
 
 impl State {
+    /// Fewer stay than were asked for: those that leave stay after all, the busiest first, before any is started.
+    fn keep(&mut self) {
+        let missing = usize::try_from(self.desired.saturating_sub(self.staying())).unwrap_or(0);
+        let mut leaving: Vec<&mut Replica> = self
+            .replicas
+            .iter_mut()
+            .filter(|one| one.leaves_by.is_some() && !one.stop.is_cancelled())
+            .collect();
+        leaving.sort_by_key(|one| std::cmp::Reverse(one.in_flight));
+        for one in leaving.into_iter().take(missing) {
+            info!(replica = one.name, "staying");
+            one.leaves_by = None;
+        }
+    }
+
     /// More are there than were asked for, and nobody said who goes: those with the least to do leave when they are
     /// idle, or by then.
     fn let_go(&mut self, by: Instant) {

@@ -24,25 +24,32 @@ use trimtab_gateway::launcher::{Instance, LaunchError, Launcher};
 use trimtab_gateway::mock::{Mock, MockSettings};
 
 /// Starts mocks.
-pub struct Mocks {
+pub(crate) struct Mocks {
     settings: MockSettings,
     /// Their ends are not reported: the gateway has to find out.
-    pub hides_ends: bool,
+    pub(crate) hides_ends: bool,
     all: Mutex<Vec<Arc<MockServer>>>,
 }
 
 /// A mock that was started.
-pub struct MockServer {
-    pub name: String,
-    pub mock: Arc<Mock>,
+pub(crate) struct MockServer {
+    pub(crate) name: String,
+    pub(crate) mock: Arc<Mock>,
     address: SocketAddr,
     runtime: Mutex<Option<Runtime>>,
     ended: CancellationToken,
 }
 
 impl MockServer {
-    /// Everything it has is gone at once: its port, its connections.
-    pub fn crash(&self) {
+    /// Everything it has is gone: its port, its connections.
+    pub(crate) async fn crash(&self) {
+        self.end();
+        while tokio::net::TcpStream::connect(self.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn end(&self) {
         let runtime = self.runtime.lock().unwrap().take();
         runtime.into_iter().for_each(Runtime::shutdown_background);
         self.ended.cancel();
@@ -50,20 +57,20 @@ impl MockServer {
 }
 
 impl Mocks {
-    pub fn new(settings: MockSettings) -> Arc<Self> {
+    pub(crate) fn new(settings: MockSettings) -> Arc<Self> {
         Arc::new(Self { settings, hides_ends: false, all: Mutex::default() })
     }
 
-    pub fn that_hide_their_ends(settings: MockSettings) -> Arc<Self> {
+    pub(crate) fn that_hide_their_ends(settings: MockSettings) -> Arc<Self> {
         Arc::new(Self { settings, hides_ends: true, all: Mutex::default() })
     }
 
-    pub fn named(&self, name: &str) -> Arc<MockServer> {
+    pub(crate) fn named(&self, name: &str) -> Arc<MockServer> {
         let all = self.all.lock().unwrap();
         Arc::clone(all.iter().find(|one| one.name == name).unwrap())
     }
 
-    pub fn all(&self) -> Vec<Arc<MockServer>> {
+    pub(crate) fn all(&self) -> Vec<Arc<MockServer>> {
         self.all.lock().unwrap().clone()
     }
 }
@@ -114,19 +121,19 @@ impl Instance for MockInstance {
     }
 
     async fn stop(&mut self, _grace: Duration) {
-        self.server.crash();
+        self.server.end();
     }
 }
 
 impl Drop for MockInstance {
     fn drop(&mut self) {
-        self.server.crash();
+        self.server.end();
     }
 }
 
 /// A gateway that listens.
-pub struct Served {
-    pub gateway: Arc<Gateway>,
+pub(crate) struct Served {
+    pub(crate) gateway: Arc<Gateway>,
     running: Option<Running>,
     address: SocketAddr,
     server: JoinHandle<()>,
@@ -134,7 +141,7 @@ pub struct Served {
 }
 
 /// A policy between two counts, with a decision every second.
-pub fn policy(min: u32, max: u32, more: &str) -> Policy {
+pub(crate) fn policy(min: u32, max: u32, more: &str) -> Policy {
     let text = format!(
         "
 apiVersion: trimtab.dev/v1alpha1
@@ -161,7 +168,7 @@ spec:
 }
 
 /// A config with so many slots a replica.
-pub fn config(slots: u32, more: &str) -> Config {
+pub(crate) fn config(slots: u32, more: &str) -> Config {
     let text = format!(
         "
 listen: 127.0.0.1:0
@@ -178,7 +185,7 @@ replicas:
 }
 
 impl Served {
-    pub async fn new(config: Config, policy: Policy, launcher: Arc<dyn Launcher>) -> Self {
+    pub(crate) async fn new(config: Config, policy: Policy, launcher: Arc<dyn Launcher>) -> Self {
         let loaded = Loaded { config, policy, workload: "mock".parse().unwrap() };
         let running = Running::start(&loaded, launcher).unwrap();
         let gateway = Arc::clone(&running.gateway);
@@ -191,7 +198,7 @@ impl Served {
     }
 
     /// Until so many replicas are ready.
-    pub async fn ready(self, replicas: usize) -> Self {
+    pub(crate) async fn ready(self, replicas: usize) -> Self {
         self.until("replicas are ready", |gateway| {
             let state = gateway.fleet.lock();
             state.replicas.iter().filter(|one| one.serves()).count() == replicas
@@ -201,38 +208,38 @@ impl Served {
     }
 
     /// Until something is so; not for ever.
-    pub async fn until(&self, what: &str, is_so: impl Fn(&Gateway) -> bool) {
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Gateway) -> bool) {
         until(what, || is_so(&self.gateway)).await;
     }
 
     /// How many a replica is serving.
-    pub fn in_flight(&self, name: &str) -> u32 {
+    pub(crate) fn in_flight(&self, name: &str) -> u32 {
         let state = self.gateway.fleet.lock();
         state.replicas.iter().find(|one| one.name == name).map_or(0, |one| one.in_flight)
     }
 
-    pub fn waiting(&self) -> u32 {
+    pub(crate) fn waiting(&self) -> u32 {
         self.gateway.fleet.lock().queue.len()
     }
 
     /// Asks for so many tokens.
-    pub async fn ask(&self, body: &str) -> Response<Incoming> {
+    pub(crate) async fn ask(&self, body: &str) -> Response<Incoming> {
         ask(&self.client, self.address, body).await
     }
 
     /// Asks in the background.
-    pub fn asking(&self, body: &'static str) -> JoinHandle<Response<Incoming>> {
+    pub(crate) fn asking(&self, body: &'static str) -> JoinHandle<Response<Incoming>> {
         let (client, address) = (self.client.clone(), self.address);
         tokio::spawn(async move { ask(&client, address, body).await })
     }
 
-    pub async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let uri = format!("http://{}{path}", self.address).parse().unwrap();
         let answer = self.client.get(uri).await.unwrap();
         (answer.status().as_u16(), text(answer).await)
     }
 
-    pub async fn shutdown(mut self) {
+    pub(crate) async fn shutdown(mut self) {
         self.server.abort();
         self.running.take().unwrap().shutdown().await;
     }
@@ -251,23 +258,23 @@ async fn ask(
 }
 
 /// The next chunk of an answer, if there is one.
-pub async fn chunk(answer: &mut Response<Incoming>) -> Option<String> {
+pub(crate) async fn chunk(answer: &mut Response<Incoming>) -> Option<String> {
     let frame = answer.body_mut().frame().await?.unwrap();
     Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
 }
 
 /// The whole of an answer.
-pub async fn text(answer: Response<Incoming>) -> String {
+pub(crate) async fn text(answer: Response<Incoming>) -> String {
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-pub fn replica(answer: &Response<Incoming>) -> String {
+pub(crate) fn replica(answer: &Response<Incoming>) -> String {
     answer.headers()["x-trimtab-replica"].to_str().unwrap().to_owned()
 }
 
 /// Looks again and again; after two minutes it is not going to be so.
-pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..12_000 {
         if is_so() {
             return;
@@ -278,11 +285,11 @@ pub async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Tokens come as the test lets them.
-pub fn gated() -> MockSettings {
+pub(crate) fn gated() -> MockSettings {
     MockSettings { gated: true, ..MockSettings::default() }
 }
 
 /// Tokens come at once.
-pub fn fast() -> MockSettings {
+pub(crate) fn fast() -> MockSettings {
     MockSettings { step: Duration::from_millis(1), ..MockSettings::default() }
 }

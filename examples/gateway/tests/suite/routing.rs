@@ -41,7 +41,7 @@ async fn what_was_not_sent_is_asked_elsewhere() {
     let mut config = config(4, "");
     config.replicas.health_period_seconds = 600.0;
     let served = Served::new(config, policy(2, 2, ""), mocks.clone()).await.ready(2).await;
-    mocks.named("replica-1").crash();
+    mocks.named("replica-1").crash().await;
     for _ in 0..4 {
         let answer = served.ask(SHORT).await;
         assert_eq!((answer.status().as_u16(), replica(&answer).as_str()), (200, "replica-2"));
@@ -57,7 +57,7 @@ async fn what_was_not_sent_is_asked_elsewhere() {
 async fn one_that_does_not_answer_when_asked_gets_nothing() {
     let mocks = Mocks::that_hide_their_ends(fast());
     let served = Served::new(config(4, ""), policy(2, 2, ""), mocks.clone()).await.ready(2).await;
-    mocks.named("replica-2").crash();
+    mocks.named("replica-2").crash().await;
     let served = served.ready(1).await;
     for _ in 0..4 {
         assert_eq!(replica(&served.ask(SHORT).await), "replica-1");

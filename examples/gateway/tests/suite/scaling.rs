@@ -138,6 +138,10 @@ async fn without_a_plan_the_idle_one_leaves() {
     mocks.named(&busy).mock.release(1);
     assert!(chunk(&mut stream).await.unwrap().contains("token"));
     assert_eq!(served.gateway.fleet.lock().replicas.len(), 1);
+    // It is asked for again, and stays; then not.
+    served.gateway.fleet.write(&workload, &Change::of(0, 1)).await.unwrap();
+    assert!(served.gateway.fleet.lock().replicas[0].serves());
+    served.gateway.fleet.write(&workload, &Change::of(1, 0)).await.unwrap();
     drop(stream);
     served.until("all are gone", |gateway| gateway.fleet.lock().replicas.is_empty()).await;
     served.shutdown().await;

@@ -1,5 +1,9 @@
 //! Streams pass as they come; who leaves frees the slot; who is left is told.
 
+use std::time::Duration;
+
+use trimtab_gateway::mock::MockSettings;
+
 use crate::harness::{Mocks, Served, chunk, config, fast, gated, policy, text, until};
 
 const STREAM: &str = r#"{"stream": true, "max_tokens": 3, "messages": []}"#;
@@ -25,6 +29,31 @@ async fn each_token_comes_before_the_next_is_made() {
     assert!(rest.contains("token3 ") && rest.ends_with("data: [DONE]\n\n"), "{rest}");
     served.until("the slot is free", |gateway| gateway.fleet.lock().in_flight() == 0).await;
     assert_eq!(served.gateway.fleet.lock().signals.totals().completed, 1);
+    served.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_stops_its_replica() {
+    let none = Duration::ZERO;
+    let at_once = MockSettings { step: none, step_per_request: none, ..MockSettings::default() };
+    let mocks = Mocks::new(at_once);
+    let served = Served::new(config(4, ""), policy(1, 1, ""), mocks.clone()).await.ready(1).await;
+    let mock = &mocks.named("replica-1").mock;
+    let mut answer = served.ask(ENDLESS).await;
+    assert!(chunk(&mut answer).await.is_some());
+    // Once the buffers of the sockets are full nothing more is made.
+    let mut before = 0;
+    while mock.tokens() > before {
+        before = mock.tokens();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert!(before < 1_000_000, "somebody kept all of it");
+    // It is made again when it is read.
+    while mock.tokens() == before {
+        assert!(chunk(&mut answer).await.is_some());
+    }
+    drop(answer);
+    until("the replica knows", || mock.broken() == 1).await;
     served.shutdown().await;
 }
 
@@ -98,7 +127,7 @@ async fn a_stream_whose_replica_ends_is_told_so() {
     let mut answer = served.ask(ENDLESS).await;
     first.mock.release(1);
     assert!(chunk(&mut answer).await.is_some());
-    first.crash();
+    first.crash().await;
     let rest = text(answer).await;
     let last = rest.trim_end().rsplit("\n\n").next().unwrap();
     let event: serde_json::Value =
@@ -118,7 +147,7 @@ async fn an_answer_whose_replica_ends_before_it_began_is_an_error_and_not_asked_
     let asked = served.asking(r#"{"max_tokens": 2, "messages": []}"#);
     let begun = || mocks.all().into_iter().find(|one| one.mock.began() == 1);
     until("it was sent", || begun().is_some()).await;
-    begun().unwrap().crash();
+    begun().unwrap().crash().await;
     let answer = asked.await.unwrap();
     assert_eq!(answer.status(), 502);
     assert!(text(answer).await.contains("replica_lost"));
