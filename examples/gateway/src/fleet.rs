@@ -143,7 +143,7 @@ impl Fleet {
         }
         let (id, slot) = state.queue.push(now);
         state.dispatch(&self.settings, now);
-        Ok(Ticket::new(self, id, slot, now))
+        Ok(Ticket::new(self, id, slot))
     }
 
     /// A request whose replica was not there waits again, before all others: it was let in already.
@@ -151,7 +151,7 @@ impl Fleet {
         let mut state = self.lock();
         let (id, slot) = state.queue.push_front(since);
         state.dispatch(&self.settings, Instant::now());
-        Ticket::new(self, id, slot, since)
+        Ticket::new(self, id, slot)
     }
 
     /// A request waited for too long and is turned away after all. When to come back, in seconds.

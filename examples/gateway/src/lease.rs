@@ -26,20 +26,13 @@ pub struct Ticket {
     fleet: Arc<Fleet>,
     id: u64,
     slot: oneshot::Receiver<Slot>,
-    /// When the request came.
-    pub since: Instant,
     /// It has got its slot.
     is_done: bool,
 }
 
 impl Ticket {
-    pub(crate) fn new(
-        fleet: &Arc<Fleet>,
-        id: u64,
-        slot: oneshot::Receiver<Slot>,
-        since: Instant,
-    ) -> Self {
-        Self { fleet: Arc::clone(fleet), id, slot, since, is_done: false }
+    pub(crate) fn new(fleet: &Arc<Fleet>, id: u64, slot: oneshot::Receiver<Slot>) -> Self {
+        Self { fleet: Arc::clone(fleet), id, slot, is_done: false }
     }
 
     /// Waits for a slot; `None` if the gateway ends before there is one.

@@ -7,4 +7,5 @@ mod processes;
 mod queueing;
 mod routing;
 mod scaling;
+mod signals;
 mod streaming;

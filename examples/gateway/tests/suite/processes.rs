@@ -1,8 +1,15 @@
 //! Replicas that are processes of this machine: started, asked, killed, replaced, stopped.
 
+use std::process::Stdio;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 use trimtab_gateway::config::Config;
 use trimtab_gateway::launcher::{Launcher, LocalProcesses};
 
@@ -93,4 +100,51 @@ async fn what_cannot_be_run_is_said() {
     config.replicas.ports = Some((port, port));
     let error = LocalProcesses::new(&config.replicas).start("replica-1").await.err().unwrap();
     assert_eq!(error.to_string(), format!("no port from {port} to {port} is free"));
+}
+
+/// The program itself, from its file to `SIGTERM`: the stream that has begun is finished, and nothing is left behind.
+#[tokio::test]
+async fn the_program_finishes_what_has_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let policy = std::fs::read_to_string(example.join("policy.yaml")).unwrap();
+    std::fs::write(directory.path().join("policy.yaml"), policy).unwrap();
+    let config = directory.path().join("gateway.yaml");
+    let text = std::fs::read_to_string(example.join("gateway.yaml")).unwrap();
+    let text = text.replace("127.0.0.1:8080", "127.0.0.1:0");
+    let text = text.replace("target/debug/mock-inference", env!("CARGO_BIN_EXE_mock-inference"));
+    let text = text.replace("\"3\"", "\"0.1\", --step-seconds, \"0.1\"");
+    let text = text + "\ndecisions: decisions.jsonl\n";
+    std::fs::write(&config, text).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_trimtab-gateway"))
+        .arg(&config)
+        .env("NO_COLOR", "1")
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(program.stderr.take().unwrap()).lines();
+    let address = loop {
+        let line = log.next_line().await.unwrap().unwrap();
+        if let Some((_, rest)) = line.split_once("listening address=") {
+            break rest.split_whitespace().next().unwrap().to_owned();
+        }
+    };
+    // Whoever writes has to be read.
+    let rest = tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let request = hyper::Request::post(format!("http://{address}/v1/chat/completions"))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(r#"{"stream": true, "max_tokens": 20, "messages": []}"#)))
+        .unwrap();
+    let mut answer = client.request(request).await.unwrap();
+    assert!(chunk(&mut answer).await.is_some());
+    let id = program.id().and_then(|id| Pid::from_raw(i32::try_from(id).unwrap())).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
+    let end = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(end.ends_with(b"data: [DONE]\n\n"));
+    assert!(program.wait().await.unwrap().success());
+    rest.await.unwrap();
+    let decisions = std::fs::read_to_string(directory.path().join("decisions.jsonl")).unwrap();
+    assert!(decisions.contains("\"scaleTo\":1"), "{decisions}");
 }
