@@ -161,7 +161,7 @@ impl Default for RequestConfig {
     }
 }
 
-/// Seconds that [`Config::check`] found to be a time.
+/// Seconds as a time; what can't be one is none. A config that was read has only such that can.
 pub fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }
