@@ -16,6 +16,8 @@ mod status;
 mod store;
 mod target;
 mod tick;
+#[cfg(feature = "webhook")]
+mod tls;
 mod worker;
 mod workload;
 
@@ -35,4 +37,8 @@ pub use target::{Change, ScaleTarget, TargetError, TargetStatus};
 pub use target::{ExecSpec, ExecTarget};
 #[cfg(feature = "local")]
 pub use target::{LocalReplica, LocalSpec, LocalTarget};
+#[cfg(feature = "webhook")]
+pub use target::{WebhookError, WebhookSpec, WebhookTarget};
+#[cfg(feature = "webhook")]
+pub use tls::install_tls_provider;
 pub use workload::{InvalidWorkloadId, Mode, Workload, WorkloadId};

@@ -83,6 +83,8 @@ async fn it_starts_waits_drains_and_ends() {
     let mut spec = spec(&["python3", "-c", SERVER, "{port}", "0.3", "{name}"], 5);
     spec.ready_path = Some(String::from("/ready"));
     spec.log_directory = Some(logs.path().to_owned());
+    let file = logs.path().join("targets.json");
+    spec.targets_file = Some(file.clone());
     let target = LocalTarget::start(spec, Arc::new(SystemClock::new())).unwrap();
     let id = id("llm");
 
@@ -99,6 +101,12 @@ async fn it_starts_waits_drains_and_ends() {
     let draining: Vec<String> =
         target.replicas().into_iter().filter(|r| r.is_draining).map(|r| r.name).collect();
     assert_eq!(draining, ["replica-2"]);
+    let listed: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let of =
+        |name: &str| listed.as_array().unwrap().iter().find(|g| g["labels"]["replica"] == name);
+    assert_eq!(of("replica-2").unwrap()["labels"]["__meta_trimtab_draining"], "true");
+    assert_eq!(of("replica-1").unwrap()["labels"]["__meta_trimtab_ready"], "true");
+    assert_eq!(of("replica-1").unwrap()["labels"]["__meta_trimtab_draining"], "false");
     let mut change = Change::of(3, 2);
     change.retire = draining;
     target.write(&id, &change).await.unwrap();

@@ -6,6 +6,8 @@ mod exec;
 mod local;
 #[cfg(any(feature = "exec", feature = "local"))]
 mod template;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 #[cfg(feature = "exec")]
 pub use exec::{ExecSpec, ExecTarget};
@@ -13,6 +15,8 @@ pub use exec::{ExecSpec, ExecTarget};
 pub use local::{LocalReplica, LocalSpec, LocalTarget};
 #[cfg(any(feature = "exec", feature = "local"))]
 pub use template::TemplateError;
+#[cfg(feature = "webhook")]
+pub use webhook::{WebhookError, WebhookSpec, WebhookTarget};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! A target whose replicas are processes on this machine.
 
+mod discovery;
 mod probe;
 mod replicas;
 
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::template::{Template, TemplateError};
 use super::{Change, ScaleTarget, TargetError, TargetStatus};
 use crate::{Clock, WorkloadId};
+use discovery::Discovery;
 use replicas::Replicas;
 
 /// How replicas of a [`LocalTarget`] are run.
@@ -46,10 +48,29 @@ pub struct LocalSpec {
     /// Where what it prints goes, into `NAME.log`. Default: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_directory: Option<PathBuf>,
+    /// A file that always lists the replicas, as Prometheus' file-based service discovery reads them: each with the
+    /// label `replica`, and `__meta_trimtab_ready` and `__meta_trimtab_draining` for who hands out work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets_file: Option<PathBuf>,
 }
 
 fn default_grace() -> u32 {
     30
+}
+
+impl LocalSpec {
+    /// Whether replicas can be started by it. Nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`] for a command that can't be run as it is written.
+    pub fn check(&self) -> Result<(), TemplateError> {
+        self.template().map(drop)
+    }
+
+    fn template(&self) -> Result<Template, TemplateError> {
+        Template::new(self.command.clone(), &["port", "name"])
+    }
 }
 
 /// Runs replicas as processes on this machine: starts them, looks after them, and ends them with patience.
@@ -67,6 +88,7 @@ pub struct LocalTarget {
     state: Mutex<Replicas>,
     clock: Arc<dyn Clock>,
     grace: Duration,
+    discovery: Option<Discovery>,
 }
 
 /// One replica of a [`LocalTarget`].
@@ -97,11 +119,12 @@ impl LocalTarget {
     ///
     /// Outside a tokio runtime, in which replicas are looked after.
     pub fn start(spec: LocalSpec, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TemplateError> {
-        let command = Template::new(spec.command.clone(), &["port", "name"])?;
+        let command = spec.template()?;
         let name = format!("local {}", spec.command.first().map_or("", String::as_str));
         let grace = Duration::from_secs(spec.termination_grace_period_seconds.into());
+        let discovery = spec.targets_file.clone().map(Discovery::new);
         let state = Mutex::new(Replicas::new(spec, command));
-        let target = Arc::new(Self { name, state, clock, grace });
+        let target = Arc::new(Self { name, state, clock, grace, discovery });
         tokio::spawn(look_after(Arc::downgrade(&target)));
         Ok(target)
     }
@@ -137,6 +160,14 @@ impl LocalTarget {
         });
         let probed = join_all(probed).await;
         self.state().note(&probed, self.clock.now());
+        self.publish();
+    }
+
+    /// Tells who is there to whoever reads the file.
+    fn publish(&self) {
+        if let Some(discovery) = &self.discovery {
+            discovery.publish(&self.replicas());
+        }
     }
 }
 
@@ -163,16 +194,20 @@ impl ScaleTarget for LocalTarget {
     }
 
     async fn write(&self, _workload: &WorkloadId, change: &Change) -> Result<(), TargetError> {
-        let mut state = self.state();
-        let room = state.room();
-        if change.replicas > room {
-            return Err(TargetError::Refused(format!(
-                "{} replicas are asked for, and `ports` has room for {room}",
-                change.replicas
-            )));
+        {
+            let mut state = self.state();
+            let room = state.room();
+            if change.replicas > room {
+                return Err(TargetError::Refused(format!(
+                    "{} replicas are asked for, and `ports` has room for {room}",
+                    change.replicas
+                )));
+            }
+            state.apply(change, self.clock.now(), Instant::now() + self.grace);
+            state.start_missing(Instant::now(), self.clock.now());
         }
-        state.apply(change, self.clock.now(), Instant::now() + self.grace);
-        state.start_missing(Instant::now(), self.clock.now());
+        // Who drains is known before anybody is told that it does.
+        self.publish();
         Ok(())
     }
 }

@@ -1,0 +1,255 @@
+//! An answer as a reading of the policy's metric.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use trimtab_engine::{Metric, MetricSource, PodSample, ReadingRecord, Unavailable};
+use trimtab_metric::{InvalidReason, Quantity, Reading, Span, Timestamp};
+use trimtab_runtime::{Problem, SourceError};
+
+use super::{MetricQuery, POD_LABEL};
+use crate::client::{Answer, Series, Shape};
+
+/// A reading, and what went wrong with parts of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Read {
+    pub(crate) reading: ReadingRecord,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// What stands beside an answer.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Beside<'a> {
+    /// The time of the observation.
+    pub(crate) now: Timestamp,
+    /// The time that was asked about.
+    pub(crate) at: Timestamp,
+    /// When the newest samples were taken that the query reads, by series; absent: it is not asked.
+    pub(crate) newest: Option<&'a Answer>,
+    /// How old those may be.
+    pub(crate) max_age: Span,
+    /// The pods that there are; without any, those of all series count.
+    pub(crate) pods: &'a BTreeSet<&'a str>,
+}
+
+/// The reading of a metric.
+pub(crate) fn read(
+    metric: &Metric,
+    query: &MetricQuery,
+    answer: &Result<&Answer, SourceError>,
+    beside: Beside<'_>,
+) -> Read {
+    let made = match answer {
+        Ok(answer) => make(metric, query, answer, beside),
+        Err(error) => Err(error.clone()),
+    };
+    let mut read = made.unwrap_or_else(|error| {
+        let unavailable = Some(unavailable(&error));
+        let problem = Problem { metric: metric.name().to_owned(), error };
+        let reading = ReadingRecord { unavailable, ..ReadingRecord::default() };
+        Read { reading, problems: vec![problem] }
+    });
+    metric.name().clone_into(&mut read.reading.metric);
+    read.reading.container = metric.container().map(str::to_owned);
+    read
+}
+
+/// What a policy may take an error for.
+pub(crate) fn unavailable(error: &SourceError) -> Unavailable {
+    match error {
+        SourceError::Empty(_) => Unavailable::Missing,
+        SourceError::Stale { .. } => Unavailable::Stale,
+        SourceError::Invalid(_) => Unavailable::Invalid,
+        _ => Unavailable::Failed,
+    }
+}
+
+/// Whether a metric has a value per pod.
+pub(crate) fn is_per_pod(metric: &Metric) -> bool {
+    matches!(
+        metric.source(),
+        MetricSource::Pods | MetricSource::Resource { .. } | MetricSource::ContainerResource { .. }
+    )
+}
+
+fn make(
+    metric: &Metric,
+    query: &MetricQuery,
+    answer: &Answer,
+    beside: Beside<'_>,
+) -> Result<Read, SourceError> {
+    if answer.series.is_empty() {
+        check_age(beside)?;
+        return Err(SourceError::Empty(format!("`{}` has no series", query.query)));
+    }
+    if is_per_pod(metric) {
+        return per_pod(metric, query, answer, beside);
+    }
+    check_age(beside)?;
+    if answer.shape == Shape::Matrix {
+        return sampled(answer);
+    }
+    let values: Vec<f64> = answer.series.iter().filter_map(last).collect();
+    let mut reading = ReadingRecord::default();
+    match (query.aggregate, metric.source(), answer.series.as_slice()) {
+        (Some(how), _, _) => reading.value = Some(quantity(how.of(&values), None)?),
+        (None, _, [series]) => {
+            reading.value = Some(quantity(last(series).unwrap_or(f64::NAN), Some(series))?);
+        }
+        (None, MetricSource::External, series) => {
+            let values: Result<_, _> = series
+                .iter()
+                .map(|series| quantity(last(series).unwrap_or(f64::NAN), Some(series)))
+                .collect();
+            reading.values = Some(values?);
+        }
+        (None, _, series) => return Err(many(series, "`aggregate` says what becomes of them")),
+    }
+    Ok(Read { reading, problems: Vec::new() })
+}
+
+/// A value per pod. One that can't be used is that pod's alone.
+fn per_pod(
+    metric: &Metric,
+    query: &MetricQuery,
+    answer: &Answer,
+    beside: Beside<'_>,
+) -> Result<Read, SourceError> {
+    let label = query.per_replica.as_ref().map_or(POD_LABEL, |per| per.label.as_str());
+    let mut by_pod: BTreeMap<&str, Vec<&Series>> = BTreeMap::new();
+    for series in &answer.series {
+        let Some(pod) = series.labels.get(label) else {
+            let described = series.describe();
+            return Err(SourceError::Invalid(format!(
+                "`{described}` has no label `{label}`, which names the pod: keep it by `by ({label})`"
+            )));
+        };
+        if beside.pods.is_empty() || beside.pods.contains(pod.as_str()) {
+            by_pod.entry(pod).or_default().push(series);
+        }
+    }
+    if by_pod.is_empty() {
+        let message = format!("none of its {} series is of these pods", answer.series.len());
+        return Err(SourceError::Empty(message));
+    }
+    let newest = beside.newest.map(|newest| by_label(newest, label));
+    let mut problems = Vec::new();
+    let mut pods = BTreeMap::new();
+    for (pod, series) in by_pod {
+        let taken = newest.as_ref().and_then(|newest| newest.get(pod).copied());
+        let aged = taken.map_or(Ok(()), |taken| is_fresh(taken, beside));
+        match aged.and_then(|()| one(query, &series)) {
+            Ok(value) => {
+                let sample = PodSample { value, timestamp: None, window: None };
+                pods.insert(String::from(pod), sample);
+            }
+            Err(error) => problems.push((pod, error)),
+        }
+    }
+    if pods.is_empty()
+        && let Some((_, error)) = problems.first()
+    {
+        return Err(error.clone());
+    }
+    let problems = problems.into_iter().map(|(pod, error)| Problem {
+        metric: metric.name().to_owned(),
+        error: of_pod(pod, error),
+    });
+    let problems = problems.collect();
+    Ok(Read { reading: ReadingRecord { pods: Some(pods), ..ReadingRecord::default() }, problems })
+}
+
+/// The one value of a pod's series.
+fn one(query: &MetricQuery, series: &[&Series]) -> Result<Quantity, SourceError> {
+    match (query.aggregate, series) {
+        (None, [series]) => quantity(last(series).unwrap_or(f64::NAN), Some(series)),
+        (None, _) => {
+            let series: Vec<Series> = series.iter().copied().cloned().collect();
+            Err(many(
+                &series,
+                "`aggregate` says what becomes of them, or `sum by (…)` in the query",
+            ))
+        }
+        (Some(how), _) => {
+            let values: Vec<f64> = series.iter().copied().filter_map(last).collect();
+            quantity(how.of(&values), None)
+        }
+    }
+}
+
+/// Every series with its values, for a strategy that averages over a window by itself.
+fn sampled(answer: &Answer) -> Result<Read, SourceError> {
+    let mut all = BTreeMap::new();
+    for series in &answer.series {
+        let points: Result<Vec<_>, _> = series
+            .points
+            .iter()
+            .map(|(at, value)| Ok((*at, quantity(*value, Some(series))?)))
+            .collect();
+        all.insert(series.describe(), points?);
+    }
+    let reading = ReadingRecord { series: Some(all), ..ReadingRecord::default() };
+    Ok(Read { reading, problems: Vec::new() })
+}
+
+fn last(series: &Series) -> Option<f64> {
+    series.points.last().map(|(_, value)| *value)
+}
+
+/// A value as the policy counts it, in thousandths.
+pub(crate) fn quantity(value: f64, series: Option<&Series>) -> Result<Quantity, SourceError> {
+    let of = || series.map(|series| format!(" of `{}`", series.describe())).unwrap_or_default();
+    let why = match Reading::from_f64(value, Timestamp::UNIX_EPOCH, Span::ZERO) {
+        Reading::Value(sample) => return Ok(Quantity::from_milli(sample.milli)),
+        Reading::Invalid(InvalidReason::NotANumber) => {
+            format!("the value{} is NaN, as a quotient is when nothing happened", of())
+        }
+        Reading::Invalid(InvalidReason::Infinite) => {
+            format!("the value{} is infinite, as a quotient by 0 is", of())
+        }
+        _ => format!("the value{} is {value}, beyond what is counted with", of()),
+    };
+    Err(SourceError::Invalid(why))
+}
+
+fn many(series: &[Series], help: &str) -> SourceError {
+    let count = series.len();
+    let first: Vec<String> = series.iter().take(2).map(Series::describe).collect();
+    SourceError::Invalid(format!(
+        "there are {count} series where one value is wanted, such as `{}`: {help}",
+        first.join("`, `")
+    ))
+}
+
+/// Whether the newest of all samples is new enough.
+fn check_age(beside: Beside<'_>) -> Result<(), SourceError> {
+    let times = beside.newest.into_iter().flat_map(|newest| &newest.series).filter_map(last);
+    let newest = times.fold(f64::NAN, f64::max);
+    if newest.is_finite() { is_fresh(newest, beside) } else { Ok(()) }
+}
+
+fn is_fresh(taken: f64, beside: Beside<'_>) -> Result<(), SourceError> {
+    let Some(taken) = Timestamp::from_secs_f64(taken) else { return Ok(()) };
+    let age = beside.at.max(beside.now).since(taken);
+    let limit = beside.max_age;
+    if age > limit { Err(SourceError::Stale { age, limit }) } else { Ok(()) }
+}
+
+/// The newest time by the value of a label.
+fn by_label<'a>(newest: &'a Answer, label: &str) -> BTreeMap<&'a str, f64> {
+    let mut times = BTreeMap::new();
+    for series in &newest.series {
+        if let (Some(pod), Some(time)) = (series.labels.get(label), last(series)) {
+            let slot = times.entry(pod.as_str()).or_insert(time);
+            *slot = slot.max(time);
+        }
+    }
+    times
+}
+
+/// The same error with the pod's name, where it has room for one.
+fn of_pod(pod: &str, error: SourceError) -> SourceError {
+    match error {
+        SourceError::Invalid(why) => SourceError::Invalid(format!("pod `{pod}`: {why}")),
+        other => other,
+    }
+}

@@ -1,0 +1,233 @@
+//! Metrics from a Prometheus: a query for each.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use tracing::warn;
+use trimtab_engine::{Metric, PodRecord, Policy};
+use trimtab_metric::{Span, Timestamp};
+use trimtab_runtime::{Ask, MetricSource, Observed, Problem, Provides, SourceError};
+
+use crate::SpecError;
+use crate::client::{Answer, PrometheusClient};
+use crate::query::promql::Outline;
+use crate::query::reading::{Beside, Read, read};
+use crate::query::{Finding, InFlightQuery, MAX_AGE, MetricQuery, POD_LABEL, QueriesSpec, lint};
+
+/// Metrics of a workload from a Prometheus.
+///
+/// For each metric of the policy that it has a query for it makes one reading. What can't be used is told apart: no series
+/// is *missing*, samples that are too old are *stale*, NaN and infinities are *invalid*, and a Prometheus that does not
+/// answer has *failed*; with a value per pod each pod's is judged by itself.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use trimtab_prometheus::{Preset, PrometheusClient, PrometheusSource, QueriesSpec, ServerSpec};
+///
+/// // One client for all workloads, and a source for each.
+/// let client = PrometheusClient::new(&ServerSpec::at("http://prometheus.monitoring:9090"))?;
+/// let queries = QueriesSpec {
+///     preset: Some(Preset::Vllm),
+///     matchers: String::from(r#"namespace="inference",pod=~"llm-.*""#),
+///     ..QueriesSpec::default()
+/// };
+/// let source = Arc::new(PrometheusSource::new(client, &queries)?);
+/// # Ok::<(), trimtab_prometheus::SpecError>(())
+/// ```
+pub struct PrometheusSource {
+    client: PrometheusClient,
+    queries: Vec<Asked>,
+    in_flight: Option<InFlightQuery>,
+    interval: Span,
+}
+
+/// A query, and the one that tells how old its samples are.
+struct Asked {
+    query: MetricQuery,
+    newest: Option<String>,
+}
+
+impl PrometheusSource {
+    /// A source of these metrics.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] when the spec can't be meant.
+    pub fn new(client: PrometheusClient, spec: &QueriesSpec) -> Result<Self, SpecError> {
+        let queries = spec.resolve()?.into_iter().map(|query| {
+            let newest = newest_query(&query, &Outline::of(&query.query));
+            Asked { query, newest }
+        });
+        let (queries, interval) = (queries.collect(), spec.scrape_interval());
+        Ok(Self { client, queries, in_flight: spec.in_flight.clone(), interval })
+    }
+
+    /// What is most likely a mistake in its queries for a policy.
+    ///
+    /// ```
+    /// use trimtab_engine::Policy;
+    /// use trimtab_prometheus::{PrometheusClient, PrometheusSource, QueriesSpec, ServerSpec};
+    ///
+    /// let policy = Policy::new(serde_json::from_str(
+    ///     r#"{
+    ///         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+    ///         "maxReplicas": 3,
+    ///         "metrics": [{"type": "Pods", "pods": {
+    ///             "metric": {"name": "waiting"},
+    ///             "target": {"type": "AverageValue", "averageValue": "1"}
+    ///         }}]
+    ///     }"#,
+    /// )?)?;
+    /// let queries: QueriesSpec =
+    ///     serde_json::from_str(r#"{"metrics": [{"metric": "waiting", "query": "sum(queue)"}]}"#)?;
+    /// let client = PrometheusClient::new(&ServerSpec::at("http://prometheus:9090"))?;
+    /// let findings = PrometheusSource::new(client, &queries)?.lint(&policy);
+    /// assert!(findings[0].message.contains("`sum by (pod) (…)`"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lint(&self, policy: &Policy) -> Vec<Finding> {
+        let queries: Vec<MetricQuery> =
+            self.queries.iter().map(|asked| asked.query.clone()).collect();
+        lint::lint(policy, &queries, self.interval)
+    }
+
+    /// The metrics of a policy that it has a query for.
+    fn asked<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = (&'a Metric, &'a Asked)> {
+        policy.metrics().iter().filter_map(|metric| {
+            let asked = self.queries.iter().find(|asked| {
+                let query = std::slice::from_ref(&asked.query);
+                lint::query_of(metric, query).is_some()
+            })?;
+            Some((metric, asked))
+        })
+    }
+
+    async fn ask(&self, metric: &Metric, asked: &Asked, now: Timestamp, pods: &Pods<'_>) -> Asking {
+        let newest = async {
+            let query = asked.newest.as_ref()?;
+            Some(self.client.instant(query, now).await)
+        };
+        let (answer, newest) =
+            futures_util::join!(self.client.instant(&asked.query.query, now), newest);
+        let newest = match newest.transpose() {
+            Ok(newest) => newest,
+            // It is our own question that is refused, and not the user's.
+            Err(SourceError::Refused(why)) => {
+                warn!(target: "trimtab", metric = metric.name(), why, "the age of samples is unknown");
+                None
+            }
+            Err(error) if answer.is_ok() => return Asking::failed(metric, asked, error),
+            Err(_) => None,
+        };
+        let beside = Beside {
+            now,
+            at: self.client.evaluation_time(now),
+            newest: newest.as_deref(),
+            max_age: asked.query.max_age_seconds.unwrap_or(MAX_AGE),
+            pods,
+        };
+        let answer = answer.as_deref().map_err(SourceError::clone);
+        let error = answer.as_ref().err().cloned();
+        Asking { read: read(metric, &asked.query, &answer, beside), error }
+    }
+
+    /// What pods are serving. It is no matter if that can't be had.
+    async fn in_flight(&self, now: Timestamp, pods: &Pods<'_>) -> Option<Vec<PodRecord>> {
+        let asked = self.in_flight.as_ref().filter(|_| !pods.is_empty())?;
+        let answer = self.client.instant(&asked.query, now).await.ok()?;
+        let label = asked.per_replica.as_ref().map_or(POD_LABEL, |per| per.label.as_str());
+        Some(in_flight(&answer, label, pods))
+    }
+}
+
+type Pods<'a> = BTreeSet<&'a str>;
+
+/// A reading, and why the question had no answer.
+struct Asking {
+    read: Read,
+    error: Option<SourceError>,
+}
+
+impl Asking {
+    fn failed(metric: &Metric, asked: &Asked, error: SourceError) -> Self {
+        let none = BTreeSet::new();
+        let (now, max_age) = (Timestamp::UNIX_EPOCH, Span::ZERO);
+        let beside = Beside { now, at: now, newest: None, max_age, pods: &none };
+        let answer = Err(error.clone());
+        Self { read: read(metric, &asked.query, &answer, beside), error: Some(error) }
+    }
+}
+
+#[async_trait]
+impl MetricSource for PrometheusSource {
+    fn name(&self) -> &str {
+        "prometheus"
+    }
+
+    fn provides(&self, policy: &Policy) -> Provides {
+        Provides::metrics(self.asked(policy).map(|(metric, _)| metric.name()))
+    }
+
+    async fn observe(&self, ask: Ask<'_>) -> Result<Observed, SourceError> {
+        let pods: Pods<'_> = ask.pods.iter().map(|pod| pod.name.as_str()).collect();
+        let asking = self.asked(ask.policy);
+        let asking = asking.map(|(metric, asked)| self.ask(metric, asked, ask.now, &pods));
+        let (all, in_flight) =
+            futures_util::join!(join_all(asking), self.in_flight(ask.now, &pods));
+        // If it said nothing at all, that is one failure and not many.
+        if let Some(Some(first)) = all.first().map(|asking| &asking.error)
+            && all.iter().all(|asking| asking.error.is_some())
+            && !matches!(first, SourceError::Refused(_))
+        {
+            return Err(first.clone());
+        }
+        let mut observed = Observed { pods: in_flight, ..Observed::default() };
+        for Asking { read: Read { reading, problems }, .. } in all {
+            observed.readings.push(reading);
+            observed.problems.extend::<Vec<Problem>>(problems);
+        }
+        Ok(observed)
+    }
+}
+
+/// What asks when the newest samples were taken that a query reads, if it reads any and their age matters.
+pub(crate) fn newest_query(query: &MetricQuery, outline: &Outline<'_>) -> Option<String> {
+    if query.max_age_seconds.unwrap_or(MAX_AGE) <= Span::ZERO {
+        return None;
+    }
+    let mut texts: Vec<&str> = outline.selectors.iter().map(|selector| selector.text).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let times: Vec<String> = texts.iter().map(|text| format!("timestamp({text})")).collect();
+    let by = query.per_replica.as_ref().map_or(POD_LABEL, |per| per.label.as_str());
+    (!times.is_empty()).then(|| format!("max by ({by}) ({})", times.join(" or ")))
+}
+
+/// The pods with what they are serving.
+fn in_flight(answer: &Arc<Answer>, label: &str, pods: &Pods<'_>) -> Vec<PodRecord> {
+    let mut counts: std::collections::BTreeMap<&str, f64> = std::collections::BTreeMap::new();
+    for series in &answer.series {
+        let (Some(pod), Some((_, value))) = (series.labels.get(label), series.points.last()) else {
+            continue;
+        };
+        if pods.contains(pod.as_str()) {
+            *counts.entry(pod).or_insert(0.0) += value;
+        }
+    }
+    counts.into_iter().filter_map(|(pod, count)| pod_in_flight(pod, count)).collect()
+}
+
+/// A pod that is serving so much; nothing where that is no count.
+pub(crate) fn pod_in_flight(pod: &str, count: f64) -> Option<PodRecord> {
+    let whole = count.ceil();
+    if !(0.0..=f64::from(u32::MAX)).contains(&whole) {
+        return None;
+    }
+    Some(PodRecord {
+        name: String::from(pod),
+        in_flight: Some(whole as u32),
+        ..PodRecord::default()
+    })
+}
