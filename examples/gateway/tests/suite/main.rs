@@ -9,3 +9,4 @@ mod routing;
 mod scaling;
 mod signals;
 mod streaming;
+mod stress;
