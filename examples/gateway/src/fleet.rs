@@ -190,15 +190,16 @@ impl Fleet {
         let mut state = self.lock();
         state.catch_up(now);
         let took = now.saturating_duration_since(since);
+        let says_how_long = matches!(outcome, Outcome::Completed | Outcome::Broken);
         if let Some(one) = state.replicas.iter_mut().find(|one| one.name == replica) {
             one.in_flight = one.in_flight.saturating_sub(1);
-            if outcome == Outcome::Unreached {
-                one.unready(self.clock.now());
-            } else {
+            if says_how_long {
                 one.pace.complete(took);
+            } else if outcome == Outcome::Unreached {
+                one.unready(self.clock.now());
             }
         }
-        if outcome != Outcome::Unreached {
+        if says_how_long {
             state.pace.complete(took);
         }
         if outcome == Outcome::Completed {

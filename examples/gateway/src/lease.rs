@@ -15,8 +15,10 @@ use crate::queue::Slot;
 pub enum Outcome {
     /// It was answered to the end.
     Completed,
-    /// Its client left, or its replica ended.
+    /// Its client left in the middle of the answer, or its replica ended there.
     Broken,
+    /// It ended before it was answered: that says nothing of how long an answer takes.
+    Unanswered,
     /// Its replica could not be connected to: nothing was sent.
     Unreached,
 }
@@ -69,7 +71,7 @@ pub struct Lease {
 
 impl Lease {
     fn of(fleet: &Arc<Fleet>, slot: Slot) -> Self {
-        Self { fleet: Arc::clone(fleet), slot, since: Instant::now(), outcome: Outcome::Broken }
+        Self { fleet: Arc::clone(fleet), slot, since: Instant::now(), outcome: Outcome::Unanswered }
     }
 
     /// The replica's name.
@@ -91,5 +93,86 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.fleet.release(&self.slot.replica, self.since, self.outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use trimtab::admission::Limits;
+    use trimtab_runtime::{Clock, SystemClock};
+
+    use super::*;
+    use crate::fleet::{FleetSettings, Rejected};
+
+    /// One replica with one slot, and room for one that waits.
+    fn fleet() -> Arc<Fleet> {
+        let minute = Duration::from_secs(60);
+        let settings = FleetSettings {
+            slots: 1,
+            limits: Limits { unknown: 1, ..Limits::default() },
+            lead_time: minute,
+            pace: minute,
+            window: minute,
+            drain: minute,
+        };
+        let fleet = Arc::new(Fleet::new(settings, Arc::new(SystemClock::new()), 1));
+        let (name, _) = fleet.lock().add(&fleet.settings, SystemClock::new().now());
+        fleet.note_address(&name, ([127, 0, 0, 1], 1).into());
+        fleet.note_health(&name, true, 1);
+        fleet
+    }
+
+    fn held(fleet: &Fleet) -> (u32, u32) {
+        let state = fleet.lock();
+        (state.in_flight(), state.queue.len())
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_gives_back_what_it_holds() {
+        let fleet = fleet();
+        // It has its slot, and leaves before it looks.
+        let unseen = fleet.enter().ok().unwrap();
+        assert_eq!(held(&fleet), (1, 0));
+        drop(unseen);
+        assert_eq!(held(&fleet), (0, 0));
+        // It waits, and leaves.
+        let lease = fleet.enter().ok().unwrap().slot().await.unwrap();
+        let waits = fleet.enter().ok().unwrap();
+        assert_eq!(held(&fleet), (1, 1));
+        assert!(matches!(fleet.enter(), Err(Rejected { retry_after: 1.. })));
+        drop(waits);
+        assert_eq!(held(&fleet), (1, 0));
+        // It waits, and the slot that comes free is its.
+        let waits = fleet.enter().ok().unwrap();
+        lease.end(Outcome::Completed);
+        assert_eq!(held(&fleet), (1, 0));
+        drop(waits.slot().await.unwrap());
+        assert_eq!(held(&fleet), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn one_that_could_not_be_reached_gets_nothing_and_its_request_is_first() {
+        let fleet = fleet();
+        let since = Instant::now();
+        let lease = fleet.enter().ok().unwrap().slot().await.unwrap();
+        let behind = fleet.enter().ok().unwrap();
+        lease.end(Outcome::Unreached);
+        let again = fleet.enter_again(since);
+        assert_eq!(held(&fleet), (0, 2));
+        fleet.note_health("replica-1", true, 1);
+        assert_eq!(held(&fleet), (1, 1));
+        let lease = again.slot().await.unwrap();
+        assert_eq!(fleet.lock().signals.totals().arrived, 2, "it came once");
+        drop(lease);
+        assert!(behind.slot().await.is_some());
+        // All that wait are sent away at the end.
+        let last = fleet.enter().ok().unwrap();
+        let waits = fleet.enter().ok().unwrap();
+        fleet.close();
+        assert!(waits.slot().await.is_none());
+        drop(last);
+        assert!(fleet.enter().is_err());
     }
 }
