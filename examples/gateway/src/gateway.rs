@@ -82,7 +82,7 @@ impl Running {
         // Replicas are processes of this one, and end with it: no state is worth more than that.
         let mut controller = Controller::builder(Arc::new(MemoryStore::new()))
             .with_clock(clock)
-            .with_sink(Arc::new(TracingSink));
+            .with_sink(Arc::new(TracingSink::default()));
         if let Some(path) = &config.decisions {
             let sink: Arc<dyn DecisionSink> = Arc::new(JsonlSink::open(path, Rotation::default())?);
             controller = controller.with_sink(sink);
