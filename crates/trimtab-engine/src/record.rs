@@ -1,5 +1,7 @@
 //! A decision as it is logged: all that it depended on, so that it can be made again.
 
+use alloc::string::String;
+
 use serde::{Deserialize, Serialize};
 
 use crate::decide::decide_traced;
@@ -48,6 +50,9 @@ pub enum LogEntry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DecisionRecord {
+    /// Whose decision it is, where a log has those of several workloads. Nothing depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// The policy's digest.
     pub policy: Digest,
     /// What was seen.
@@ -78,7 +83,9 @@ impl DecisionRecord {
         let (decision, state) = decide_traced(policy, before.clone(), &resolved);
         let after = state.digest();
         let policy = policy.digest();
-        Ok((Self { policy, observation, before, decision, update: None, after }, state))
+        let record =
+            Self { workload: None, policy, observation, before, decision, update: None, after };
+        Ok((record, state))
     }
 
     /// As [`settle()`](crate::settle()), and records it. Not called in shadow mode, where nobody
@@ -103,6 +110,7 @@ impl DecisionRecord {
     pub fn again(&self, policy: &Policy) -> Result<Self, ObservationError> {
         let (mut again, state) =
             Self::decide(policy, self.before.clone(), self.observation.clone())?;
+        again.workload.clone_from(&self.workload);
         if let Some(update) = self.update {
             again.settle(policy, state, update);
         }

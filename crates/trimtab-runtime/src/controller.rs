@@ -1,19 +1,26 @@
 //! Many workloads, each on its own.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::metrics::Metrics;
 use crate::pace::Due;
 use crate::sink::Tick;
-use crate::worker::work;
-use crate::{Clock, DecisionSink, Settings, StateStore, SystemClock, Workload, WorkloadId};
+use crate::worker::{period, work};
+use crate::{
+    Clock, DecisionSink, Settings, StateStore, SystemClock, Workload, WorkloadId, WorkloadStatus,
+};
+
+/// A workload is not stuck before that.
+const LEAST_STUCK: Duration = Duration::from_secs(120);
 
 /// Drives many workloads: observes, decides, acts, keeps and tells, each at its own rhythm and in its own task, so
 /// that none waits for another.
@@ -36,7 +43,7 @@ use crate::{Clock, DecisionSink, Settings, StateStore, SystemClock, Workload, Wo
 /// # }
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 /// # let policy = Policy::new(serde_json::from_str(
-/// #     r#"{"scaleTargetRef": {"kind": "Deployment", "name": "llm"}, "maxReplicas": 3}"#,
+/// #     r#"{"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"}, "maxReplicas": 3}"#,
 /// # )?)?;
 ///
 /// let controller = Controller::builder(Arc::new(MemoryStore::new()))
@@ -61,10 +68,17 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     sinks: Vec<Arc<dyn DecisionSink>>,
-    last: Mutex<BTreeMap<WorkloadId, Arc<Tick>>>,
+    last: Mutex<BTreeMap<WorkloadId, Last>>,
+    is_ending: AtomicBool,
+}
+
+struct Last {
+    tick: Arc<Tick>,
+    when: Instant,
 }
 
 struct Worker {
+    since: Instant,
     latest: watch::Sender<Arc<Workload>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -105,7 +119,8 @@ impl ControllerBuilder {
         let Self { clock, store, sinks, settings } = self;
         let metrics = Metrics::new();
         let last = Mutex::new(BTreeMap::new());
-        let shared = Shared { clock, store, settings, metrics, sinks, last };
+        let is_ending = AtomicBool::new(false);
+        let shared = Shared { clock, store, settings, metrics, sinks, last, is_ending };
         Controller { shared: Arc::new(shared), workers: Mutex::new(BTreeMap::new()) }
     }
 }
@@ -138,11 +153,11 @@ impl Controller {
         let (latest, receiver) = watch::channel(workload);
         let stop = CancellationToken::new();
         let task = tokio::spawn(work(Arc::clone(&self.shared), receiver, stop.clone()));
-        workers.insert(id, Worker { latest, stop, task });
+        workers.insert(id, Worker { since: Instant::now(), latest, stop, task });
     }
 
     /// Drives a workload no longer. Its tick ends first if one is under way; its state is kept, in case that it
-    /// comes back. `false` if there is none of that name.
+    /// comes back. `false` if there is none of that name. [Set](Controller::set) it again only after this has returned.
     pub async fn remove(&self, workload: &WorkloadId) -> bool {
         let worker = self.workers.lock().unwrap_or_else(PoisonError::into_inner).remove(workload);
         let Some(worker) = worker else { return false };
@@ -160,7 +175,42 @@ impl Controller {
 
     /// The last tick of a workload, if it has had one.
     pub fn last(&self, workload: &WorkloadId) -> Option<Arc<Tick>> {
-        self.shared.last.lock().unwrap_or_else(PoisonError::into_inner).get(workload).cloned()
+        let last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.get(workload).map(|last| Arc::clone(&last.tick))
+    }
+
+    /// What each workload was doing at its last tick, by name; without those that have had none.
+    pub fn statuses(&self) -> Vec<WorkloadStatus> {
+        let last: Vec<Arc<Tick>> = {
+            let last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.values().map(|last| Arc::clone(&last.tick)).collect()
+        };
+        last.iter().map(|tick| WorkloadStatus::of(tick)).collect()
+    }
+
+    /// The workloads that have had no tick yet.
+    pub fn waiting(&self) -> Vec<WorkloadId> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.keys().filter(|id| !last.contains_key(*id)).cloned().collect()
+    }
+
+    /// The workloads that have had no tick for five periods, and for two minutes: something is very wrong.
+    pub fn stuck(&self) -> Vec<WorkloadId> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_stuck = |id: &WorkloadId, worker: &Worker| {
+            let when = last.get(id).map_or(worker.since, |last| last.when.max(worker.since));
+            let period = period(&worker.latest.borrow());
+            when.elapsed() > period.saturating_mul(5).max(LEAST_STUCK)
+        };
+        let stuck = workers.iter().filter(|(id, worker)| is_stuck(id, worker));
+        stuck.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether it is to end.
+    pub fn is_ending(&self) -> bool {
+        self.shared.is_ending.load(Ordering::Relaxed)
     }
 
     /// What is counted, as Prometheus reads it.
@@ -170,6 +220,7 @@ impl Controller {
 
     /// Ends: ticks that are under way are finished, within [`Settings::shutdown`], and what sinks took is safe.
     pub async fn shutdown(&self) {
+        self.shared.is_ending.store(true, Ordering::Relaxed);
         let workers =
             std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         workers.values().for_each(|worker| worker.stop.cancel());
@@ -201,7 +252,7 @@ impl Shared {
         self.last
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(tick.workload.clone(), Arc::clone(&tick));
+            .insert(tick.workload.clone(), Last { tick: Arc::clone(&tick), when: Instant::now() });
         for sink in &self.sinks {
             if let Err(error) = sink.record(&tick).await {
                 let workload = tick.workload.as_str();

@@ -6,15 +6,18 @@ mod clock;
 mod controller;
 mod gather;
 #[cfg(feature = "health")]
-mod health;
+pub mod health;
 mod metrics;
 mod pace;
 mod settings;
 mod sink;
 mod source;
+mod status;
 mod store;
 mod target;
 mod tick;
+#[cfg(feature = "webhook")]
+mod tls;
 mod worker;
 mod workload;
 
@@ -25,6 +28,17 @@ pub use sink::{
     BroadcastSink, DecisionSink, JsonlSink, Missing, Rotation, SinkError, Tick, TracingSink,
 };
 pub use source::{Ask, MetricSource, Observed, Problem, Provides, SourceError};
+pub use status::{ReplicaCounts, WorkloadStatus};
 pub use store::{FileStore, MemoryStore, StateStore, StoreError, Stored};
+#[cfg(any(feature = "exec", feature = "local"))]
+pub use target::TemplateError;
 pub use target::{Change, ScaleTarget, TargetError, TargetStatus};
+#[cfg(feature = "exec")]
+pub use target::{ExecSpec, ExecTarget};
+#[cfg(feature = "local")]
+pub use target::{LocalReplica, LocalSpec, LocalTarget};
+#[cfg(feature = "webhook")]
+pub use target::{WebhookError, WebhookSpec, WebhookTarget};
+#[cfg(feature = "webhook")]
+pub use tls::install_tls_provider;
 pub use workload::{InvalidWorkloadId, Mode, Workload, WorkloadId};

@@ -9,11 +9,12 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry};
-use trimtab_engine::{ConditionStatus, PodPhase, PodRecord, Readiness};
+use trimtab_engine::ConditionStatus;
 use trimtab_metric::Span;
 
 use crate::pace::Due;
 use crate::sink::Tick;
+use crate::status::ReplicaCounts;
 use crate::{Mode, WorkloadId};
 
 type Labels = Vec<(&'static str, String)>;
@@ -194,16 +195,10 @@ impl Metrics {
         };
         set("current", f64::from(decision.current_replicas));
         set("wanted", f64::from(decision.desired_replicas));
-        let pods = &observation.pods;
-        if !pods.is_empty() {
-            let counted = |is: fn(&PodRecord) -> bool| {
-                f64::from(
-                    u32::try_from(pods.iter().filter(|pod| is(pod)).count()).unwrap_or(u32::MAX),
-                )
-            };
-            set("ready", counted(|pod| serves(pod) && pod.draining_since.is_none()));
-            set("starting", counted(|pod| is_there(pod) && !serves(pod)));
-            set("draining", counted(|pod| is_there(pod) && pod.draining_since.is_some()));
+        if let Some(counts) = ReplicaCounts::of(&observation.pods) {
+            set("ready", f64::from(counts.ready));
+            set("starting", f64::from(counts.starting));
+            set("draining", f64::from(counts.draining));
         }
         if let Some(warm) = observation.warm {
             set("warm", f64::from(warm.ready));
@@ -276,14 +271,6 @@ fn word<T: serde::Serialize>(value: &T) -> String {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::from("unknown"),
     }
-}
-
-fn is_there(pod: &PodRecord) -> bool {
-    !pod.terminating && !matches!(pod.phase, PodPhase::Succeeded | PodPhase::Failed)
-}
-
-fn serves(pod: &PodRecord) -> bool {
-    is_there(pod) && pod.ready.is_some_and(|ready| ready.status == Readiness::True)
 }
 
 fn plain<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {

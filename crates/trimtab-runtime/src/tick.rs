@@ -57,6 +57,7 @@ pub(crate) async fn tick(
 
     let deciding = Instant::now();
     let (mut record, mut state) = decide(workload, before, observation, &mut missing);
+    record.workload = Some(String::from(workload.id.as_str()));
     let decision_time = deciding.elapsed();
 
     let change = change(&record, version).filter(|_| workload.mode == Mode::Active);

@@ -52,7 +52,7 @@ pub(crate) async fn work(
     }
 }
 
-fn period(workload: &Workload) -> Duration {
+pub(crate) fn period(workload: &Workload) -> Duration {
     let millis = u64::try_from(workload.policy.period().as_millis()).unwrap_or(0);
     Duration::from_millis(millis)
 }

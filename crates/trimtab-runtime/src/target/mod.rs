@@ -1,5 +1,23 @@
 //! The port through which counts are read and written.
 
+#[cfg(feature = "exec")]
+mod exec;
+#[cfg(feature = "local")]
+mod local;
+#[cfg(any(feature = "exec", feature = "local"))]
+mod template;
+#[cfg(feature = "webhook")]
+mod webhook;
+
+#[cfg(feature = "exec")]
+pub use exec::{ExecSpec, ExecTarget};
+#[cfg(feature = "local")]
+pub use local::{LocalReplica, LocalSpec, LocalTarget};
+#[cfg(any(feature = "exec", feature = "local"))]
+pub use template::TemplateError;
+#[cfg(feature = "webhook")]
+pub use webhook::{WebhookError, WebhookSpec, WebhookTarget};
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
