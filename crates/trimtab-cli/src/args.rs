@@ -9,6 +9,8 @@ use trimtab_metric::Span;
 
 use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
 use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
+#[cfg(feature = "prometheus")]
+use crate::record::args::{RECORD_EXAMPLES, RECORD_LONG, RecordArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
 
 /// How many replicas should there be, and why?
@@ -50,6 +52,10 @@ pub(crate) enum Command {
     /// Turn other autoscalers' manifests into policies
     #[command(after_help = IMPORT_EXAMPLES, after_long_help = IMPORT_LONG)]
     Import(ImportArgs),
+    /// Record a Prometheus' history as what a policy would have seen
+    #[cfg(feature = "prometheus")]
+    #[command(after_help = RECORD_EXAMPLES, after_long_help = RECORD_LONG)]
+    Record(RecordArgs),
     /// Make the decisions of a log again and compare
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),

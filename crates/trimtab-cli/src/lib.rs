@@ -12,6 +12,8 @@ mod input;
 mod policy_file;
 mod process;
 mod quality;
+#[cfg(feature = "prometheus")]
+mod record;
 mod replace_file;
 mod replay;
 mod sweep;
@@ -125,6 +127,8 @@ fn dispatch(
         Command::Backtest(args) => backtest::run(args, process, out, err),
         Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Import(args) => import::run(args, out, err),
+        #[cfg(feature = "prometheus")]
+        Command::Record(args) => record::run(args, process, out, err),
         Command::Replay(args) => replay::run(args, out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;

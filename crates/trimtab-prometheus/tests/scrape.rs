@@ -154,6 +154,22 @@ async fn a_replica_that_fails_is_missing_alone_and_totals_are_unknown() {
 }
 
 #[tokio::test]
+async fn a_page_may_move_within_its_server() {
+    let moved = Fault::Redirect(String::from("/metrics/"));
+    let within = Faulty::new([moved.clone(), page(3.0, 1, 1, 1)]).await;
+    let seen = observe(&source(&[("a", &within)], |_| ()), 1_000, &[]).await;
+    assert_eq!(by_pod(of(&seen, "running")), [("a", 4_000)].into());
+
+    let elsewhere = Faulty::new([Fault::Redirect(format!("{}/metrics", within.url()))]).await;
+    let seen = observe(&source(&[("a", &elsewhere)], |_| ()), 1_000, &[]).await;
+    assert_eq!((cause(&seen, "running"), within.requests()), ("refused", 2));
+    // Nor round and round.
+    let round = Faulty::new([moved]).await;
+    let seen = observe(&source(&[("a", &round)], |_| ()), 1_000, &[]).await;
+    assert_eq!((cause(&seen, "running"), round.requests()), ("refused", 4));
+}
+
+#[tokio::test]
 async fn a_quorum_is_needed_for_all_else() {
     let (good, bad) = (Faulty::new([page(3.0, 1, 1, 1)]).await, Faulty::new([Fault::Reset]).await);
     let source = source(&[("a", &good), ("b", &bad), ("c", &bad)], |_| ());

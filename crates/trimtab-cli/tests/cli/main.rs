@@ -23,6 +23,8 @@ mod import;
 #[cfg(test)]
 mod presets;
 mod quality;
+#[cfg(all(test, feature = "prometheus"))]
+mod record;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Drip(String),
     /// Takes the request and says nothing.
     Silent,
+    /// Points elsewhere.
+    Redirect(String),
     /// Cuts the connection.
     Reset,
     /// Answers what is not HTTP.
@@ -130,6 +132,12 @@ async fn serve(
             }
         }
         Fault::Silent => tokio::time::sleep(Duration::from_secs(30)).await,
+        Fault::Redirect(to) => {
+            let head = format!(
+                "HTTP/1.1 307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await?;
+        }
         Fault::Reset => {
             stream.set_zero_linger()?;
             return Ok(());

@@ -19,6 +19,10 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
     if found.is_none() {
+        assert!(
+            std::env::var_os("TRIMTAB_REQUIRE_PROMETHEUS").is_none(),
+            "`{name}` is not on the path, and TRIMTAB_REQUIRE_PROMETHEUS is set"
+        );
         println!(
             "skipped: there is no `{name}` on this machine; `apt-get install prometheus` brings it"
         );
