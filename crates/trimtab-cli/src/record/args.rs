@@ -18,8 +18,8 @@ Examples:
 
 pub(crate) const RECORD_LONG: &str = "\
 Makes an observation for each time at which the policy would have decided: the same queries, and the same \
-reading of their answers, as a controller has. A metric of the policy without a query is missing, unless \
-there is none with one.
+reading of their answers, as a controller has. A metric of the policy without a query is missing in the \
+recording.
 
 --queries FILE is YAML or JSON:
     metrics:

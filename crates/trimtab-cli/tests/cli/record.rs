@@ -7,7 +7,7 @@ use snapbox::str;
 
 use crate::command::{Desk, trimtab};
 
-/// The address of a server that has had these since ever, until it is asked about what is after `until`.
+/// The address of a server that has had these since ever.
 fn server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -147,6 +147,11 @@ note: `arrivals`: if it has several series they are added up: say so by `sum(…
     assert!(text.contains("5761"), "{text}");
     let csv = std::fs::read_to_string(&rates).unwrap();
     assert!(csv.starts_with("window_start_s,rate_rps\n0,"), "{}", &csv[..40]);
+    trimtab(["backtest", "--policy", "../presets/vllm.yaml", "--rate-scale", "0.01"])
+        .args(["--time-scale", "0.01", "--trace"])
+        .arg(&rates)
+        .assert()
+        .success();
 
     // What is there is not written over.
     record().assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -173,12 +178,14 @@ fn what_can_not_be_recorded() {
     };
     let queries = queries.to_str().unwrap();
     record(&["--queries", queries]).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-note: `running`: it has a value per pod, and `sum` drops the label `pod` that names it: `sum by (pod) (…)`
+note: `arrivals`: nothing is asked for it here, so that it is missing unless another source has it
 error: `broken` from 2026-01-01T23:00:00Z to 2026-01-02T00:00:00Z: the question is refused: parse error
   = help: what was recorded before is kept, and the same command goes on from there
 
 "#]]);
     record(&["--preset", "vllm"]).assert().code(2).stderr_eq(str![[r#"
+note: `running`: nothing is asked for it here, so that it is missing unless another source has it
+note: `arrivals`: nothing is asked for it here, so that it is missing unless another source has it
 error: there is no query for any metric of the policy: it has `running`, `arrivals`
   = help: name a `--preset` whose metrics the policy has, or give `--queries`
 
