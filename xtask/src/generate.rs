@@ -9,8 +9,9 @@ use crate::report::{self, Outcome, Report};
 /// A generated file: where it is and what makes its text.
 type Page = (&'static str, fn(&Project) -> Result<String, String>);
 
-const PAGES: [Page; 4] = [
+const PAGES: [Page; 5] = [
     ("docs/src/reference/cli.md", command_line),
+    ("docs/src/reference/lint.md", |project| of_the_library(project, "lint")),
     ("docs/src/reference/profiles.md", |project| of_the_library(project, "profiles")),
     ("docs/src/reference/signals.md", |project| of_the_library(project, "signals")),
     ("crates/trimtab-engine/src/schedule/zone_names.rs", |_| crate::zones::table()),

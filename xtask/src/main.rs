@@ -8,6 +8,7 @@ mod generate;
 mod project;
 mod prometheus;
 mod report;
+mod server;
 mod test;
 mod tool;
 mod zones;

@@ -9,6 +9,7 @@ use crate::fuzz;
 use crate::project::{NO_STD_WITNESS, Project};
 use crate::prometheus;
 use crate::report::{self, Outcome, Report};
+use crate::server;
 use crate::tool;
 
 /// What a run of the tests may be told.
@@ -48,6 +49,7 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
             project.cargo(arguments).envs(vectors.clone()).envs(browser).envs(server),
         );
     }
+    server::test(project, report);
     report.command("core without std", &mut project.side_cargo(NO_STD_WITNESS, "build"));
     report.step("book", || match tool::MDBOOK.find_or_install(project) {
         Ok(mdbook) => report::run(project.command(mdbook).args(["build", "docs"])),

@@ -8,16 +8,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use trimtab_metric::Span;
 
 use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
+use crate::explain::args::{EXPLAIN_EXAMPLES, ExplainArgs};
 use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
-#[cfg(feature = "prometheus")]
 use crate::record::args::{RECORD_EXAMPLES, RECORD_LONG, RecordArgs};
+use crate::lint::args::{LINT_EXAMPLES, LINT_LONG, LintArgs};
+use crate::live::args::{STATUS_EXAMPLES, StatusArgs, TOP_EXAMPLES, TopArgs};
+use crate::run::args::{RUN_EXAMPLES, RUN_LONG, RunArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
+use crate::test::args::{TEST_EXAMPLES, TEST_LONG, TestArgs};
 
 /// How many replicas should there be, and why?
 ///
-/// Exit codes: 0 done; 1 the answer is no (a log replays differently, a vector does not agree, an
-/// objective is missed that must not be); 2 a usage error or bad input; 130 interrupted. A file `-`
-/// is standard input; files that begin as gzip does are unpacked.
+/// Exit codes: 0 done; 1 the answer is no (a test fails, a log replays differently, a vector does not
+/// agree, an objective is missed that must not be); 2 a usage error or bad input; 3 warnings that must
+/// not be, or what was linted is faulty; 130 interrupted. A file `-` is standard input; files that begin
+/// as gzip does are unpacked.
 #[derive(Debug, Parser)]
 #[command(name = "trimtab", version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -53,12 +58,29 @@ pub(crate) enum Command {
     #[command(after_help = IMPORT_EXAMPLES, after_long_help = IMPORT_LONG)]
     Import(ImportArgs),
     /// Record a Prometheus' history as what a policy would have seen
-    #[cfg(feature = "prometheus")]
     #[command(after_help = RECORD_EXAMPLES, after_long_help = RECORD_LONG)]
     Record(RecordArgs),
+    /// Test policies against what is expected of them
+    #[command(after_help = TEST_EXAMPLES, after_long_help = TEST_LONG)]
+    Test(TestArgs),
+    /// Show how a decision was made: of a policy test, or of a running `trimtab run`
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Say what is wrong with manifests
+    #[command(after_help = LINT_EXAMPLES, after_long_help = LINT_LONG)]
+    Lint(LintArgs),
     /// Make the decisions of a log again and compare
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// Drive workloads: ask, decide, scale, over and over
+    #[command(after_help = RUN_EXAMPLES, after_long_help = RUN_LONG)]
+    Run(RunArgs),
+    /// Say what a running `trimtab run` is doing
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Watch workloads live
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(TopArgs),
     /// Check the engine against recorded runs of real autoscalers
     #[command(after_help = CONFORM_EXAMPLES)]
     Conform(ConformArgs),
@@ -93,7 +115,7 @@ Series (CSV with a header, or one observation a line as JSON):
 column is a series. `NAME` is the total over all replicas, shared equally by those there are; \
 `NAME/replica` is what each replica reports, however many there are (ratios, latencies). A column \
 `replicas` is the recorded count, which the policy's own is compared with. An empty cell is a \
-missing reading. Utilization targets take `RESOURCE/replica`, in percent of the request. Each \
+missing reading. Utilization targets take `RESOURCE/replica` or `RESOURCE_utilization`, in percent of the request. Each \
 decision sees the last row at or before it.
 
 Requests (CSV with the columns `timestamp_s,input_tokens,output_tokens`):

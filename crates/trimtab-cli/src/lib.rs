@@ -7,16 +7,20 @@ pub mod conform;
 mod decide;
 mod error;
 mod evaluate;
+mod explain;
 mod import;
 mod input;
+mod lint;
+mod live;
 mod policy_file;
 mod process;
 mod quality;
-#[cfg(feature = "prometheus")]
 mod record;
 mod replace_file;
 mod replay;
+mod run;
 mod sweep;
+mod test;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -38,6 +42,10 @@ pub enum Exit {
     No,
     /// 2: the arguments or the input can't be used.
     Refused,
+    /// 3: there are warnings, and there must be none.
+    Warned,
+    /// 3: what was linted is faulty.
+    Found,
     /// 130: it was interrupted, and has written nothing.
     Interrupted,
 }
@@ -48,6 +56,8 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Refused => 2,
+            Exit::Warned => 3,
+            Exit::Found => 3,
             Exit::Interrupted => 130,
         })
     }
@@ -127,9 +137,14 @@ fn dispatch(
         Command::Backtest(args) => backtest::run(args, process, out, err),
         Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Import(args) => import::run(args, out, err),
-        #[cfg(feature = "prometheus")]
-        Command::Record(args) => record::run(args, process, out, err),
+            Command::Record(args) => record::run(args, process, out, err),
+        Command::Test(args) => test::run(args, process, out, err),
+        Command::Explain(args) => explain::run(args, out),
+        Command::Lint(args) => lint::run(args, out, err),
         Command::Replay(args) => replay::run(args, out),
+        Command::Run(args) => run::run(args, out),
+        Command::Status(args) => live::status(args, out),
+        Command::Top(args) => live::top(args, out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;
             Ok(if counts.failed == 0 { Exit::Done } else { Exit::No })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use trimtab_engine::{FieldError, FieldErrorKind, InvalidPolicy, Policy, PolicySpec};
 
 use crate::decode::{decode, did_you_mean};
+use crate::fields::Field;
 use crate::import;
 use crate::locate::locate;
 use crate::metadata::read_metadata;
@@ -127,6 +128,36 @@ pub fn read_policies_within(source: &Source, limits: &Limits) -> Result<Policies
     }
 }
 
+/// Reads the policy document that stands in a field of another document.
+///
+/// # Errors
+///
+/// As [`read_policies`]; and a document of another kind.
+pub fn read_policy_at(field: &Field<'_>, source: &Source) -> Result<PolicyDocument, Vec<Problem>> {
+    let problems = match read_document(field.node, source) {
+        Ok(Document::Policy(policy)) => return Ok(*policy),
+        Ok(Document::Other(other, span)) => vec![no_policy(&other, span)],
+        Err(problems) => problems,
+    };
+    let placed = problems.into_iter().map(|problem| {
+        let dot = if problem.field().is_some() && !field.path().is_empty() { "." } else { "" };
+        let path = format!("{}{dot}{}", field.path(), problem.field().unwrap_or_default());
+        problem.with_field(path)
+    });
+    Err(placed.collect())
+}
+
+/// What is wrong with a document that is a policy.
+pub(crate) fn problems(root: &Node) -> Vec<Problem> {
+    parse(root).err().unwrap_or_default()
+}
+
+/// A document without its place.
+enum Parsed<'n> {
+    Policy(PolicyKind, Metadata, Box<Policy>),
+    Other { api_version: &'n str, kind: &'n str, span: Span },
+}
+
 enum Document {
     Policy(Box<PolicyDocument>),
     Other(SkippedDocument, Span),
@@ -157,6 +188,21 @@ const OWN_FIELDS: [&str; 16] = [
 ];
 
 fn read_document(root: &Node, source: &Source) -> Result<Document, Vec<Problem>> {
+    let parsed = parse(root)?;
+    let position = source.position(root.span.start);
+    Ok(match parsed {
+        Parsed::Policy(kind, metadata, policy) => {
+            let policy = *policy;
+            Document::Policy(Box::new(PolicyDocument { kind, metadata, policy, position }))
+        }
+        Parsed::Other { api_version, kind, span } => {
+            let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
+            Document::Other(SkippedDocument { api_version, kind, position }, span)
+        }
+    })
+}
+
+fn parse(root: &Node) -> Result<Parsed<'_>, Vec<Problem>> {
     let mut problems = Vec::new();
     if root.entries().is_none() {
         let message = format!("a document has to be a mapping and is {}", root.describe());
@@ -174,9 +220,7 @@ fn read_document(root: &Node, source: &Source) -> Result<Document, Vec<Problem>>
             if let Some(problem) = refused(api_version, version_span, kind, kind_span) {
                 return Err(vec![problem]);
             }
-            let position = source.position(root.span.start);
-            let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
-            return Ok(Document::Other(SkippedDocument { api_version, kind, position }, kind_span));
+            return Ok(Parsed::Other { api_version, kind, span: kind_span });
         }
     };
     for entry in root.entries().unwrap_or_default() {
@@ -188,9 +232,7 @@ fn read_document(root: &Node, source: &Source) -> Result<Document, Vec<Problem>>
     let policy = read_policy(root, form).map_err(|found| problems.extend(found));
     match (metadata, policy) {
         (Ok(metadata), Ok(policy)) if problems.is_empty() => {
-            let position = source.position(root.span.start);
-            let document = PolicyDocument { kind: form, metadata, policy, position };
-            Ok(Document::Policy(Box::new(document)))
+            Ok(Parsed::Policy(form, metadata, Box::new(policy)))
         }
         _ => Err(problems),
     }

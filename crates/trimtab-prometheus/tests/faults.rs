@@ -1,5 +1,6 @@
 //! A Prometheus that fails in every way, and what is made of it.
 
+#[cfg(test)]
 mod faulty;
 
 use std::time::{Duration, Instant};

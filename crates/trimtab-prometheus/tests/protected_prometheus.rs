@@ -1,5 +1,6 @@
 //! Against a real Prometheus that does not let everybody in.
 
+#[cfg(test)]
 mod server;
 
 use std::fs;

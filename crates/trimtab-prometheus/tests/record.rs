@@ -1,6 +1,8 @@
 //! History, from a real Prometheus where this machine has one.
 
+#[cfg(test)]
 mod faulty;
+#[cfg(test)]
 mod server;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! Pages of replicas, without a Prometheus in between.
 
+#[cfg(test)]
 mod faulty;
 
 use std::collections::BTreeMap;

@@ -47,7 +47,7 @@ const LEAST_STUCK: Duration = Duration::from_secs(120);
 /// # )?)?;
 ///
 /// let controller = Controller::builder(Arc::new(MemoryStore::new()))
-///     .with_sink(Arc::new(TracingSink))
+///     .with_sink(Arc::new(TracingSink::default()))
 ///     .build();
 /// controller.set(Workload::new("inference/llm".parse()?, policy, Arc::new(Threads)));
 /// // … until it is to end …

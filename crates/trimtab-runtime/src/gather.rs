@@ -36,7 +36,8 @@ pub(crate) async fn gather(
         Err(error) => (None, Some(error)),
     };
     let pods = status.as_ref().and_then(|status| status.pods.as_deref()).unwrap_or_default();
-    let ask = Ask { workload: &workload.id, policy: &workload.policy, now, since, pods };
+    let (id, policy) = (&workload.id, &*workload.policy);
+    let ask = Ask { workload: id, policy, now, since, pods, patience: deadline };
     let answers = workload.sources.iter().map(|source| asked(source.as_ref(), ask, deadline));
     let answers = join_all(answers).await;
     let mut whole = Assembly::new(now, status);

@@ -1,5 +1,7 @@
 //! The port through which metrics come in.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use thiserror::Error;
 use trimtab_engine::{
@@ -85,12 +87,14 @@ pub struct Ask<'a> {
     pub since: Option<Timestamp>,
     /// The pods that the target knows, if it knows any.
     pub pods: &'a [PodRecord],
+    /// How long the answer is waited for. Who knows before that time is up why there will be none says so.
+    pub patience: Duration,
 }
 
 impl<'a> Ask<'a> {
-    /// Asks about a workload, of which nothing else is known yet.
+    /// Asks about a workload, of which nothing else is known yet, and waits for 10 s.
     pub fn new(workload: &'a WorkloadId, policy: &'a Policy, now: Timestamp) -> Self {
-        Self { workload, policy, now, since: None, pods: &[] }
+        Self { workload, policy, now, since: None, pods: &[], patience: Duration::from_secs(10) }
     }
 }
 

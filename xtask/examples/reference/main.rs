@@ -1,6 +1,8 @@
-//! Prints a page of the reference that the simulator's own tables make: `reference profiles` or `reference signals`.
+//! Prints a page of the reference that the simulator's own tables make: `reference profiles` or
+//! `reference signals`; and the rules of lint, `reference lint`.
 #![expect(clippy::print_stdout, reason = "that is what it is for")]
 
+mod lint;
 mod profiles;
 mod signals;
 
@@ -9,6 +11,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let page = match env::args().nth(1).as_deref() {
+        Some("lint") => match lint::page() {
+            Ok(page) => page,
+            Err(_) => return ExitCode::FAILURE,
+        },
         Some("profiles") => profiles::page(),
         Some("signals") => signals::page(),
         _ => return ExitCode::FAILURE,

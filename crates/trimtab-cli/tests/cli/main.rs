@@ -21,11 +21,19 @@ mod help;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod lint;
+#[cfg(test)]
+mod llm_inference;
+#[cfg(test)]
+mod policy_test;
+#[cfg(test)]
 mod presets;
 mod quality;
-#[cfg(all(test, feature = "prometheus"))]
+#[cfg(test)]
 mod record;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod run;
 #[cfg(test)]
 mod sweep;

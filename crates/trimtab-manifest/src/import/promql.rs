@@ -4,7 +4,7 @@
 ///
 /// What cannot be told without knowing PromQL's grammar to the end is left out: for a query that is
 /// none, any list is as good.
-pub(super) fn metric_names(query: &str) -> Vec<&str> {
+pub(crate) fn metric_names(query: &str) -> Vec<&str> {
     let mut scanner = Scanner { text: query, at: 0, names: Vec::new() };
     scanner.run();
     scanner.names

@@ -2,7 +2,7 @@
 
 /// What is measured.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// What the replicas share: requests in flight, arrivals, tokens per second.
     Load,
     /// What waits for a replica.
@@ -36,7 +36,7 @@ const QUEUE: [&str; 11] = [
 ];
 
 /// What a name says, word by word. A name that says nothing is taken for a load.
-pub(super) fn meaning(name: &str) -> Meaning {
+pub(crate) fn meaning(name: &str) -> Meaning {
     let lower = name.to_ascii_lowercase();
     let words: Vec<&str> = lower.split(|char: char| !char.is_ascii_alphanumeric()).collect();
     let any = |known: &[&str]| words.iter().any(|word| known.contains(word));

@@ -9,6 +9,7 @@ mod peer;
 mod signals;
 mod translate;
 
+pub(crate) use self::meaning::{Meaning, meaning};
 pub use self::translate::Change;
 use self::translate::{Refusal, Translation, translate};
 use crate::error::printable;

@@ -32,6 +32,21 @@ pub(crate) fn documents(source: &Source, limits: &Limits) -> (Vec<Rc<Node>>, Vec
     (documents, problems)
 }
 
+/// Where the comments of a text are, up to the first fault in it.
+pub(crate) fn comments(source: &Source, limits: &Limits) -> Vec<Span> {
+    let options = granit_parser::options! {
+        emit_comments: true,
+        max_buffered_comment_events: usize::MAX,
+        flow_nesting_limit: limits.depth(),
+        block_nesting_limit: limits.depth(),
+    };
+    let composer = Composer::new(source, *limits);
+    let events = Parser::new_from_str_with_options(source.text(), options);
+    let events = events.map_while(Result::ok);
+    let comments = events.filter(|(event, _)| matches!(event, Event::Comment(..)));
+    comments.map(|(_, span)| composer.span(&span)).collect()
+}
+
 struct Composer<'s> {
     source: &'s Source,
     limits: Limits,

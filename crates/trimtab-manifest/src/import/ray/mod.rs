@@ -5,19 +5,28 @@ mod defects;
 mod deployment;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use trimtab_engine::Finite;
 
 use self::deployment::Application;
 use super::block::{Block, Field};
 use super::{Import, Note, NoteKind, PeerKind, inner, kept};
-use crate::Metadata;
 use crate::node::Node;
+use crate::{Limits, Metadata, Source};
 
 /// A config file as `serve deploy` takes it.
 pub(super) fn serve_config(import: &mut Import<'_>, root: &Node) {
     let config = Config { kind: PeerKind::RayServe, metadata: Metadata::default(), service: None };
     applications(import, Field::root(root), &config);
+}
+
+/// The config in the string of a RayService, for those who only look; none if it cannot be read.
+pub(crate) fn config_of(source: &Source, root: &Node, limits: &Limits) -> Option<Rc<Node>> {
+    let mut problems = Vec::new();
+    let spec = Block::new(Field::root(root), &mut problems)?.field("spec")?;
+    let field = Block::new(spec, &mut problems)?.field("serveConfigV2")?;
+    inner::document(source, &field, limits, &mut problems)
 }
 
 /// A RayService, whose `serveConfigV2` is such a file in a string.

@@ -1,0 +1,236 @@
+//! What is driven now, and how it becomes what a new config says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use tracing::{info, warn};
+use trimtab_prometheus::{
+    PrometheusClient, PrometheusSource, Replica, Replicas, ReplicasSpec, ScrapeSource, ScrapeSpec,
+    ServerSpec, SpecError,
+};
+use trimtab_runtime::{
+    Ask, Clock, Controller, ExecTarget, LocalTarget, MetricSource, ScaleTarget, SourceError,
+    WebhookTarget, Workload, WorkloadId,
+};
+
+use super::config::{RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
+use super::load::Loaded;
+use crate::error::CommandError;
+
+/// Prometheus servers by name.
+type Servers = BTreeMap<String, (ServerSpec, PrometheusClient)>;
+
+/// The workloads with the parts that they are made of, so that what did not change goes on as it is.
+pub(super) struct Fleet {
+    clock: Arc<dyn Clock>,
+    servers: Servers,
+    parts: BTreeMap<WorkloadId, Parts>,
+}
+
+#[derive(Clone)]
+struct Parts {
+    config: WorkloadConfig,
+    target: Arc<dyn ScaleTarget>,
+    sources: Vec<Arc<dyn MetricSource>>,
+    /// The target again, where its processes have to be ended.
+    local: Option<Arc<LocalTarget>>,
+}
+
+impl Fleet {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, servers: BTreeMap::new(), parts: BTreeMap::new() }
+    }
+
+    /// Drives what `loaded` says, and nothing else. If any part of it can't be made, all stays as it is.
+    pub(super) async fn follow(
+        &mut self,
+        loaded: &Loaded,
+        controller: &Controller,
+    ) -> Result<(), CommandError> {
+        let (servers, parts) = self.made_of(&loaded.config)?;
+        let before = std::mem::replace(&mut self.parts, parts);
+        self.servers = servers;
+        for (id, parts) in before {
+            let still = self.parts.get(&id);
+            if still.is_none() {
+                info!(target: "trimtab", workload = id.as_str(), "no longer driven");
+                controller.remove(&id).await;
+            }
+            // One that was replaced has no place any more.
+            if let Some(local) = parts.local {
+                let is_kept = still
+                    .and_then(|now| now.local.as_ref())
+                    .is_some_and(|now| Arc::ptr_eq(now, &local));
+                if !is_kept {
+                    local.shutdown().await;
+                }
+            }
+        }
+        for (id, policy) in &loaded.policies {
+            let Some(parts) = self.parts.get(id) else { continue };
+            let mut workload = Workload::new(id.clone(), policy.clone(), Arc::clone(&parts.target))
+                .with_mode(parts.config.mode);
+            workload.sources.clone_from(&parts.sources);
+            controller.set(workload);
+        }
+        Ok(())
+    }
+
+    /// Whether all of it can be made. Nothing is started.
+    pub(super) fn check(loaded: &Loaded) -> Result<(), CommandError> {
+        let servers = servers(&loaded.config, &BTreeMap::new())?;
+        for workload in &loaded.config.workloads {
+            let what = target_words(workload);
+            match &workload.target {
+                TargetConfig::Exec(spec) => {
+                    drop(ExecTarget::new(spec.clone()).map_err(|error| refused(&what, &error))?)
+                }
+                TargetConfig::Webhook(spec) => {
+                    drop(WebhookTarget::new(spec.clone()).map_err(|error| refused(&what, &error))?)
+                }
+                TargetConfig::Local(spec) => {
+                    spec.check().map_err(|error| refused(&what, &error))?
+                }
+            }
+            let is_local = matches!(workload.target, TargetConfig::Local(_));
+            sources(workload, &servers, is_local.then(Weak::new).as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Ends the processes that it runs.
+    pub(super) async fn end(&self) {
+        let locals = self.parts.values().filter_map(|parts| parts.local.as_ref());
+        let ends: Vec<_> = locals.map(|local| local.shutdown()).collect();
+        futures_util::future::join_all(ends).await;
+    }
+
+    fn made_of(
+        &self,
+        config: &RunConfig,
+    ) -> Result<(Servers, BTreeMap<WorkloadId, Parts>), CommandError> {
+        let servers = servers(config, &self.servers)?;
+        let mut parts = BTreeMap::new();
+        for workload in &config.workloads {
+            let made = self.parts_of(workload, &servers)?;
+            parts.insert(workload.name.clone(), made);
+        }
+        Ok((servers, parts))
+    }
+
+    fn parts_of(&self, config: &WorkloadConfig, servers: &Servers) -> Result<Parts, CommandError> {
+        let before = self.parts.get(&config.name);
+        let what = target_words(config);
+        let same_target = before.filter(|before| before.config.target == config.target);
+        let (target, local) = match (same_target, &config.target) {
+            (Some(before), _) => (Arc::clone(&before.target), before.local.clone()),
+            (None, TargetConfig::Exec(spec)) => {
+                let target =
+                    ExecTarget::new(spec.clone()).map_err(|error| refused(&what, &error))?;
+                (Arc::new(target) as Arc<dyn ScaleTarget>, None)
+            }
+            (None, TargetConfig::Webhook(spec)) => {
+                let target =
+                    WebhookTarget::new(spec.clone()).map_err(|error| refused(&what, &error))?;
+                (Arc::new(target) as Arc<dyn ScaleTarget>, None)
+            }
+            (None, TargetConfig::Local(spec)) => {
+                let target = LocalTarget::start(spec.clone(), Arc::clone(&self.clock))
+                    .map_err(|error| refused(&what, &error))?;
+                (Arc::clone(&target) as Arc<dyn ScaleTarget>, Some(target))
+            }
+        };
+        // Counters and windows go on in sources that are asked the same of the same.
+        let same_sources = same_target.filter(|before| before.config.sources == config.sources);
+        let sources = match same_sources.filter(|_| same(&self.servers, servers)) {
+            Some(before) => before.sources.clone(),
+            None => {
+                let local = local.as_ref().map(Arc::downgrade);
+                sources(config, servers, local.as_ref())?
+            }
+        };
+        Ok(Parts { config: config.clone(), target, sources, local })
+    }
+}
+
+fn target_words(config: &WorkloadConfig) -> String {
+    format!("the target of `{}`", config.name)
+}
+
+/// Clients for servers; those of before for servers that did not change.
+fn servers(config: &RunConfig, before: &Servers) -> Result<Servers, CommandError> {
+    let mut servers = Servers::new();
+    for (name, spec) in &config.servers {
+        let client = match before.get(name).filter(|(before, _)| before == spec) {
+            Some((_, client)) => client.clone(),
+            None => PrometheusClient::new(spec)
+                .map_err(|error| refused(&format!("server `{name}`"), &error))?,
+        };
+        servers.insert(name.clone(), (spec.clone(), client));
+    }
+    Ok(servers)
+}
+
+/// Whether two are servers of the same names and addresses.
+fn same(one: &Servers, other: &Servers) -> bool {
+    let specs = |servers: &Servers| -> Vec<(String, ServerSpec)> {
+        servers.iter().map(|(name, (spec, _))| (name.clone(), spec.clone())).collect()
+    };
+    specs(one) == specs(other)
+}
+
+/// Who can be scraped of a local target: those that are ready, draining ones too.
+struct Ready(Weak<LocalTarget>);
+
+#[async_trait]
+impl Replicas for Ready {
+    async fn replicas(&self, _ask: Ask<'_>) -> Result<Vec<Replica>, SourceError> {
+        let all = self.0.upgrade().map(|target| target.replicas()).unwrap_or_default();
+        let ready = all.into_iter().filter(|replica| replica.is_ready);
+        let page = |address| format!("http://{address}/metrics");
+        Ok(ready.map(|ready| Replica { name: ready.name, url: page(ready.address) }).collect())
+    }
+}
+
+fn scraper(
+    spec: &ScrapeSpec,
+    local: Option<&Weak<LocalTarget>>,
+) -> Result<ScrapeSource, SpecError> {
+    let says_where = spec.replicas != ReplicasSpec::default();
+    match local.filter(|_| !says_where) {
+        Some(local) => ScrapeSource::with_replicas(spec, Arc::new(Ready(Weak::clone(local)))),
+        None => ScrapeSource::new(spec),
+    }
+}
+
+fn sources(
+    config: &WorkloadConfig,
+    servers: &Servers,
+    local: Option<&Weak<LocalTarget>>,
+) -> Result<Vec<Arc<dyn MetricSource>>, CommandError> {
+    let mut made: Vec<Arc<dyn MetricSource>> = Vec::new();
+    for source in &config.sources {
+        let what = format!("a source of `{}`", config.name);
+        match source {
+            SourceConfig::Prometheus(prometheus) => {
+                let Some((_, client)) = servers.get(&prometheus.server) else { continue };
+                let source = PrometheusSource::new(client.clone(), &prometheus.queries)
+                    .map_err(|error| refused(&what, &error))?;
+                made.push(Arc::new(source));
+            }
+            SourceConfig::Scrape(spec) => {
+                let source = scraper(spec, local).map_err(|error| refused(&what, &error))?;
+                made.push(Arc::new(source));
+            }
+        }
+    }
+    if made.is_empty() {
+        warn!(target: "trimtab", workload = config.name.as_str(), "it has no `sources`");
+    }
+    Ok(made)
+}
+
+fn refused(what: &str, error: &dyn std::error::Error) -> CommandError {
+    CommandError::argument(format!("{what} can't be used: {error}"))
+}

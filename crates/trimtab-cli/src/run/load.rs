@@ -1,0 +1,110 @@
+//! From files to what is to be driven: the config, and the policies that it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use trimtab_engine::Policy;
+use trimtab_manifest::{Limits, from_str};
+use trimtab_runtime::WorkloadId;
+
+use super::config::{RunConfig, SourceConfig, TargetConfig};
+use crate::args::PolicyArgs;
+use crate::error::CommandError;
+use crate::input::read_source;
+use crate::policy_file;
+
+/// A config with its policies.
+pub(super) struct Loaded {
+    pub(super) config: RunConfig,
+    pub(super) policies: BTreeMap<WorkloadId, Policy>,
+}
+
+/// Reads a config and all that it names. Nothing of it counts if anything of it is wrong.
+pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
+    let source = read_source(path, Limits::default().max_bytes)?;
+    let mut config: RunConfig = from_str(&source, &Limits::default())?;
+    let directory = directory(path);
+    make_absolute(&mut config, &directory);
+    let mut names = BTreeSet::new();
+    let mut policies = BTreeMap::new();
+    for workload in &config.workloads {
+        if !names.insert(&workload.name) {
+            let message = format!("workload `{}` is listed twice", workload.name);
+            return Err(CommandError::in_file(source.name(), message)
+                .with_help("give each a name of its own"));
+        }
+        for source in &workload.sources {
+            if let SourceConfig::Prometheus(prometheus) = source {
+                known_server(&config, path, &prometheus.server)?;
+            }
+        }
+        let asked =
+            PolicyArgs { policy: workload.policy.clone(), name: workload.policy_name.clone() };
+        policies.insert(workload.name.clone(), policy_file::load(&asked)?.policy);
+    }
+    Ok(Loaded { config, policies })
+}
+
+fn known_server(config: &RunConfig, path: &Path, server: &str) -> Result<(), CommandError> {
+    if config.servers.contains_key(server) {
+        return Ok(());
+    }
+    let known: Vec<String> = config.servers.keys().map(|name| format!("`{name}`")).collect();
+    let known = if known.is_empty() { String::from("empty") } else { known.join(", ") };
+    let message = format!("there is no server `{server}`");
+    Err(CommandError::in_file(&path.display().to_string(), message)
+        .with_help(format!("`servers` is {known}")))
+}
+
+fn directory(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    std::path::absolute(parent).unwrap_or_else(|_| parent.to_owned())
+}
+
+/// Paths are relative to the config's directory, wherever the command runs.
+fn make_absolute(config: &mut RunConfig, directory: &Path) {
+    let fix = |path: &mut PathBuf| *path = directory.join(&*path);
+    config.state.iter_mut().for_each(|state| fix(&mut state.directory));
+    config.log.iter_mut().for_each(|log| fix(&mut log.file));
+    for workload in &mut config.workloads {
+        fix(&mut workload.policy);
+        match &mut workload.target {
+            TargetConfig::Exec(exec) => {
+                let run_in = exec.directory.get_or_insert_default();
+                fix(run_in);
+            }
+            TargetConfig::Local(local) => {
+                let run_in = local.directory.get_or_insert_default();
+                fix(run_in);
+                local.log_directory.iter_mut().for_each(fix);
+                local.targets_file.iter_mut().for_each(fix);
+            }
+            TargetConfig::Webhook(webhook) => webhook.secret_file.iter_mut().for_each(fix),
+        }
+    }
+}
+
+/// What files looked like when they were read, to see when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Looks(BTreeMap<PathBuf, Option<(SystemTime, u64)>>);
+
+impl Looks {
+    /// How the config and the policies of `loaded` look now.
+    pub(super) fn now(path: &Path, loaded: &Loaded) -> Self {
+        let files = loaded.config.workloads.iter().map(|workload| workload.policy.clone());
+        Self(files.chain([path.to_owned()]).map(|file| (file.clone(), look(&file))).collect())
+    }
+
+    /// How the same files look now.
+    pub(super) fn again(&self) -> Self {
+        Self(self.0.keys().map(|file| (file.clone(), look(file))).collect())
+    }
+}
+
+fn look(file: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}

@@ -1,0 +1,213 @@
+//! `trimtab run` as a process: it scales, keeps, reads anew, answers, and ends in peace.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::command::{Desk, trimtab};
+
+/// A server whose `/metrics` says how much is in flight.
+struct Metrics {
+    address: SocketAddr,
+    in_flight: Arc<AtomicU32>,
+}
+
+impl Metrics {
+    fn serve(in_flight: u32) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let in_flight = Arc::new(AtomicU32::new(in_flight));
+        let told = Arc::clone(&in_flight);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut request = [0; 4096];
+                let _read = stream.read(&mut request).unwrap();
+                let body = format!("# TYPE busy gauge\nbusy {}\n", told.load(Ordering::Relaxed));
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _gone = stream.write_all((head + &body).as_bytes());
+            }
+        });
+        Self { address, in_flight }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+const POLICY: &str = "\
+apiVersion: trimtab.dev/v1alpha1
+kind: ScalingPolicy
+metadata: {name: llm}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: llm}
+  minReplicas: 1
+  maxReplicas: 4
+  hpa: {syncPeriodSeconds: 1}
+  metrics:
+  - type: External
+    external: {metric: {name: busy}, target: {type: AverageValue, averageValue: \"8\"}}
+";
+
+/// A running process, and what is around it.
+struct Running {
+    desk: Desk,
+    child: Child,
+    server: String,
+}
+
+impl Running {
+    fn start(metrics: &Metrics) -> Self {
+        let desk = Desk::new();
+        let port = free_port();
+        desk.write("policy.yaml", POLICY);
+        desk.write("count", "2");
+        let config = format!(
+            "\
+listen: 127.0.0.1:{port}
+state: {{directory: state}}
+log: {{file: decisions.jsonl}}
+workloads:
+- name: inference/llm
+  policy: policy.yaml
+  target:
+    exec:
+      read: [cat, count]
+      write: [sh, -c, 'echo \"$1\" > count', sh, '{{replicas}}']
+  sources:
+  - scrape:
+      replicas: {{list: [{{name: all, url: 'http://{}/metrics'}}]}}
+      metrics: [{{metric: busy, take: {{gauge: {{names: [busy]}}}}}}]
+",
+            metrics.address
+        );
+        let config = desk.write("trimtab.yaml", config);
+        let child = Command::new(snapbox::cmd::cargo_bin!("trimtab"))
+            .args(["run", "--config"])
+            .arg(config)
+            .stderr(std::fs::File::create(desk.path("log")).unwrap())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { desk, child, server: format!("http://127.0.0.1:{port}") }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.desk.path("log")).unwrap()
+    }
+
+    fn count(&self) -> String {
+        read(&self.desk.path("count"))
+    }
+
+    /// Waits until something holds.
+    fn until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let start = Instant::now();
+        while !holds(self) {
+            assert!(start.elapsed() < Duration::from_secs(60), "not {what}:\n{}", self.log());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn ask(&self, words: &[&str]) -> String {
+        let done = trimtab(words).args(["--server", &self.server]).assert().success();
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    }
+
+    /// SIGTERM; the exit code.
+    fn end(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+#[cfg(unix)]
+fn it_scales_answers_reads_anew_and_ends_in_peace() {
+    let metrics = Metrics::serve(30);
+    let mut running = Running::start(&metrics);
+    running.until("scaled to the most", |running| running.count() == "4");
+
+    let status = running.ask(&["status"]);
+    assert!(status.contains("inference/llm  hpa"), "{status}");
+    running.until("steady", |running| running.ask(&["status"]).contains("  4       4  "));
+    let words = running.ask(&["explain", "inference/llm"]);
+    assert!(words.contains("busy"), "{words}");
+    let picture = running.ask(&["top", "--once"]);
+    assert!(picture.contains("1 workloads, 4 replicas wanted"), "{picture}");
+    let json = running.ask(&["status", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["currentReplicas"], 4);
+
+    // A policy that is wrong is refused, and the one before decides on.
+    running.desk.write("policy.yaml", POLICY.replace("maxReplicas: 4", "maxReplicas: many"));
+    running.until("refused", |running| running.log().contains("what ran before runs on"));
+    assert!(running.log().contains("policy.yaml:7:16"), "{}", running.log());
+    metrics.in_flight.store(64, Ordering::Relaxed);
+    thread::sleep(Duration::from_millis(1500));
+    assert_eq!(running.count(), "4");
+    // One that is right is taken up.
+    running.desk.write("policy.yaml", POLICY.replace("maxReplicas: 4", "maxReplicas: 6"));
+    running.until("scaled to the new most", |running| running.count() == "6");
+
+    assert_eq!(running.end(), Some(0));
+    assert!(running.desk.path("state").join("inference%2Fllm.state").exists());
+    let replayed = trimtab(["replay"]).arg(running.desk.path("decisions.jsonl")).assert().success();
+    let replayed = String::from_utf8(replayed.get_output().stdout.clone()).unwrap();
+    assert!(replayed.contains("by 2 policies: all the same"), "{replayed}");
+    trimtab(["status", "--server", &running.server]).assert().code(2);
+}
+
+#[test]
+fn what_is_wrong_with_a_config_is_said_with_its_place() {
+    let desk = Desk::new();
+    desk.write("policy.yaml", POLICY);
+    let check = |text: &str| {
+        let config: PathBuf = desk.write("trimtab.yaml", text);
+        let done = trimtab(["run", "--check", "--config"]).arg(config).assert();
+        let output = done.get_output().clone();
+        let told = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), told)
+    };
+    let good = "workloads:\n- {name: llm, policy: policy.yaml, target: {exec: {write: [scale, '{replicas}']}}}\n";
+    assert_eq!(check(good), (Some(0), String::new()));
+    for (from, to, expected) in [
+        ("name: llm", "name: ../llm", "can't name a workload"),
+        ("policy.yaml", "absent.yaml", "can't be read"),
+        ("{replicas}", "{replica}", "what can be filled in is"),
+        ("exec: {write", "exec: {wriet", "did you mean `write`?"),
+        ("target", "targets", "did you mean `target`?"),
+        (
+            "{exec: {write: [scale, '{replicas}']}}",
+            "{exec: {write: [x]}}, sources: [{prometheus: {server: main, queries: {}}}]",
+            "there is no server `main`",
+        ),
+    ] {
+        let (code, told) = check(&good.replace(from, to));
+        assert_eq!(code, Some(2), "{to}: {told}");
+        assert!(told.contains(expected), "{to}: {told}");
+    }
+    let twice = format!("{good}{}", good.trim_start_matches("workloads:\n"));
+    assert!(check(&twice).1.contains("workload `llm` is listed twice"));
+}

@@ -1,0 +1,108 @@
+//! All documents together, and who means whom.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use super::autoscaler::Autoscaler;
+use super::document::Document;
+use super::documents::Around;
+use super::kustomize::Kustomize;
+
+/// The documents that are linted, and views of those that rules ask for.
+pub(super) struct Set<'n> {
+    documents: &'n [Document],
+    /// By kind, namespace and name: the first of that name, group by group.
+    named: BTreeMap<Name<'n>, Vec<&'n Document>>,
+    /// By group, kind and name, whatever the namespace: one of them, if it is the only one.
+    only: BTreeMap<(&'n str, &'n str, &'n str), Option<&'n Document>>,
+    autoscalers: Vec<Autoscaler<'n>>,
+    around: OnceCell<Around<'n>>,
+    kustomize: Kustomize,
+}
+
+type Name<'n> = (&'n str, Option<&'n str>, &'n str);
+
+impl<'n> Set<'n> {
+    pub(super) fn new(documents: &'n [Document], kustomize: Kustomize) -> Self {
+        let mut named: BTreeMap<Name<'n>, Vec<&Document>> = BTreeMap::new();
+        let mut only: BTreeMap<_, Option<&Document>> = BTreeMap::new();
+        for document in documents.iter().filter(|document| !document.name.is_empty()) {
+            let name = (&*document.kind, document.namespace.as_deref(), &*document.name);
+            let same = named.entry(name).or_default();
+            if same.iter().all(|other| other.group != document.group) {
+                same.push(document);
+            }
+            let name = (&*document.group, &*document.kind, &*document.name);
+            only.entry(name).and_modify(|only| *only = None).or_insert(Some(document));
+        }
+        let (autoscalers, around) = (Vec::new(), OnceCell::new());
+        let mut set = Self { documents, named, only, autoscalers, around, kustomize };
+        set.autoscalers = Autoscaler::among(&set);
+        set
+    }
+
+    pub(super) fn documents(&self) -> &'n [Document] {
+        self.documents
+    }
+
+    /// The documents of a kind, in any version.
+    pub(super) fn of_kind(
+        &self,
+        group: &'static str,
+        kind: &'static str,
+    ) -> impl Iterator<Item = &'n Document> + use<'n> {
+        self.documents.iter().filter(move |document| document.is(group, kind))
+    }
+
+    /// The document of this kind and name in the namespace, in any version. What says no namespace is in
+    /// that of what it is applied with, as long as only one can be meant.
+    pub(super) fn find(
+        &self,
+        group: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Option<&'n Document> {
+        let of_group = |documents: &Vec<&'n Document>| {
+            documents.iter().copied().find(|document| document.group == group)
+        };
+        let exact = self.named.get(&(kind, namespace, name)).and_then(of_group);
+        exact.or_else(|| {
+            let only = self.only.get(&(group, kind, name)).copied().flatten()?;
+            (only.namespace.is_none() || namespace.is_none()).then_some(only)
+        })
+    }
+
+    /// Everything that decides on a number of replicas.
+    pub(super) fn autoscalers(&self) -> &[Autoscaler<'n>] {
+        &self.autoscalers
+    }
+
+    /// What is around the autoscalers: workloads, budgets, NodePools.
+    pub(super) fn around(&self) -> &Around<'n> {
+        self.around.get_or_init(|| Around::of(self))
+    }
+
+    /// Whether a document may be another one than it seems wherever it is applied.
+    pub(super) fn is_patched(&self, document: &Document) -> bool {
+        self.kustomize.is_patched(document, document.source)
+    }
+
+    /// The document that another one names by kind and name in its namespace, unless it is patched where
+    /// both are applied.
+    pub(super) fn named_by(
+        &self,
+        document: &Document,
+        group: &str,
+        kind: &str,
+        name: &str,
+    ) -> Option<&'n Document> {
+        let found = self.find(group, kind, document.namespace.as_deref(), name)?;
+        (!self.kustomize.is_patched(found, document.source)).then_some(found)
+    }
+
+    /// Whether two documents are never applied together.
+    pub(super) fn are_apart(&self, one: &Document, other: &Document) -> bool {
+        self.kustomize.are_apart(one.source, other.source)
+    }
+}
