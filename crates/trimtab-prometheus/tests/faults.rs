@@ -1,5 +1,7 @@
 //! A Prometheus that fails in every way, and what is made of it.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail by panic")]
+
 #[cfg(test)]
 mod faulty;
 

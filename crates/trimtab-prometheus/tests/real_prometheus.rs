@@ -1,5 +1,7 @@
 //! Against a real Prometheus, where this machine has one.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+
 #[cfg(test)]
 mod server;
 

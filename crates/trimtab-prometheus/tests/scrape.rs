@@ -1,5 +1,7 @@
 //! Pages of replicas, without a Prometheus in between.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+
 #[cfg(test)]
 mod faulty;
 
