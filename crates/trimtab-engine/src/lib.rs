@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod admission;
 mod anticipate;
 mod autoscaler;
 mod bound;

@@ -113,5 +113,6 @@ async fn no_more_requests_at_a_time_than_may_be() {
     let all = futures_util::future::join_all(asking).await;
     assert!(all.iter().all(|answer| matches!(answer, Err(SourceError::TimedOut(_)))));
     assert!(start.elapsed() < Duration::from_secs(1), "waiting counts as well");
-    assert_eq!(server.requests(), 1);
+    // Who gets the place in the last moment may still ask.
+    assert!(server.requests() <= 2, "{}", server.requests());
 }

@@ -64,6 +64,8 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
         Some(trace) => Plan::recorded(trace, args.rate_scale)?,
         None => Plan::built_in(args.short)?,
     };
+    // HTTP clients want to know whose cryptography they would use.
+    trimtab_prometheus::use_ring();
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut stack = Stack::start(&args.directory).await?;
