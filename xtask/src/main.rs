@@ -6,6 +6,7 @@ mod ci;
 mod fuzz;
 mod generate;
 mod project;
+mod prometheus;
 mod report;
 mod server;
 mod test;

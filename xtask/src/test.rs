@@ -7,6 +7,7 @@ use clap::Args;
 use crate::chromium;
 use crate::fuzz;
 use crate::project::{NO_STD_WITNESS, Project};
+use crate::prometheus;
 use crate::report::{self, Outcome, Report};
 use crate::server;
 use crate::tool;
@@ -30,12 +31,23 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
         }
         Err(missing) => Outcome::Skipped(missing),
     });
+    let mut server = None;
+    report.step("Prometheus for its adapter", || match prometheus::find_or_install(project) {
+        Ok(()) => {
+            server = Some(prometheus::REQUIRED);
+            Outcome::Passed
+        }
+        Err(missing) => Outcome::Skipped(missing),
+    });
     for (name, arguments) in [
         // Not `--all-targets`: that would run the benchmarks too.
         ("tests", "test --workspace --all-features --lib --bins --tests --examples"),
         ("documentation tests", "test --workspace --all-features --doc"),
     ] {
-        report.command(name, project.cargo(arguments).envs(vectors.clone()).envs(browser));
+        report.command(
+            name,
+            project.cargo(arguments).envs(vectors.clone()).envs(browser).envs(server),
+        );
     }
     server::test(project, report);
     report.command("core without std", &mut project.side_cargo(NO_STD_WITNESS, "build"));

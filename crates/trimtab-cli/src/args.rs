@@ -12,6 +12,7 @@ use crate::explain::args::{EXPLAIN_EXAMPLES, ExplainArgs};
 use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
 use crate::lint::args::{LINT_EXAMPLES, LINT_LONG, LintArgs};
 use crate::live::args::{STATUS_EXAMPLES, StatusArgs, TOP_EXAMPLES, TopArgs};
+use crate::record::args::{RECORD_EXAMPLES, RECORD_LONG, RecordArgs};
 use crate::run::args::{RUN_EXAMPLES, RUN_LONG, RunArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
 use crate::test::args::{TEST_EXAMPLES, TEST_LONG, TestArgs};
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// Turn other autoscalers' manifests into policies
     #[command(after_help = IMPORT_EXAMPLES, after_long_help = IMPORT_LONG)]
     Import(ImportArgs),
+    /// Record a Prometheus' history as what a policy would have seen
+    #[command(after_help = RECORD_EXAMPLES, after_long_help = RECORD_LONG)]
+    Record(RecordArgs),
     /// Test policies against what is expected of them
     #[command(after_help = TEST_EXAMPLES, after_long_help = TEST_LONG)]
     Test(TestArgs),

@@ -15,6 +15,7 @@ mod live;
 mod policy_file;
 mod process;
 mod quality;
+mod record;
 mod replace_file;
 mod replay;
 mod run;
@@ -136,6 +137,7 @@ fn dispatch(
         Command::Backtest(args) => backtest::run(args, process, out, err),
         Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Import(args) => import::run(args, out, err),
+        Command::Record(args) => record::run(args, process, out, err),
         Command::Test(args) => test::run(args, process, out, err),
         Command::Explain(args) => explain::run(args, out),
         Command::Lint(args) => lint::run(args, out, err),

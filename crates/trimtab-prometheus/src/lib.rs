@@ -2,25 +2,41 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
 mod connect;
+#[cfg(feature = "client")]
 mod error;
 mod exposition;
+#[cfg(feature = "client")]
 mod preset;
+#[cfg(feature = "client")]
 mod query;
+#[cfg(feature = "client")]
 mod record;
+#[cfg(feature = "client")]
 mod scrape;
+#[cfg(feature = "client")]
 mod source;
 
+#[cfg(feature = "client")]
 pub use client::{Answer, Counts, PrometheusClient, Series, ServerSpec, Shape};
+#[cfg(feature = "client")]
 pub use connect::{AuthSpec, BasicAuthSpec, ConnectSpec, TlsSpec, use_ring};
+#[cfg(feature = "client")]
 pub use error::SpecError;
 pub use exposition::{Exposition, ExpositionError, Line, TextSample};
+#[cfg(feature = "client")]
 pub use preset::{Preset, PresetArgs, PresetMetric, PresetRole};
+#[cfg(feature = "client")]
 pub use query::{Aggregate, Finding, InFlightQuery, MetricQuery, PerReplica, QueriesSpec, Rule};
+#[cfg(feature = "client")]
 pub use record::{Progress, RecordError, Recorded, Recorder};
+#[cfg(feature = "client")]
 pub use scrape::{
     GaugeTake, InFlightTake, NamesTake, QuantileTake, Replica, Replicas, ReplicasSpec,
     ScrapeMetric, ScrapeSource, ScrapeSpec, TakeSpec,
 };
+#[cfg(feature = "client")]
 pub use source::PrometheusSource;

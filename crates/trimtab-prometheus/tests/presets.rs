@@ -1,5 +1,7 @@
 //! Presets fit the policies that are shipped for them.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+
 use std::collections::BTreeMap;
 
 use trimtab_engine::{MetricSource, Policy, Target};

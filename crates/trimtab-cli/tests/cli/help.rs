@@ -15,6 +15,7 @@ fn help_of_every_command() {
     trimtab(["backtest", "--help"]).assert().success().stdout_eq(file!["golden/help-backtest.txt"]);
     trimtab(["sweep", "--help"]).assert().success().stdout_eq(file!["golden/help-sweep.txt"]);
     trimtab(["import", "--help"]).assert().success().stdout_eq(file!["golden/help-import.txt"]);
+    trimtab(["record", "--help"]).assert().success().stdout_eq(file!["golden/help-record.txt"]);
     trimtab(["lint", "--help"]).assert().success().stdout_eq(file!["golden/help-lint.txt"]);
     trimtab(["test", "--help"]).assert().success().stdout_eq(file!["golden/help-test.txt"]);
     trimtab(["explain", "--help"]).assert().success().stdout_eq(file!["golden/help-explain.txt"]);

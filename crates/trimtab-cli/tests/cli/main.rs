@@ -30,6 +30,8 @@ mod policy_test;
 mod presets;
 mod quality;
 #[cfg(test)]
+mod record;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod run;

@@ -196,6 +196,10 @@ async fn round(
     let several = order.len() > 1;
     for index in order {
         let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            last = last.or(Some(SourceError::TimedOut(span(shared.timeout))));
+            break;
+        }
         // One that hangs leaves time for the others.
         let limit = if several { left.min(shared.timeout / 2) } else { left };
         let answer = timeout(limit, ask(shared, question, index, limit)).await;

@@ -98,8 +98,7 @@ fn build(spec: &ConnectSpec, connect_timeout: Duration) -> Result<Built, SpecErr
         .pool_max_idle_per_host(8)
         .pool_idle_timeout(Duration::from_secs(90))
         .tcp_nodelay(true)
-        // A metric that is elsewhere than we were told is not ours, and credentials stay with whom they are for.
-        .redirect(redirect::Policy::none());
+        .redirect(redirect::Policy::custom(within_a_server));
     if !spec.proxy_from_environment {
         builder = builder.no_proxy();
     }
@@ -108,6 +107,14 @@ fn build(spec: &ConnectSpec, connect_timeout: Duration) -> Result<Built, SpecErr
     }
     let client = builder.build().map_err(|error| SpecError::tls(tls::words(&error)))?;
     Ok(Built { client, files })
+}
+
+/// Follows where a server moves a page within itself, as some do with `/metrics` and `/metrics/`. A metric that is elsewhere than we were
+/// told is not ours, and credentials stay with whom they are for.
+fn within_a_server(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let first = attempt.previous().first();
+    let same = first.is_some_and(|first| first.origin() == attempt.url().origin());
+    if same && attempt.previous().len() <= 3 { attempt.follow() } else { attempt.stop() }
 }
 
 fn headers(given: &BTreeMap<String, String>) -> Result<HeaderMap, SpecError> {

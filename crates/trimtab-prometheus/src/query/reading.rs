@@ -253,3 +253,84 @@ fn of_pod(pod: &str, error: SourceError) -> SourceError {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use trimtab_engine::{ObservationRecord, Policy};
+
+    use super::*;
+    use crate::query::{Aggregate, PerReplica};
+
+    fn policy() -> Policy {
+        let spec = r#"{
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+            "maxReplicas": 9,
+            "metrics": [
+                {"type": "Pods", "pods": {"metric": {"name": "m"}, "target": {"type": "AverageValue", "averageValue": "1"}}},
+                {"type": "External", "external": {"metric": {"name": "m"}, "target": {"type": "Value", "value": "1"}}},
+                {"type": "Object", "object": {
+                    "describedObject": {"apiVersion": "v1", "kind": "Service", "name": "llm"},
+                    "metric": {"name": "m"}, "target": {"type": "Value", "value": "1"}}}
+            ]
+        }"#;
+        Policy::new(serde_json::from_str(spec).unwrap()).unwrap()
+    }
+
+    fn answers() -> impl Strategy<Value = Answer> {
+        let pod = prop::option::weighted(0.9, prop::sample::select(vec!["a", "b", "c", ""]));
+        let value = prop_oneof![5 => -1e3..1e3, 1 => any::<f64>()];
+        let series =
+            (pod, prop::collection::vec((any::<i32>(), value), 0..3)).prop_map(|(pod, points)| {
+                let labels = pod.map(|pod| (String::from("pod"), String::from(pod)));
+                let points =
+                    points.into_iter().map(|(at, value)| (Timestamp::from_secs(at.into()), value));
+                Series { labels: labels.into_iter().collect(), points: points.collect() }
+            });
+        let shape = prop::sample::select(vec![Shape::Vector, Shape::Scalar]);
+        (shape, prop::collection::vec(series, 0..5)).prop_map(|(shape, series)| Answer {
+            shape,
+            series,
+            bytes: 0,
+        })
+    }
+
+    proptest! {
+        /// Whatever the answer, the reading has a form that the policy takes, and says no more than the answer.
+        #[test]
+        fn every_answer_is_a_reading(
+            answer in answers(),
+            newest in prop::option::of(answers()),
+            how in prop::option::of(prop::sample::select(vec![
+                Aggregate::Sum, Aggregate::Max, Aggregate::Min, Aggregate::Mean,
+            ])),
+            label in prop::option::of("pod|x"),
+            known in prop::collection::btree_set(prop::sample::select(vec!["a", "b"]), 0..2),
+        ) {
+            let policy = policy();
+            let now = Timestamp::from_secs(1_000);
+            let query = MetricQuery {
+                metric: "m".into(),
+                query: "q".into(),
+                aggregate: how,
+                per_replica: label.map(|label| PerReplica { label }),
+                ..MetricQuery::default()
+            };
+            let max_age = Span::from_secs(60);
+            let beside = Beside { now, at: now, newest: newest.as_ref(), max_age, pods: &known };
+            let mut readings = Vec::new();
+            for metric in policy.metrics() {
+                let Read { reading, problems } = read(metric, &query, &Ok(&answer), beside);
+                prop_assert!(reading.unavailable.is_none() || !problems.is_empty(), "no reason");
+                if let Some(pods) = &reading.pods {
+                    prop_assert!(!pods.is_empty());
+                    prop_assert!(known.is_empty() || pods.keys().all(|pod| known.contains(pod.as_str())));
+                }
+                readings.push(reading);
+            }
+            let record = serde_json::json!({"time": now, "replicas": 1, "readings": readings});
+            let record: ObservationRecord = serde_json::from_value(record).unwrap();
+            prop_assert!(record.resolve(&policy).is_ok());
+        }
+    }
+}

@@ -94,9 +94,7 @@ impl Recorder {
             let reach = Span::from_millis(step.saturating_mul(steps.saturating_sub(1)));
             let until = state.next.saturating_add(reach).min(state.end);
             let observations = match self.observations(state.next, until).await {
-                Err(RecordError::Query { error: SourceError::TooLarge { .. }, .. })
-                    if steps > 1 =>
-                {
+                Err(RecordError::Query { error, .. }) if is_too_much(&error, steps) => {
                     steps = (steps / 2).max(1);
                     continue;
                 }
@@ -152,6 +150,16 @@ impl Recorder {
         };
         files.save(&state)?;
         Ok((state, false))
+    }
+}
+
+/// Whether less at once may go better.
+fn is_too_much(error: &SourceError, steps: i64) -> bool {
+    match error {
+        SourceError::TooLarge { .. } => steps > 1,
+        SourceError::Refused(why) => steps > 1 && why.contains("too many samples"),
+        SourceError::TimedOut(_) => steps > STEPS_AT_ONCE / 10,
+        _ => false,
     }
 }
 

@@ -77,7 +77,7 @@ impl<'p> Frames<'p> {
                 .collect();
             // Several exporters that say the same are no reason to add.
             let count = counts.iter().copied().fold(f64::NAN, f64::max);
-            frame.replicas = (0.0..=f64::from(i32::MAX)).contains(&count).then(|| count as i32);
+            frame.replicas = (0.0..=f64::from(i32::MAX)).contains(&count).then_some(count as i32);
         }
     }
 

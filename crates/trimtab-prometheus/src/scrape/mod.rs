@@ -3,6 +3,7 @@
 mod fetch;
 mod memory;
 mod page;
+mod replicas;
 mod spec;
 mod whole;
 
@@ -26,24 +27,10 @@ use crate::query::reading::{is_per_pod, unavailable};
 use crate::source::pod_in_flight;
 use memory::{Memory, Value};
 use page::{Plan, Seen};
+pub use replicas::{Replica, Replicas, ReplicasSpec};
 pub use spec::{
-    GaugeTake, InFlightTake, NamesTake, QuantileTake, Replica, ReplicasSpec, ScrapeMetric,
-    ScrapeSpec, TakeSpec,
+    GaugeTake, InFlightTake, NamesTake, QuantileTake, ScrapeMetric, ScrapeSpec, TakeSpec,
 };
-
-/// Where the replicas of a workload are.
-///
-/// [`ScrapeSpec::replicas`] covers fixed lists and addresses that a pod's name gives. What knows the pods' own addresses, such as an
-/// adapter for a cluster, implements this.
-#[async_trait]
-pub trait Replicas: Send + Sync {
-    /// The replicas that there are now, each once.
-    ///
-    /// # Errors
-    ///
-    /// [`SourceError`] when it can't be said.
-    async fn replicas(&self, ask: Ask<'_>) -> Result<Vec<Replica>, SourceError>;
-}
 
 /// Metrics of a workload from the `/metrics` page of each of its replicas.
 ///
@@ -105,9 +92,9 @@ impl ScrapeSource {
         spec.replicas.check()?;
         let mut source = Self::with_replicas(spec, Arc::new(spec.replicas.clone()))?;
         source.provides_pods = spec.provides_pods;
-        if spec.provides_pods && spec.replicas.list.is_empty() {
+        if spec.provides_pods && spec.replicas.template.is_some() {
             return Err(SpecError::new(
-                "`providesPods` is for a `list` of replicas: a `template` takes the pods from the target",
+                "`providesPods` is for a `list` or a `targetsFile`: a `template` takes the pods from the target",
             ));
         }
         Ok(source)

@@ -1,15 +1,12 @@
 //! Which pages are read, and what of them.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
-use async_trait::async_trait;
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
-use trimtab_engine::PodPhase;
 use trimtab_metric::Span;
-use trimtab_runtime::{Ask, SourceError};
 
-use super::Replicas;
+use super::ReplicasSpec;
 use crate::SpecError;
 use crate::connect::ConnectSpec;
 use crate::preset::{Preset, Take};
@@ -59,26 +56,6 @@ pub struct ScrapeSpec {
     pub metrics: Vec<ScrapeMetric>,
 }
 
-/// Where replicas are: a template or a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ReplicasSpec {
-    /// The address of a pod's page, in which `{pod}` stands for its name. The target says which pods there are.
-    pub template: Option<String>,
-    /// The replicas one by one.
-    pub list: Vec<Replica>,
-}
-
-/// A replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Replica {
-    /// Its name; the pod's, where the target knows pods.
-    pub name: String,
-    /// The address of its page.
-    pub url: String,
-}
-
 /// A metric, and how it is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -113,8 +90,8 @@ pub struct GaugeTake {
     /// Its names.
     pub names: Vec<String>,
     /// Labels that its series have to have.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub labels: std::collections::BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// What becomes of several series of one replica. Default: they are added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Aggregate>,
@@ -127,8 +104,8 @@ pub struct NamesTake {
     /// Its names; a histogram's without `_bucket`.
     pub names: Vec<String>,
     /// Labels that its series have to have.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub labels: std::collections::BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A quantile.
@@ -138,8 +115,8 @@ pub struct QuantileTake {
     /// The histogram's names, without `_bucket`.
     pub names: Vec<String>,
     /// Labels that its series have to have.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub labels: std::collections::BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Which quantile, such as 0.95.
     pub quantile: f64,
 }
@@ -151,8 +128,8 @@ pub struct InFlightTake {
     /// The gauge's names; its series are added.
     pub names: Vec<String>,
     /// Labels that its series have to have.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub labels: std::collections::BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Default for ScrapeSpec {
@@ -170,65 +147,6 @@ impl Default for ScrapeSpec {
             in_flight: None,
             metrics: Vec::new(),
         }
-    }
-}
-
-impl ReplicasSpec {
-    /// By the names of pods: `http://{pod}.llm.inference:8000/metrics`.
-    pub fn template(template: impl Into<String>) -> Self {
-        Self { template: Some(template.into()), list: Vec::new() }
-    }
-
-    /// One by one.
-    pub fn list(list: impl IntoIterator<Item = Replica>) -> Self {
-        Self { template: None, list: list.into_iter().collect() }
-    }
-
-    pub(super) fn check(&self) -> Result<(), SpecError> {
-        let is_url =
-            |text: &str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        match (&self.template, self.list.as_slice()) {
-            (None, []) => Err(SpecError::new(
-                "`replicas` has neither a `template` nor a `list`: one says where the pages are",
-            )),
-            (Some(_), [_, ..]) => {
-                Err(SpecError::new("`replicas` has a `template` and a `list`: keep one of them"))
-            }
-            (Some(template), []) => {
-                if template.contains("{pod}") && is_url(&template.replace("{pod}", "a")) {
-                    return Ok(());
-                }
-                Err(SpecError::new(format!(
-                    "`template` is `{template}`: write an address with `{{pod}}`, such as \
-                     `http://{{pod}}.llm.inference:8000/metrics`"
-                )))
-            }
-            (None, list) => match list.iter().find(|replica| !is_url(&replica.url)) {
-                Some(Replica { name, url }) => Err(SpecError::new(format!(
-                    "the `url` of `{name}` is `{url}`: write an address, such as `http://10.0.0.7:8000/metrics`"
-                ))),
-                None => Ok(()),
-            },
-        }
-    }
-}
-
-#[async_trait]
-impl Replicas for ReplicasSpec {
-    async fn replicas(&self, ask: Ask<'_>) -> Result<Vec<Replica>, SourceError> {
-        let Some(template) = &self.template else { return Ok(self.list.clone()) };
-        let running = ask.pods.iter().filter(|pod| pod.phase == PodPhase::Running);
-        let all: Vec<Replica> = running
-            .map(|pod| Replica {
-                name: pod.name.clone(),
-                url: template.replace("{pod}", &pod.name),
-            })
-            .collect();
-        if all.is_empty() {
-            let message = "the target knows no running pods, by whose names the pages are found";
-            return Err(SourceError::Empty(String::from(message)));
-        }
-        Ok(all)
     }
 }
 
@@ -307,7 +225,7 @@ impl TakeSpec {
         }
     }
 
-    pub(super) fn labels(&self) -> &std::collections::BTreeMap<String, String> {
+    pub(super) fn labels(&self) -> &BTreeMap<String, String> {
         match self {
             Self::Gauge(take) => &take.labels,
             Self::Rate(take) | Self::Mean(take) => &take.labels,
@@ -317,7 +235,7 @@ impl TakeSpec {
 
     fn of(take: Take) -> Self {
         let owned = |names: &[&str]| names.iter().copied().map(String::from).collect();
-        let labels = std::collections::BTreeMap::new();
+        let labels = BTreeMap::new();
         match take {
             Take::Gauge { names, labels, series } => {
                 // The tables have one label at most: `name="value"`.
