@@ -79,10 +79,13 @@ impl Kustomize {
 
     /// Whether two sources are applied by kustomizations, and by none together.
     pub(super) fn are_apart(&self, one: usize, other: usize) -> bool {
+        if one == other || self.applied.is_empty() {
+            return false;
+        }
         let governed = |source| self.applied.iter().any(|(files, _)| files.contains(&source));
         let together =
             self.applied.iter().any(|(files, _)| files.contains(&one) && files.contains(&other));
-        one != other && !together && governed(one) && governed(other)
+        !together && governed(one) && governed(other)
     }
 
     /// Whether a document may be another one than it seems where a source is applied: what applies both
