@@ -76,6 +76,8 @@ pub struct Test {
     pub replicas: i32,
     /// How many of those are ready, if not all.
     pub ready_replicas: Option<i32>,
+    /// The zones that replicas are put into, in turn.
+    pub zones: Vec<String>,
     /// What each metric takes, in the policy's order.
     pub pairs: Vec<Pair>,
     /// The series by [`Pair::series`].

@@ -181,6 +181,7 @@ impl<'s> Reader<'s> {
         let interval = self.interval(&mut block).unwrap_or(defaults.interval);
         let start = block.get::<Timestamp>("start", &mut self.problems);
         let (replicas, ready_replicas) = self.initial(&mut block, policy);
+        let zones = block.get::<Vec<String>>("zones", &mut self.problems);
         let Series { pairs, inputs, fleet, steps } = series(self, &mut block, policy);
         let duration = self.duration(&mut block, interval);
         let steps = duration.unwrap_or(steps);
@@ -212,6 +213,7 @@ impl<'s> Reader<'s> {
             steps,
             replicas,
             ready_replicas,
+            zones: zones.map_or(Vec::new(), |(zones, _)| zones),
             pairs,
             inputs,
             fleet,

@@ -9,6 +9,7 @@ use crate::format::{FleetInput, Ready, Test};
 /// The replicas that there are, the oldest first.
 pub(super) struct Fleet<'t> {
     input: &'t FleetInput,
+    zones: &'t [String],
     replicas: Vec<Replica>,
     /// The next number.
     next: u32,
@@ -29,7 +30,8 @@ impl<'t> Fleet<'t> {
             replica.since = Some(test.start);
         }
         let (asked, asked_at) = (test.replicas, test.start);
-        Self { input: &test.fleet, replicas, next: count.saturating_add(1), asked, asked_at }
+        let (input, zones) = (&test.fleet, test.zones.as_slice());
+        Self { input, zones, replicas, next: count.saturating_add(1), asked, asked_at }
     }
 
     /// What the scale says at a step; nothing where it can't be read.
@@ -129,6 +131,11 @@ impl<'t> Fleet<'t> {
 
     /// What is seen besides pods and readings.
     pub(super) fn add_supply(&self, step: u64, observation: &mut ObservationRecord) {
+        for (pod, replica) in observation.pods.iter_mut().zip(&self.replicas) {
+            let place = replica.number.saturating_sub(1) as usize;
+            pod.zone =
+                place.checked_rem(self.zones.len()).and_then(|at| self.zones.get(at)).cloned();
+        }
         if let Some((ready, starting)) = &self.input.warm {
             let known = ready.counts.is_empty() || ready.at(step).is_some();
             observation.warm = known.then(|| WarmCounts {
