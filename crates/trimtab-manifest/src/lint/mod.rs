@@ -51,7 +51,7 @@ use crate::{Limits, ManifestError, Source, yaml};
 /// ");
 /// let report = lint(&[hpa]);
 /// assert_eq!(report.findings()[0].rule().id(), "gpu-utilization-only");
-/// assert_eq!(report.findings()[0].position().line, 10);
+/// assert_eq!(report.findings()[0].position().line, 11);
 /// ```
 pub fn lint(sources: &[Source]) -> Report {
     lint_within(sources, &lint_limits())
