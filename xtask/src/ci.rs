@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::generate;
 use crate::project::{Project, SIDE_PACKAGES};
 use crate::report::{self, Outcome, Report};
+use crate::server;
 use crate::test;
 use crate::tool;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &test::Option
         let mut clippy = project.side_cargo(package, "clippy");
         report.command(&format!("lint {package}"), clippy.args(["--", "-D", "warnings"]));
     }
+    server::lint(project, report);
     test::run(project, report, options);
     report.command(
         "documentation",

@@ -7,6 +7,7 @@ mod fuzz;
 mod generate;
 mod project;
 mod report;
+mod server;
 mod test;
 mod tool;
 mod zones;

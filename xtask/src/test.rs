@@ -8,6 +8,7 @@ use crate::chromium;
 use crate::fuzz;
 use crate::project::{NO_STD_WITNESS, Project};
 use crate::report::{self, Outcome, Report};
+use crate::server;
 use crate::tool;
 
 /// What a run of the tests may be told.
@@ -36,6 +37,7 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
     ] {
         report.command(name, project.cargo(arguments).envs(vectors.clone()).envs(browser));
     }
+    server::test(project, report);
     report.command("core without std", &mut project.side_cargo(NO_STD_WITNESS, "build"));
     report.step("book", || match tool::MDBOOK.find_or_install(project) {
         Ok(mdbook) => report::run(project.command(mdbook).args(["build", "docs"])),

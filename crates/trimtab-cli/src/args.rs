@@ -11,12 +11,14 @@ use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
 use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
 use crate::lint::args::{LINT_EXAMPLES, LINT_LONG, LintArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
+use crate::test::args::{EXPLAIN_EXAMPLES, ExplainArgs, TEST_EXAMPLES, TEST_LONG, TestArgs};
 
 /// How many replicas should there be, and why?
 ///
-/// Exit codes: 0 done; 1 the answer is no (a log replays differently, a vector does not agree, an
-/// objective is missed that must not be); 2 a usage error or bad input; 3 what was linted is faulty; 130
-/// interrupted. A file `-` is standard input; files that begin as gzip does are unpacked.
+/// Exit codes: 0 done; 1 the answer is no (a test fails, a log replays differently, a vector does not
+/// agree, an objective is missed that must not be); 2 a usage error or bad input; 3 warnings that must
+/// not be, or what was linted is faulty; 130 interrupted. A file `-` is standard input; files that begin
+/// as gzip does are unpacked.
 #[derive(Debug, Parser)]
 #[command(name = "trimtab", version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -51,6 +53,12 @@ pub(crate) enum Command {
     /// Turn other autoscalers' manifests into policies
     #[command(after_help = IMPORT_EXAMPLES, after_long_help = IMPORT_LONG)]
     Import(ImportArgs),
+    /// Test policies against what is expected of them
+    #[command(after_help = TEST_EXAMPLES, after_long_help = TEST_LONG)]
+    Test(TestArgs),
+    /// Show how a decision of a policy test was made
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Say what is wrong with manifests
     #[command(after_help = LINT_EXAMPLES, after_long_help = LINT_LONG)]
     Lint(LintArgs),
@@ -91,7 +99,7 @@ Series (CSV with a header, or one observation a line as JSON):
 column is a series. `NAME` is the total over all replicas, shared equally by those there are; \
 `NAME/replica` is what each replica reports, however many there are (ratios, latencies). A column \
 `replicas` is the recorded count, which the policy's own is compared with. An empty cell is a \
-missing reading. Utilization targets take `RESOURCE/replica`, in percent of the request. Each \
+missing reading. Utilization targets take `RESOURCE/replica` or `RESOURCE_utilization`, in percent of the request. Each \
 decision sees the last row at or before it.
 
 Requests (CSV with the columns `timestamp_s,input_tokens,output_tokens`):

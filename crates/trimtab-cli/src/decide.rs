@@ -62,8 +62,12 @@ fn print_decision(
         writeln!(out)?;
         return Ok(());
     }
-    let text = decision.explain().to_string();
-    let (headline, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    print_explanation(&decision.explain().to_string(), out)
+}
+
+/// An explanation, its first line in bold.
+pub(crate) fn print_explanation(text: &str, out: &mut dyn Write) -> Result<(), CommandError> {
+    let (headline, rest) = text.split_once('\n').unwrap_or((text, ""));
     let bold = Style::new().bold();
     write!(out, "{bold}{headline}{bold:#}\n{rest}")?;
     Ok(())

@@ -7,6 +7,7 @@ pub mod conform;
 mod decide;
 mod error;
 mod evaluate;
+mod explain;
 mod import;
 mod input;
 mod lint;
@@ -16,6 +17,7 @@ mod quality;
 mod replace_file;
 mod replay;
 mod sweep;
+mod test;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -37,6 +39,8 @@ pub enum Exit {
     No,
     /// 2: the arguments or the input can't be used.
     Refused,
+    /// 3: there are warnings, and there must be none.
+    Warned,
     /// 3: what was linted is faulty.
     Found,
     /// 130: it was interrupted, and has written nothing.
@@ -49,6 +53,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Refused => 2,
+            Exit::Warned => 3,
             Exit::Found => 3,
             Exit::Interrupted => 130,
         })
@@ -129,6 +134,8 @@ fn dispatch(
         Command::Backtest(args) => backtest::run(args, process, out, err),
         Command::Sweep(args) => sweep::run(args, process, out, err),
         Command::Import(args) => import::run(args, out, err),
+        Command::Test(args) => test::run(args, process, out, err),
+        Command::Explain(args) => explain::run(args, out),
         Command::Lint(args) => lint::run(args, out, err),
         Command::Replay(args) => replay::run(args, out),
         Command::Conform(args) => {

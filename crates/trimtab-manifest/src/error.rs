@@ -45,8 +45,9 @@ impl ManifestError {
         Self::from_problems(source, vec![problem])
     }
 
-    /// The problems in the order of the text.
-    pub(crate) fn from_problems(source: Source, mut problems: Vec<Problem>) -> Self {
+    /// A source that was refused for these problems, of which there has to be one at least. They are
+    /// put in the order of the text.
+    pub fn from_problems(source: Source, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.span.start);
         let mut lines = LineCounter::default();
         for problem in &mut problems {
@@ -103,7 +104,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(kind: ProblemKind, span: Span, message: impl AsRef<str>) -> Self {
+    /// A problem at a place. What may come from a hostile file is made harmless for a terminal.
+    pub fn new(kind: ProblemKind, span: Span, message: impl AsRef<str>) -> Self {
         Self {
             kind,
             span,
@@ -114,11 +116,15 @@ impl Problem {
         }
     }
 
-    pub(crate) fn with_help(self, help: impl AsRef<str>) -> Self {
+    /// The same with what would be right.
+    #[must_use]
+    pub fn with_help(self, help: impl AsRef<str>) -> Self {
         Self { help: Some(printable(help.as_ref())), ..self }
     }
 
-    pub(crate) fn with_field(self, field: impl AsRef<str>) -> Self {
+    /// The same with the path of its field, from the root of its document.
+    #[must_use]
+    pub fn with_field(self, field: impl AsRef<str>) -> Self {
         let field = Some(printable(field.as_ref())).filter(|field| !field.is_empty());
         Self { field, ..self }
     }
@@ -187,6 +193,8 @@ pub enum ProblemKind {
     UnsupportedKind,
     /// Something in another autoscaler's manifest that no policy can say.
     NoCounterpart,
+    /// A value that its field cannot have, in a document that is no policy.
+    Unusable,
     /// A rule for policies is broken; the same kinds as the Kubernetes API server has.
     Rule(FieldErrorKind),
 }

@@ -3,7 +3,9 @@
 #![deny(missing_docs)]
 
 mod decode;
+mod diagnostic;
 mod error;
+mod fields;
 mod import;
 mod lint;
 mod locate;
@@ -18,7 +20,10 @@ mod suggest;
 mod write;
 mod yaml;
 
+pub use decode::did_you_mean;
+pub use diagnostic::Diagnostic;
 pub use error::{ManifestError, Problem, ProblemKind};
+pub use fields::{Block, Document, Field, read_documents};
 pub use import::{
     Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped, import, import_within,
 };
@@ -26,6 +31,7 @@ pub use lint::{Finding, Related, Report, Rule, Severity, lint, lint_limits, lint
 pub use metadata::Metadata;
 pub use policies::{
     Policies, PolicyDocument, PolicyKind, SkippedDocument, read_policies, read_policies_within,
+    read_policy_at,
 };
 pub use propose::Change;
 pub use read::from_str;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use trimtab_engine::{FieldError, FieldErrorKind, InvalidPolicy, Policy, PolicySpec};
 
 use crate::decode::{decode, did_you_mean};
+use crate::fields::Field;
 use crate::import;
 use crate::locate::locate;
 use crate::metadata::read_metadata;
@@ -125,6 +126,25 @@ pub fn read_policies_within(source: &Source, limits: &Limits) -> Result<Policies
     } else {
         Err(ManifestError::from_problems(source.clone(), problems))
     }
+}
+
+/// Reads the policy document that stands in a field of another document.
+///
+/// # Errors
+///
+/// As [`read_policies`]; and a document of another kind.
+pub fn read_policy_at(field: &Field<'_>, source: &Source) -> Result<PolicyDocument, Vec<Problem>> {
+    let problems = match read_document(field.node, source) {
+        Ok(Document::Policy(policy)) => return Ok(*policy),
+        Ok(Document::Other(other, span)) => vec![no_policy(&other, span)],
+        Err(problems) => problems,
+    };
+    let placed = problems.into_iter().map(|problem| {
+        let dot = if problem.field().is_some() && !field.path().is_empty() { "." } else { "" };
+        let path = format!("{}{dot}{}", field.path(), problem.field().unwrap_or_default());
+        problem.with_field(path)
+    });
+    Err(placed.collect())
 }
 
 /// What is wrong with a document that is a policy.

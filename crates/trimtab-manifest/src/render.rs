@@ -116,7 +116,7 @@ fn is_near(source: &Source, span: Span) -> bool {
     starts && ends
 }
 
-fn renderer(colour: Colour) -> Renderer {
+pub(crate) fn renderer(colour: Colour) -> Renderer {
     match colour {
         Colour::Never => Renderer::plain(),
         Colour::Always => Renderer::styled(),
@@ -144,20 +144,29 @@ fn one(source: &Source, problem: &Problem, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
-/// The line of a place, and its other lines if it has more than one.
-///
-/// Only these are handed over, so that a long file costs no more than a short one.
 fn excerpt<'s>(
     source: &'s Source,
     span: Span,
     position: Position,
+) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
+    labelled(source, span, position, None)
+}
+
+/// The line of a place, and its other lines if it has more than one.
+///
+/// Only these are handed over, so that a long file costs no more than a short one.
+pub(crate) fn labelled<'s>(
+    source: &'s Source,
+    span: Span,
+    position: Position,
+    label: Option<&'s str>,
 ) -> Option<Snippet<'s, annotate_snippets::Annotation<'s>>> {
     let (lines, range) = lines_of(source, span)?;
     Some(
         Snippet::source(harmless(lines))
             .path(printable(source.name()))
             .line_start(position.line)
-            .annotation(AnnotationKind::Primary.span(range)),
+            .annotation(AnnotationKind::Primary.span(range).label(label)),
     )
 }
 

@@ -10,6 +10,10 @@ pub use trimtab_metric as metric;
 #[cfg(feature = "manifest")]
 pub use trimtab_manifest as manifest;
 
+/// Policy tests: what has to be decided on which readings, and the runner that says whether it is.
+#[cfg(feature = "test")]
+pub use trimtab_test as test;
+
 #[cfg(feature = "tracing")]
 mod emit;
 #[cfg(feature = "tracing")]

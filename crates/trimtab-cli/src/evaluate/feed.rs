@@ -4,13 +4,12 @@ use std::io::BufRead as _;
 
 use trimtab_engine::{ObservationRecord, Policy};
 use trimtab_metric::{Span, Timestamp};
+use trimtab_test::{Given, Observer, PairError, Replica, Sample, Series, pair};
 
-use super::mapping::pair;
-use super::moment::Recorded;
+use super::moment::{Moment, Recorded};
 use super::observations::Observations;
-use super::observe::Observer;
 use super::requests::{Requests, Server};
-use super::rows::Rows;
+use super::rows::{Rows, list};
 use super::table::Table;
 use crate::args::EvaluateArgs;
 use crate::error::CommandError;
@@ -62,7 +61,8 @@ impl Feed {
             }
             (None, None) => return Err(CommandError::argument("there is no load to try it on")),
         };
-        let pairs = pair(policy, recorded.series(), &args.maps, recorded.name())?;
+        let pairs = pair(policy, recorded.series(), &args.maps)
+            .map_err(|error| unpaired(&error, recorded.series(), recorded.name()))?;
         Ok(Self::Series { recorded, observer: Observer::new(policy, pairs), server })
     }
 
@@ -71,7 +71,7 @@ impl Feed {
         match self {
             Self::Series { recorded, observer, .. } => {
                 Ok(recorded.next(replicas)?.map(|moment| Seen {
-                    observation: observer.observe(&moment, replicas),
+                    observation: observe(observer, &moment, replicas),
                     values: observer
                         .pairs()
                         .map(|pair| moment.values.get(pair.series).copied().flatten())
@@ -123,6 +123,29 @@ impl Feed {
             Self::Series { recorded, .. } => recorded.extent(),
             Self::Observations(observations) => format!("{} observations", observations.read()),
         }
+    }
+}
+
+/// As many replicas as were decided, all of them ready.
+fn observe(observer: &Observer, moment: &Moment, replicas: i32) -> ObservationRecord {
+    let fleet: Vec<Replica> =
+        (1..=u32::try_from(replicas).unwrap_or(0)).map(Replica::ready).collect();
+    observer.observe(moment.time, Some(replicas), &fleet, |pair| {
+        let value = moment.values.get(pair.series).copied().flatten();
+        Given::One(value.map_or(Sample::Missing, Sample::Value))
+    })
+}
+
+/// Which metric has no series, and what to do about it.
+fn unpaired(error: &PairError, series: &[Series], file: &str) -> CommandError {
+    let columns: Vec<String> = series.iter().map(Series::column).collect();
+    match error {
+        PairError::NoMetric { known, .. } => {
+            CommandError::argument(error.to_string()).with_help(format!("it has {}", list(known)))
+        }
+        PairError::NoSeries { metric, .. } => CommandError::in_file(file, error.to_string())
+            .with_help(format!("choose one by `--map {metric}=SERIES`: {}", list(&columns))),
+        PairError::Unfit { .. } => CommandError::in_file(file, error.to_string()),
     }
 }
 

@@ -2,10 +2,8 @@
 
 mod feed;
 mod history;
-mod mapping;
 mod moment;
 mod observations;
-mod observe;
 mod offered_load;
 mod plot;
 mod report;
@@ -23,6 +21,7 @@ use trimtab_engine::{
 };
 use trimtab_manifest::{PolicyDocument, PolicyKind};
 use trimtab_metric::Span;
+use trimtab_test::{Form, Series};
 
 use crate::Exit;
 use crate::args::EvaluateArgs;
@@ -32,7 +31,6 @@ use crate::policy_file;
 use crate::replace_file::FileToBe;
 use feed::{Feed, Seen};
 use history::History;
-use mapping::Form;
 use report::{LoadLine, MappingLine, Picture, PolicyLine, Report};
 use tally::Tally;
 
@@ -171,7 +169,7 @@ fn report(
     };
     let (mapping, server, sync_seconds) = match feed {
         Feed::Series { recorded, observer, server } => {
-            let series = |index: usize| recorded.series().get(index).map(moment::Series::column);
+            let series = |index: usize| recorded.series().get(index).map(Series::column);
             let lines = observer.pairs().map(|pair| MappingLine {
                 metric: pair.metric.clone(),
                 series: series(pair.series).unwrap_or_default(),

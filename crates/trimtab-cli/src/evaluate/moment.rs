@@ -1,32 +1,9 @@
 //! What load is recorded: series with names, moment by moment.
 
 use trimtab_metric::Timestamp;
+use trimtab_test::Series;
 
 use crate::error::CommandError;
-
-/// One series.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Series {
-    /// Its name, without `/replica`.
-    pub(super) name: String,
-    /// Whether it is what each replica reports, rather than the total over all of them.
-    pub(super) per_replica: bool,
-}
-
-impl Series {
-    /// The series of a column.
-    pub(super) fn of_column(column: &str) -> Self {
-        match column.strip_suffix("/replica") {
-            Some(name) => Self { name: name.to_owned(), per_replica: true },
-            None => Self { name: column.to_owned(), per_replica: false },
-        }
-    }
-
-    /// Its name as a column's.
-    pub(super) fn column(&self) -> String {
-        if self.per_replica { format!("{}/replica", self.name) } else { self.name.clone() }
-    }
-}
 
 /// The series at one moment.
 #[derive(Clone, Debug, PartialEq)]

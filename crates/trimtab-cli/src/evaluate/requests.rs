@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use trimtab_metric::{Span, Timestamp};
+use trimtab_test::Series;
 
-use super::moment::{Moment, Recorded, Series};
+use super::moment::{Moment, Recorded};
 use super::offered_load::{Arrival, Integrals, OfferedLoad};
 use super::rows::{Rows, list};
 use crate::args::ServerArgs;

@@ -1,8 +1,9 @@
 //! Recorded series: a CSV file with a column of times and a column per series.
 
 use trimtab_metric::{Span, Timestamp};
+use trimtab_test::Series;
 
-use super::moment::{Moment, Recorded, Series};
+use super::moment::{Moment, Recorded};
 use super::rows::Rows;
 use crate::error::CommandError;
 

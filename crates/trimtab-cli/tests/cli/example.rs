@@ -29,8 +29,8 @@ fn commands(readme: &str) -> Vec<(String, String)> {
 #[test]
 fn the_readme_shows_what_the_commands_print() {
     let desk = Desk::new();
-    for entry in fs::read_dir(example()).unwrap() {
-        let entry = entry.unwrap();
+    let entries = fs::read_dir(example()).unwrap().map(Result::unwrap);
+    for entry in entries.filter(|entry| entry.path().is_file()) {
         desk.write(entry.file_name().to_str().unwrap(), fs::read(entry.path()).unwrap());
     }
     let readme = fs::read_to_string(example().join("README.md")).unwrap();

@@ -16,6 +16,8 @@ fn help_of_every_command() {
     trimtab(["sweep", "--help"]).assert().success().stdout_eq(file!["golden/help-sweep.txt"]);
     trimtab(["import", "--help"]).assert().success().stdout_eq(file!["golden/help-import.txt"]);
     trimtab(["lint", "--help"]).assert().success().stdout_eq(file!["golden/help-lint.txt"]);
+    trimtab(["test", "--help"]).assert().success().stdout_eq(file!["golden/help-test.txt"]);
+    trimtab(["explain", "--help"]).assert().success().stdout_eq(file!["golden/help-explain.txt"]);
     trimtab(["replay", "--help"]).assert().success().stdout_eq(file!["golden/help-replay.txt"]);
     trimtab(["conform", "--help"]).assert().success().stdout_eq(file!["golden/help-conform.txt"]);
 }

@@ -23,6 +23,10 @@ mod import;
 #[cfg(test)]
 mod lint;
 #[cfg(test)]
+mod llm_inference;
+#[cfg(test)]
+mod policy_test;
+#[cfg(test)]
 mod presets;
 mod quality;
 #[cfg(test)]

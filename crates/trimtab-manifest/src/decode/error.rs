@@ -101,8 +101,14 @@ impl de::Error for DecodeError {
     }
 }
 
-/// The nearest known name, or all of them.
-pub(crate) fn did_you_mean(name: &str, known: &[&str]) -> String {
+/// What would be right in place of a name that is not known: the nearest that is, or all of them.
+///
+/// ```
+/// use trimtab_manifest::did_you_mean;
+///
+/// assert_eq!(did_you_mean("replica", &["replicas", "reasons"]), "did you mean `replicas`?");
+/// ```
+pub fn did_you_mean(name: &str, known: &[&str]) -> String {
     match (nearest(name, known), known) {
         (Some(known), _) => format!("did you mean `{known}`?"),
         (None, []) => String::from("there are no fields here"),

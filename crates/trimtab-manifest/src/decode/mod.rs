@@ -8,7 +8,7 @@ mod number;
 use serde::de::DeserializeOwned;
 
 use self::deserializer::NodeDeserializer;
-pub(crate) use self::error::did_you_mean;
+pub use self::error::did_you_mean;
 use crate::node::Node;
 use crate::{Problem, ProblemKind};
 

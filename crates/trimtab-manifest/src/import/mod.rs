@@ -3,7 +3,6 @@
 //! Every kind has a module. It reads its blocks field by field and takes each of them into a policy,
 //! notes it, or refuses it with the reason; nothing about scaling is dropped in silence.
 
-mod block;
 mod draft;
 mod hpa;
 mod inner;
@@ -18,12 +17,13 @@ mod text;
 
 use std::rc::Rc;
 
-use self::block::{Block, Field};
 pub(crate) use self::draft::document;
 pub use self::outcome::{Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped};
 use self::owned::Owners;
 pub(crate) use self::promql::metric_names;
 pub(crate) use self::ray::config_of as serve_config;
+use crate::fields as block;
+use crate::fields::{Block, Field};
 use crate::metadata::read_metadata;
 use crate::node::{Node, Value, shortened};
 use crate::read::empty;

@@ -7,21 +7,65 @@ use serde::de::DeserializeOwned;
 use crate::decode::{decode, did_you_mean};
 use crate::locate::locate;
 use crate::node::{Entry, Node, Value, shortened};
-use crate::{Problem, ProblemKind, Span};
+use crate::{Limits, ManifestError, Problem, ProblemKind, Source, Span, yaml};
+
+/// A document whose fields are read one by one: for formats that have to know where each of their
+/// values stands, such as one that reports about them later.
+///
+/// ```
+/// use trimtab_manifest::{Block, Limits, Source, read_documents};
+///
+/// let source = Source::new("x.yaml", "at: 1m\nreplica: 3\n");
+/// let documents = read_documents(&source, &Limits::default())?;
+/// let mut problems = Vec::new();
+/// let mut block = Block::new(documents[0].field(), &mut problems).unwrap();
+/// let (at, field) = block.required::<String>("at", &mut problems).unwrap();
+/// assert_eq!((at.as_str(), field.span().start), ("1m", 4));
+/// assert!(block.field("replicas").is_none());
+/// block.refuse_rest(&mut problems);
+/// assert_eq!(problems[0].help(), Some("did you mean `replicas`?"));
+/// # Ok::<(), trimtab_manifest::ManifestError>(())
+/// ```
+#[derive(Debug)]
+pub struct Document {
+    root: Rc<Node>,
+}
+
+impl Document {
+    /// The whole document as a field.
+    pub fn field(&self) -> Field<'_> {
+        Field::root(&self.root)
+    }
+}
+
+/// Reads the documents of a source as trees; those that hold nothing are left out.
+///
+/// # Errors
+///
+/// Text that is no YAML or JSON, or exceeds a limit.
+pub fn read_documents(source: &Source, limits: &Limits) -> Result<Vec<Document>, ManifestError> {
+    let (documents, problems) = yaml::documents(source, limits);
+    if problems.is_empty() {
+        let there = documents.into_iter().filter(|document| !document.is_null());
+        Ok(there.map(|root| Document { root }).collect())
+    } else {
+        Err(ManifestError::from_problems(source.clone(), problems))
+    }
+}
 
 /// A value of the source and its place.
 #[derive(Clone, Debug)]
-pub(super) struct Field<'n> {
-    pub(super) node: &'n Node,
+pub struct Field<'n> {
+    pub(crate) node: &'n Node,
     /// From the root of its document.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// What is shown of it: the value, or the key of a mapping or list.
-    pub(super) span: Span,
+    pub(crate) span: Span,
 }
 
 impl<'n> Field<'n> {
     /// A whole document, or an item of a list of documents.
-    pub(super) fn root(node: &'n Node) -> Self {
+    pub(crate) fn root(node: &'n Node) -> Self {
         let span = node
             .entries()
             .and_then(|entries| entries.first())
@@ -29,7 +73,7 @@ impl<'n> Field<'n> {
         Self { node, path: String::new(), span }
     }
 
-    pub(super) fn child(&self, entry: &'n Entry) -> Self {
+    pub(crate) fn child(&self, entry: &'n Entry) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
         let span = match &entry.value.value {
             Value::Scalar(_) => entry.value.span,
@@ -43,7 +87,7 @@ impl<'n> Field<'n> {
     }
 
     /// A field inside, such as `policies[0].value`; this one where it has nothing of the kind.
-    pub(super) fn inside(&self, field: &str) -> (String, Span) {
+    pub(crate) fn inside(&self, field: &str) -> (String, Span) {
         let first = field.find(['.', '[']).filter(|end| *end > 0).unwrap_or(field.len());
         let is_own = field.starts_with('[')
             || field.get(..first).is_some_and(|key| self.node.get(key).is_some());
@@ -56,8 +100,49 @@ impl<'n> Field<'n> {
         (format!("{}{dot}{field}", self.path), span)
     }
 
+    /// Where it is: the value, or the key of a mapping or list.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Where its value is, whatever it is.
+    pub fn value_span(&self) -> Span {
+        self.node.span
+    }
+
+    /// Its path from the root of its document, such as `tests[0].name`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether it is a mapping.
+    pub fn is_mapping(&self) -> bool {
+        self.node.entries().is_some()
+    }
+
+    /// Whether it is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self.node.value, Value::Sequence(_))
+    }
+
+    /// What it is, for messages: ``the string `x` ``.
+    pub fn describe(&self) -> String {
+        self.node.describe()
+    }
+
+    /// Where a piece of a scalar's text is, if the text stands in the source as it is.
+    pub fn span_within(&self, source: &Source, start: usize, end: usize) -> Option<Span> {
+        let written = source.text().get(self.node.span.start..self.node.span.end)?;
+        let quote = usize::from(written.starts_with(['\'', '"']));
+        let text = self.text()?;
+        let same = written.get(quote..quote.saturating_add(text.len())) == Some(text);
+        let from = self.node.span.start.saturating_add(quote);
+        let span = Span { start: from.saturating_add(start), end: from.saturating_add(end) };
+        (same && end <= text.len() && start <= end).then_some(span)
+    }
+
     /// The last part of its path.
-    pub(super) fn key(&self) -> &str {
+    pub fn key(&self) -> &str {
         match self.path.rfind("/") {
             // The keys of annotations have dots of their own.
             Some(slash) => {
@@ -71,12 +156,12 @@ impl<'n> Field<'n> {
     }
 
     /// Its value as a Rust value; a problem if it is none.
-    pub(super) fn decode<T: DeserializeOwned>(&self, problems: &mut Vec<Problem>) -> Option<T> {
+    pub fn decode<T: DeserializeOwned>(&self, problems: &mut Vec<Problem>) -> Option<T> {
         decode(self.node, &self.path).map_err(|found| problems.extend(found)).ok()
     }
 
     /// The text of a scalar, as it is written.
-    pub(super) fn text(&self) -> Option<&'n str> {
+    pub fn text(&self) -> Option<&'n str> {
         match &self.node.value {
             Value::Scalar(scalar) => Some(&scalar.text),
             _ => None,
@@ -84,7 +169,7 @@ impl<'n> Field<'n> {
     }
 
     /// The items of a list; a problem if it is none.
-    pub(super) fn items(&self, problems: &mut Vec<Problem>) -> Vec<Self> {
+    pub fn items(&self, problems: &mut Vec<Problem>) -> Vec<Self> {
         match &self.node.value {
             Value::Sequence(items) => {
                 items.iter().enumerate().map(|(index, item)| self.item(index, item)).collect()
@@ -97,24 +182,25 @@ impl<'n> Field<'n> {
         }
     }
 
-    pub(super) fn problem(&self, kind: ProblemKind, message: impl AsRef<str>) -> Problem {
+    /// A problem at its place.
+    pub fn problem(&self, kind: ProblemKind, message: impl AsRef<str>) -> Problem {
         Problem::new(kind, self.span, message).with_field(&self.path)
     }
 
     /// A value that the field cannot have, and what would be right.
-    pub(super) fn invalid(&self, what: &str, right: &str) -> Problem {
+    pub(crate) fn invalid(&self, what: &str, right: &str) -> Problem {
         let message = format!("`{}` {what}", shortened(self.key()));
         let kind = ProblemKind::Rule(trimtab_engine::FieldErrorKind::Invalid);
         self.problem(kind, message).with_help(right)
     }
 
     /// What cannot be a policy, and why.
-    pub(super) fn refused(&self, message: impl AsRef<str>, help: impl AsRef<str>) -> Problem {
+    pub(crate) fn refused(&self, message: impl AsRef<str>, help: impl AsRef<str>) -> Problem {
         self.problem(ProblemKind::NoCounterpart, message).with_help(help)
     }
 
     /// The value as it would be written on a line.
-    pub(super) fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         let mut text = String::new();
         write(self.node, &mut text);
         text
@@ -146,15 +232,16 @@ fn write(node: &Node, text: &mut String) {
 }
 
 /// A mapping whose fields are asked for one by one; what was never asked for is left over.
-pub(super) struct Block<'n> {
-    pub(super) field: Field<'n>,
+#[derive(Debug)]
+pub struct Block<'n> {
+    pub(crate) field: Field<'n>,
     entries: &'n [Entry],
     asked: Vec<&'static str>,
 }
 
 impl<'n> Block<'n> {
     /// A problem if it is no mapping.
-    pub(super) fn new(field: Field<'n>, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub fn new(field: Field<'n>, problems: &mut Vec<Problem>) -> Option<Self> {
         let Some(entries) = field.node.entries() else {
             let message = format!("expected a mapping, found {}", field.node.describe());
             problems.push(field.problem(ProblemKind::WrongType, message));
@@ -164,14 +251,14 @@ impl<'n> Block<'n> {
     }
 
     /// A field, unless it is absent or null, which is the same in Kubernetes.
-    pub(super) fn field(&mut self, key: &'static str) -> Option<Field<'n>> {
+    pub fn field(&mut self, key: &'static str) -> Option<Field<'n>> {
         self.asked.push(key);
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         (!entry.value.is_null()).then(|| self.field.child(entry))
     }
 
     /// A field as a Rust value.
-    pub(super) fn get<T: DeserializeOwned>(
+    pub fn get<T: DeserializeOwned>(
         &mut self,
         key: &'static str,
         problems: &mut Vec<Problem>,
@@ -181,7 +268,7 @@ impl<'n> Block<'n> {
     }
 
     /// A field that has to be there.
-    pub(super) fn required<T: DeserializeOwned>(
+    pub fn required<T: DeserializeOwned>(
         &mut self,
         key: &'static str,
         problems: &mut Vec<Problem>,
@@ -194,7 +281,7 @@ impl<'n> Block<'n> {
     }
 
     /// That a field is missing.
-    pub(super) fn missing(&self, key: &str) -> Problem {
+    pub fn missing(&self, key: &str) -> Problem {
         let message = format!("the field `{key}` is missing");
         let dot = if self.field.path.is_empty() { "" } else { "." };
         let path = format!("{}{dot}{key}", self.field.path);
@@ -202,26 +289,18 @@ impl<'n> Block<'n> {
     }
 
     /// A mapping inside.
-    pub(super) fn block(
-        &mut self,
-        key: &'static str,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Block<'n>> {
+    pub fn block(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Option<Block<'n>> {
         let field = self.field(key)?;
         Self::new(field, problems)
     }
 
     /// A list inside; empty if there is none.
-    pub(super) fn items(
-        &mut self,
-        key: &'static str,
-        problems: &mut Vec<Problem>,
-    ) -> Vec<Field<'n>> {
+    pub fn items(&mut self, key: &'static str, problems: &mut Vec<Problem>) -> Vec<Field<'n>> {
         self.field(key).map(|field| field.items(problems)).unwrap_or_default()
     }
 
     /// Every field that is there, asked for or not.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&'n str, Field<'n>)> {
+    pub fn all(&self) -> impl Iterator<Item = (&'n str, Field<'n>)> {
         let field = &self.field;
         self.entries
             .iter()
@@ -230,17 +309,17 @@ impl<'n> Block<'n> {
     }
 
     /// What was not asked for.
-    pub(super) fn rest(&self) -> impl Iterator<Item = (&'n str, Field<'n>)> {
+    pub(crate) fn rest(&self) -> impl Iterator<Item = (&'n str, Field<'n>)> {
         self.all().filter(|(key, _)| !self.asked.contains(key))
     }
 
     /// Counts a field as asked for.
-    pub(super) fn known(&mut self, keys: &[&'static str]) {
+    pub(crate) fn known(&mut self, keys: &[&'static str]) {
         self.asked.extend_from_slice(keys);
     }
 
     /// Refuses what was not asked for, as the schema of its owner does.
-    pub(super) fn refuse_rest(&self, problems: &mut Vec<Problem>) {
+    pub fn refuse_rest(&self, problems: &mut Vec<Problem>) {
         for entry in self.entries.iter().filter(|entry| !self.asked.contains(&entry.key.as_str())) {
             let message = format!("unknown field `{}`", shortened(&entry.key));
             let field = self.field.child(entry);
@@ -252,7 +331,7 @@ impl<'n> Block<'n> {
     }
 
     /// The name nearest to one that is not known here.
-    pub(super) fn nearest(&self, key: &str) -> Option<&'static str> {
+    pub(crate) fn nearest(&self, key: &str) -> Option<&'static str> {
         crate::suggest::nearest(key, &self.asked)
     }
 }

@@ -1,28 +1,31 @@
 //! Which series each metric of the policy takes.
 
+use std::fmt;
+
 use trimtab_engine::{Metric, MetricSource, Policy, Target};
 
-use super::moment::Series;
-use super::rows::list;
-use crate::error::CommandError;
+use super::Series;
 
 /// What may stand between the parts of a metric's name.
 const SEPARATORS: [char; 5] = ['_', ':', '.', '-', '/'];
 
+/// What stands behind a resource's name where a series is a utilization.
+const UTILIZATION: &str = "_utilization";
+
 /// A metric and the series that it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
+pub struct Pair {
     /// The metric's name, with its container before it if it has one.
-    pub(super) metric: String,
+    pub metric: String,
     /// The series, by its place.
-    pub(super) series: usize,
+    pub series: usize,
     /// How its values become readings.
-    pub(super) form: Form,
+    pub form: Form,
 }
 
 /// How the values of a series become a reading of a metric.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     /// The total: Object and External metrics.
     Total,
     /// The total, shared equally by the replicas.
@@ -33,24 +36,88 @@ pub(super) enum Form {
     Percent,
 }
 
-/// Finds the series of every metric.
-pub(super) fn pair(
+/// Why some metric can't take a series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PairError {
+    /// A metric that the policy does not have was given a series.
+    NoMetric {
+        /// Its name.
+        metric: String,
+        /// Those that the policy has.
+        known: Vec<String>,
+    },
+    /// A metric was given a series that does not exist, or no series is called as it is.
+    NoSeries {
+        /// The metric.
+        metric: String,
+        /// The series that it was given.
+        wanted: Option<String>,
+    },
+    /// A metric can't take the series that is called as it is.
+    Unfit {
+        /// The metric.
+        metric: String,
+        /// The series, by its place.
+        series: usize,
+        /// Its name.
+        column: String,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+impl fmt::Display for PairError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMetric { metric, .. } => {
+                write!(f, "the policy has no metric `{metric}` to map")
+            }
+            Self::NoSeries { metric, wanted: Some(wanted) } => {
+                write!(f, "there is no series `{wanted}` for `{metric}`")
+            }
+            Self::NoSeries { metric, wanted: None } => {
+                write!(f, "there is no series for the policy's metric `{metric}`")
+            }
+            Self::Unfit { metric, column, why, .. } => {
+                write!(f, "`{metric}` can't take `{column}`: {why}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PairError {}
+
+/// Finds the series of every metric; `maps` are those that were chosen by hand, as a metric and a series.
+///
+/// # Errors
+///
+/// The first metric that has none, or none that it can take.
+///
+/// ```
+/// use trimtab_engine::{Policy, PolicySpec};
+/// use trimtab_test::{Form, Series, pair};
+///
+/// let spec: PolicySpec = serde_json::from_str(
+///     r#"{"maxReplicas": 10, "metrics": [{"type": "Resource", "resource": {"name": "cpu",
+///         "target": {"type": "Utilization", "averageUtilization": 60}}}]}"#,
+/// )?;
+/// let series = [Series::of_column("cpu_utilization")];
+/// let pairs = pair(&Policy::from_stored(spec), &series, &[])?;
+/// assert_eq!(pairs[0].form, Form::Percent);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn pair(
     policy: &Policy,
     series: &[Series],
     maps: &[(String, String)],
-    file: &str,
-) -> Result<Vec<Pair>, CommandError> {
+) -> Result<Vec<Pair>, PairError> {
     let metrics = policy.metrics();
     let names: Vec<String> = metrics.iter().map(title).collect();
     for (metric, _) in maps {
         if !names.contains(metric) {
-            let message = format!("the policy has no metric `{metric}` to map");
-            return Err(
-                CommandError::argument(message).with_help(format!("it has {}", list(&names)))
-            );
+            return Err(PairError::NoMetric { metric: metric.clone(), known: names });
         }
     }
-    let columns: Vec<String> = series.iter().map(Series::column).collect();
     let mut pairs = Vec::new();
     for (metric, name) in metrics.iter().zip(names) {
         let mapped = maps.iter().rfind(|(metric, _)| *metric == name);
@@ -58,26 +125,23 @@ pub(super) fn pair(
             Some((_, wanted)) => named(series, wanted, metric),
             None => fitting(series, metric),
         };
-        let Some(index) = found else {
-            let message = match mapped {
-                Some((_, wanted)) => format!("there is no series `{wanted}` for `{name}`"),
-                None => format!("there is no series for the policy's metric `{name}`"),
-            };
-            return Err(CommandError::in_file(file, message)
-                .with_help(format!("choose one by `--map {name}=SERIES`: {}", list(&columns))));
+        let Some((index, found)) = found.and_then(|index| Some((index, series.get(index)?))) else {
+            let wanted = mapped.map(|(_, wanted)| wanted.clone());
+            return Err(PairError::NoSeries { metric: name, wanted });
         };
-        let per_replica = series.get(index).is_some_and(|series| series.per_replica);
-        let form = form(metric, per_replica).map_err(|message| {
-            let column = columns.get(index).map_or("", String::as_str);
-            CommandError::in_file(file, format!("`{name}` can't take `{column}`: {message}"))
-        })?;
-        pairs.push(Pair { metric: name, series: index, form });
+        match form(metric, found) {
+            Ok(form) => pairs.push(Pair { metric: name, series: index, form }),
+            Err(why) => {
+                let column = found.column();
+                return Err(PairError::Unfit { metric: name, series: index, column, why });
+            }
+        }
     }
     Ok(pairs)
 }
 
 /// A metric's name; a container's resource with its container, as `container/resource`.
-fn title(metric: &Metric) -> String {
+pub(crate) fn title(metric: &Metric) -> String {
     match metric.container() {
         Some(container) => format!("{container}/{}", metric.name()),
         None => metric.name().to_owned(),
@@ -96,7 +160,11 @@ fn named(series: &[Series], wanted: &str, metric: &Metric) -> Option<usize> {
 /// The series of the metric's own name, or else the longest that its name ends with.
 fn fitting(series: &[Series], metric: &Metric) -> Option<usize> {
     let name = metric.name();
-    preferred(series, metric, |series| series.name == name).or_else(|| {
+    let own = |series: &Series| {
+        let resource = series.name.strip_suffix(UTILIZATION).unwrap_or(&series.name);
+        series.name == name || (is_utilization(metric) && resource == name)
+    };
+    preferred(series, metric, own).or_else(|| {
         let ends = |series: &Series| {
             let before = name.strip_suffix(series.name.as_str());
             before.is_some_and(|before| before.ends_with(SEPARATORS)) && !series.name.is_empty()
@@ -117,15 +185,22 @@ fn preferred(
     series.iter().position(exact).or_else(|| series.iter().position(&matches))
 }
 
-fn form(metric: &Metric, per_replica: bool) -> Result<Form, &'static str> {
+fn is_utilization(metric: &Metric) -> bool {
+    matches!(metric.target(), Target::Utilization { .. })
+}
+
+fn form(metric: &Metric, series: &Series) -> Result<Form, &'static str> {
+    // A utilization is nobody's total.
+    let per_replica =
+        series.per_replica || (is_utilization(metric) && series.name.ends_with(UTILIZATION));
     let total = matches!(metric.source(), MetricSource::Object | MetricSource::External);
     match (total, metric.target(), per_replica) {
         (true, _, false) => Ok(Form::Total),
         (true, _, true) => Err("it is what each replica reports, and the metric is one total; \
-            name the column without `/replica` if its values are the metric's"),
+            name it without `/replica` if its values are the metric's"),
         (false, Target::Utilization { .. }, true) => Ok(Form::Percent),
         (false, Target::Utilization { .. }, false) => Err("a utilization is what each replica \
-            reports, in percent of its request; name the column with `/replica` behind it"),
+            reports, in percent of its request; name it with `/replica` or `_utilization` behind it"),
         (false, _, true) => Ok(Form::Each),
         (false, _, false) => Ok(Form::Shared),
     }
@@ -155,7 +230,7 @@ mod tests {
     fn taken(policy: &Policy, columns: &[&str], maps: &[(&str, &str)]) -> Result<String, String> {
         let series: Vec<Series> = columns.iter().map(|name| Series::of_column(name)).collect();
         let maps: Vec<_> = maps.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
-        let pairs = pair(policy, &series, &maps, "x.csv").map_err(|error| error.to_string())?;
+        let pairs = pair(policy, &series, &maps).map_err(|error| error.to_string())?;
         Ok(format!("{} {:?}", columns[pairs[0].series], pairs[0].form))
     }
 
@@ -191,6 +266,7 @@ mod tests {
                 "target": {"type": "Utilization", "averageUtilization": 80}}}"#,
         );
         assert_eq!(taken(&cpu, &["cpu/replica"], &[]).unwrap(), "cpu/replica Percent");
+        assert_eq!(taken(&cpu, &["cpu_utilization"], &[]).unwrap(), "cpu_utilization Percent");
         assert!(taken(&cpu, &["cpu"], &[]).unwrap_err().contains("`/replica`"));
     }
 
