@@ -57,7 +57,10 @@ fn no_load_signal(set: &Set<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let load = |signal: &Signal<'_>| {
-            matches!(signal.role, Role::Queue | Role::Load | Role::Latency | Role::Gpu)
+            matches!(
+                signal.role,
+                Role::Queue | Role::Load | Role::Latency | Role::Usage | Role::Gpu
+            )
         };
         if signals_of_load(autoscaler).any(load)
             || autoscaler.signals.iter().any(|signal| signal.role == Role::Time)
