@@ -10,6 +10,8 @@ use crate::Source;
 /// The kustomizations of a set.
 #[derive(Debug, Default)]
 pub(super) struct Kustomize {
+    /// Of each source the folder that it is in, as a number.
+    folders: Vec<usize>,
     /// The sources that are patches of others.
     patches: BTreeSet<usize>,
     applied: Vec<Applied>,
@@ -57,8 +59,9 @@ impl Kustomize {
                 overlays.insert(folder.clone(), Overlay::of(&folder, document.field()));
             }
         }
+        let folders = folders(sources);
         if overlays.is_empty() {
-            return Self::default();
+            return Self { folders, ..Self::default() };
         }
         let names = sources.iter().enumerate().map(|(index, it)| (resolved("", it.name()), index));
         let names: BTreeMap<String, usize> = names.collect();
@@ -96,7 +99,12 @@ impl Kustomize {
         }
         let patches = overlays.values().flat_map(|overlay| &overlay.patches);
         let patches = patches.filter_map(|path| names.get(path).copied()).collect();
-        Self { patches, applied }
+        Self { folders, patches, applied }
+    }
+
+    /// The folder that a source is in.
+    pub(super) fn folder_of(&self, source: usize) -> Option<usize> {
+        self.folders.get(source).copied()
     }
 
     /// Whether a source holds parts of objects that are elsewhere.
@@ -191,6 +199,16 @@ impl Overlay {
                 .collect(),
         }
     }
+}
+
+/// Numbers for the folders of the sources.
+fn folders(sources: &[Source]) -> Vec<usize> {
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let number = |source: &Source| {
+        let next = numbers.len();
+        *numbers.entry(parent(source.name())).or_insert(next)
+    };
+    sources.iter().map(number).collect()
 }
 
 /// The folder that a file is in.
@@ -323,6 +341,27 @@ mod tests {
             ("k/b/hpa.yaml", two.as_str()),
         ];
         assert!(found(&files).contains("two-autoscalers"));
+    }
+
+    #[test]
+    fn of_several_of_one_name_the_nearest_is_meant() {
+        let cpu = "  metrics:\n  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}\n";
+        let one = hpa("one") + cpu;
+        let deployment = |request: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: llm}}\nspec:\n  template:\n    spec:\n      \
+                 containers: [{{name: a, resources: {{requests: {{{request}}}}}}}]\n"
+            )
+        };
+        let (with, without) = (deployment("cpu: 1"), deployment("memory: 1Gi"));
+        let fires = |files: &[(&str, &str)]| found(files).contains("utilization-without-request");
+        assert!(fires(&[("a/hpa.yaml", &one), ("b/llm.yaml", &without)]));
+        let files = [("a/hpa.yaml", &*one), ("a/llm.yaml", &*without), ("b/llm.yaml", &*with)];
+        assert!(fires(&files));
+        let files = [("a/hpa.yaml", &*one), ("b/llm.yaml", &*without), ("c/llm.yaml", &*with)];
+        assert!(!fires(&files));
+        let both = format!("{one}---\n{without}");
+        assert!(fires(&[("a/hpa.yaml", &both), ("a/llm.yaml", &with)]));
     }
 
     #[test]
