@@ -309,6 +309,27 @@ mod tests {
     }
 
     #[test]
+    fn of_several_of_one_name_the_nearest_is_meant() {
+        let cpu = "  metrics:\n  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}\n";
+        let one = hpa("one") + cpu;
+        let deployment = |request: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: llm}}\nspec:\n  template:\n    spec:\n      \
+                 containers: [{{name: a, resources: {{requests: {{{request}}}}}}}]\n"
+            )
+        };
+        let (with, without) = (deployment("cpu: 1"), deployment("memory: 1Gi"));
+        let fires = |files: &[(&str, &str)]| found(files).contains("utilization-without-request");
+        assert!(fires(&[("a/hpa.yaml", &one), ("b/llm.yaml", &without)]));
+        let files = [("a/hpa.yaml", &*one), ("a/llm.yaml", &*without), ("b/llm.yaml", &*with)];
+        assert!(fires(&files));
+        let files = [("a/hpa.yaml", &*one), ("b/llm.yaml", &*without), ("c/llm.yaml", &*with)];
+        assert!(!fires(&files));
+        let both = format!("{one}---\n{without}");
+        assert!(fires(&[("a/hpa.yaml", &both), ("a/llm.yaml", &with)]));
+    }
+
+    #[test]
     fn one_overlay_that_patches_does_not_hide_what_another_applies_as_it_is() {
         let (one, two) = (hpa("one").replace("minReplicas: 2", "minReplicas: 1"), hpa("two"));
         let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: llm}\nspec:\n  template:\n    spec:\n      priorityClassName: critical\n      containers: [{name: a, resources: {requests: {cpu: 1}}}]\n";
@@ -341,27 +362,6 @@ mod tests {
             ("k/b/hpa.yaml", two.as_str()),
         ];
         assert!(found(&files).contains("two-autoscalers"));
-    }
-
-    #[test]
-    fn of_several_of_one_name_the_nearest_is_meant() {
-        let cpu = "  metrics:\n  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}\n";
-        let one = hpa("one") + cpu;
-        let deployment = |request: &str| {
-            format!(
-                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: llm}}\nspec:\n  template:\n    spec:\n      \
-                 containers: [{{name: a, resources: {{requests: {{{request}}}}}}}]\n"
-            )
-        };
-        let (with, without) = (deployment("cpu: 1"), deployment("memory: 1Gi"));
-        let fires = |files: &[(&str, &str)]| found(files).contains("utilization-without-request");
-        assert!(fires(&[("a/hpa.yaml", &one), ("b/llm.yaml", &without)]));
-        let files = [("a/hpa.yaml", &*one), ("a/llm.yaml", &*without), ("b/llm.yaml", &*with)];
-        assert!(fires(&files));
-        let files = [("a/hpa.yaml", &*one), ("b/llm.yaml", &*without), ("c/llm.yaml", &*with)];
-        assert!(!fires(&files));
-        let both = format!("{one}---\n{without}");
-        assert!(fires(&[("a/hpa.yaml", &both), ("a/llm.yaml", &with)]));
     }
 
     #[test]
