@@ -29,6 +29,7 @@ const FAULTS: &[Fault] = &[
         ],
     ),
     ("no-load-signal", HPA, &[(WAITING, "")]),
+    ("no-load-signal", HPA, &[("inference_requests_waiting", "DCGM_FI_DEV_GPU_UTIL")]),
     // Too little, too early, too fast.
     ("too-few-replicas", HPA, &[("minReplicas: 2", "minReplicas: 1")]),
     ("nothing-to-scale", HPA, &[("maxReplicas: 20", "maxReplicas: 2")]),
