@@ -1,6 +1,10 @@
 //! No manifest makes lint fail: those of its tests with lines gone, doubled, swapped and changed.
 
-#![expect(clippy::unwrap_used, reason = "the lint spares tests and not what they call")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the lint spares tests and not what they call"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
