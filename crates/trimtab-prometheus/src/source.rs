@@ -14,7 +14,9 @@ use crate::SpecError;
 use crate::client::{Answer, PrometheusClient};
 use crate::query::promql::Outline;
 use crate::query::reading::{Beside, Read, read};
-use crate::query::{Finding, InFlightQuery, MAX_AGE, MetricQuery, POD_LABEL, QueriesSpec, lint};
+use crate::query::{
+    Finding, InFlightQuery, MAX_AGE, MetricQuery, POD_LABEL, PerReplica, QueriesSpec, lint,
+};
 
 /// Metrics of a workload from a Prometheus.
 ///
@@ -61,7 +63,12 @@ impl PrometheusSource {
             Asked { query, newest }
         });
         let (queries, interval) = (queries.collect(), spec.scrape_interval());
-        Ok(Self { client, queries, in_flight: spec.in_flight.clone(), interval })
+        let in_flight = spec.in_flight.clone().map(|mut query| {
+            let label = spec.pod_label.clone().unwrap_or_else(|| String::from(POD_LABEL));
+            query.per_replica.get_or_insert(PerReplica { label });
+            query
+        });
+        Ok(Self { client, queries, in_flight, interval })
     }
 
     /// What is most likely a mistake in its queries for a policy.
@@ -104,13 +111,14 @@ impl PrometheusSource {
         })
     }
 
-    async fn ask(&self, metric: &Metric, asked: &Asked, now: Timestamp, pods: &Pods<'_>) -> Asking {
+    async fn ask(&self, metric: &Metric, asked: &Asked, ask: Ask<'_>, pods: &Pods<'_>) -> Asking {
+        let (now, patience) = (ask.now, ask.patience);
         let newest = async {
             let query = asked.newest.as_ref()?;
-            Some(self.client.instant(query, now).await)
+            Some(self.client.instant_within(query, now, patience).await)
         };
-        let (answer, newest) =
-            futures_util::join!(self.client.instant(&asked.query.query, now), newest);
+        let answer = self.client.instant_within(&asked.query.query, now, patience);
+        let (answer, newest) = futures_util::join!(answer, newest);
         let newest = match newest.transpose() {
             Ok(newest) => newest,
             // It is our own question that is refused, and not the user's.
@@ -133,12 +141,18 @@ impl PrometheusSource {
         Asking { read: read(metric, &asked.query, &answer, beside), error }
     }
 
-    /// What pods are serving. It is no matter if that can't be had.
-    async fn in_flight(&self, now: Timestamp, pods: &Pods<'_>) -> Option<Vec<PodRecord>> {
-        let asked = self.in_flight.as_ref().filter(|_| !pods.is_empty())?;
-        let answer = self.client.instant(&asked.query, now).await.ok()?;
+    /// What pods are serving. Without it they are not taken for idle.
+    async fn in_flight(
+        &self,
+        ask: Ask<'_>,
+        pods: &Pods<'_>,
+    ) -> Result<Option<Vec<PodRecord>>, SourceError> {
+        let Some(asked) = self.in_flight.as_ref().filter(|_| !pods.is_empty()) else {
+            return Ok(None);
+        };
+        let answer = self.client.instant_within(&asked.query, ask.now, ask.patience).await?;
         let label = asked.per_replica.as_ref().map_or(POD_LABEL, |per| per.label.as_str());
-        Some(in_flight(&answer, label, pods))
+        Ok(Some(in_flight(&answer, label, pods)))
     }
 }
 
@@ -173,9 +187,8 @@ impl MetricSource for PrometheusSource {
     async fn observe(&self, ask: Ask<'_>) -> Result<Observed, SourceError> {
         let pods: Pods<'_> = ask.pods.iter().map(|pod| pod.name.as_str()).collect();
         let asking = self.asked(ask.policy);
-        let asking = asking.map(|(metric, asked)| self.ask(metric, asked, ask.now, &pods));
-        let (all, in_flight) =
-            futures_util::join!(join_all(asking), self.in_flight(ask.now, &pods));
+        let asking = asking.map(|(metric, asked)| self.ask(metric, asked, ask, &pods));
+        let (all, in_flight) = futures_util::join!(join_all(asking), self.in_flight(ask, &pods));
         // If it said nothing at all, that is one failure and not many.
         if let Some(Some(first)) = all.first().map(|asking| &asking.error)
             && all.iter().all(|asking| asking.error.is_some())
@@ -183,7 +196,13 @@ impl MetricSource for PrometheusSource {
         {
             return Err(first.clone());
         }
-        let mut observed = Observed { pods: in_flight, ..Observed::default() };
+        let mut observed = Observed::default();
+        match in_flight {
+            Ok(pods) => observed.pods = pods,
+            Err(error) => {
+                observed.problems.push(Problem { metric: String::from("inFlight"), error });
+            }
+        }
         for Asking { read: Read { reading, problems }, .. } in all {
             observed.readings.push(reading);
             observed.problems.extend::<Vec<Problem>>(problems);
@@ -230,4 +249,27 @@ pub(crate) fn pod_in_flight(pod: &str, count: f64) -> Option<PodRecord> {
         in_flight: Some(whole as u32),
         ..PodRecord::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ServerSpec;
+
+    #[test]
+    fn what_is_in_flight_belongs_to_pods_as_everything_else_does() {
+        let client = PrometheusClient::new(&ServerSpec::at("http://127.0.0.1:9")).unwrap();
+        let label = |text: &str| {
+            let spec: QueriesSpec = serde_json::from_str(text).unwrap();
+            let source = PrometheusSource::new(client.clone(), &spec).unwrap();
+            source.in_flight.unwrap().per_replica.unwrap().label
+        };
+        assert_eq!(label(r#"{"inFlight": {"query": "running"}}"#), "pod");
+        assert_eq!(
+            label(r#"{"podLabel": "replica", "inFlight": {"query": "running"}}"#),
+            "replica"
+        );
+        let own = r#"{"podLabel": "pod", "inFlight": {"query": "running", "perReplica": {"label": "name"}}}"#;
+        assert_eq!(label(own), "name");
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use tracing::{error, warn};
 use crate::metrics::Metrics;
 use crate::pace::Due;
 use crate::sink::Tick;
-use crate::worker::{period, work};
+use crate::worker::{Orders, period, work};
 use crate::{
     Clock, DecisionSink, Settings, StateStore, SystemClock, Workload, WorkloadId, WorkloadStatus,
 };
@@ -80,6 +80,7 @@ struct Last {
 struct Worker {
     since: Instant,
     latest: watch::Sender<Arc<Workload>>,
+    nudge: Arc<Notify>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -151,9 +152,18 @@ impl Controller {
         }
         let id = workload.id.clone();
         let (latest, receiver) = watch::channel(workload);
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(work(Arc::clone(&self.shared), receiver, stop.clone()));
-        workers.insert(id, Worker { since: Instant::now(), latest, stop, task });
+        let (stop, nudge) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let orders = Orders { latest: receiver, nudge: Arc::clone(&nudge), stop: stop.clone() };
+        let task = tokio::spawn(work(Arc::clone(&self.shared), orders));
+        workers.insert(id, Worker { since: Instant::now(), latest, nudge, stop, task });
+    }
+
+    /// Ticks once more, now, for who knows of something that can't wait: the first request for a workload that has no
+    /// replica. The rhythm stays as it is, and what is asked within a tenth of the period after a tick waits for that
+    /// long. `false` if there is none of that name.
+    pub fn tick_now(&self, workload: &WorkloadId) -> bool {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.get(workload).map(|worker| worker.nudge.notify_one()).is_some()
     }
 
     /// Drives a workload no longer. Its tick ends first if one is under way; its state is kept, in case that it

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -20,16 +20,25 @@ use crate::{StoreError, Stored, Workload};
 /// A state from further ahead than that is not one of ours.
 const MOST_AHEAD: trimtab_metric::Span = trimtab_metric::Span::from_secs(24 * 3600);
 
+/// What a worker is told.
+pub(crate) struct Orders {
+    /// The workload as it is now.
+    pub(crate) latest: watch::Receiver<Arc<Workload>>,
+    /// Tick once more.
+    pub(crate) nudge: Arc<Notify>,
+    /// End.
+    pub(crate) stop: CancellationToken,
+}
+
 /// Ticks until it is told to stop. A tick that began is finished.
-pub(crate) async fn work(
-    shared: Arc<Shared>,
-    mut latest: watch::Receiver<Arc<Workload>>,
-    stop: CancellationToken,
-) {
+pub(crate) async fn work(shared: Arc<Shared>, orders: Orders) {
+    let Orders { mut latest, nudge, stop } = orders;
     let mut workload = Arc::clone(&latest.borrow_and_update());
     let mut memory = remember(&shared, &workload).await;
     let start = Instant::now();
     let mut pace = Pace::new(&workload.id, period(&workload), start);
+    // Somebody asked for a tick, and there is none before that.
+    let (mut is_asked, mut quiet_until) = (false, start);
     loop {
         tokio::select! {
             biased;
@@ -47,6 +56,13 @@ pub(crate) async fn work(
             () = sleep_until(pace.next()) => {
                 let due = pace.take(Instant::now());
                 once(&shared, &workload, &mut memory, due).await;
+                (is_asked, quiet_until) = (false, Instant::now() + period(&workload) / 10);
+            }
+            () = nudge.notified(), if !is_asked => is_asked = true,
+            () = sleep_until(quiet_until), if is_asked => {
+                let due = Due { late: Duration::ZERO, skipped: 0 };
+                once(&shared, &workload, &mut memory, due).await;
+                (is_asked, quiet_until) = (false, Instant::now() + period(&workload) / 10);
             }
         }
     }

@@ -137,6 +137,17 @@ async fn one_that_ends_by_itself_is_started_again() {
 }
 
 #[tokio::test]
+async fn a_port_that_somebody_has_is_passed_over() {
+    let mut spec = spec(&["sleep", "60"], 2);
+    let _somebody = TcpListener::bind(("127.0.0.1", spec.ports.0)).unwrap();
+    spec.initial_replicas = 1;
+    let last = spec.ports.1;
+    let target = LocalTarget::start(spec, Arc::new(SystemClock::new())).unwrap();
+    until("it is there", || target.replicas().len() == 1).await;
+    assert_eq!(target.replicas()[0].address.port(), last);
+}
+
+#[tokio::test]
 async fn one_that_does_not_end_is_killed() {
     let mut spec = spec(&["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], 1);
     spec.termination_grace_period_seconds = 1;

@@ -75,6 +75,25 @@ async fn a_new_period_counts_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tick_can_be_asked_for() {
+    let bench = Bench::new(2, 8);
+    pass(20).await;
+    let before = bench.ticks.all().len();
+    bench.queue.set(24);
+    assert!(bench.controller.tick_now(&id("inference/llm")));
+    assert!(!bench.controller.tick_now(&id("other")));
+    pass(2).await;
+    assert_eq!(bench.pool.count(), 3);
+    // Asked for a thousand times, it is still a rhythm.
+    for _ in 0..1000 {
+        bench.controller.tick_now(&id("inference/llm"));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let extra = bench.ticks.all().len() - before;
+    assert!((6..=10).contains(&extra), "{extra}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn workloads_come_and_go() {
     let bench = Bench::new(1, 8);
     let other = Pool::of(1);

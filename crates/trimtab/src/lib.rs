@@ -14,6 +14,14 @@ pub use trimtab_manifest as manifest;
 #[cfg(feature = "test")]
 pub use trimtab_test as test;
 
+/// The control loop around the decision, and its ports.
+#[cfg(feature = "runtime")]
+pub use trimtab_runtime as runtime;
+
+/// Metrics from a Prometheus, and from the pages of replicas.
+#[cfg(feature = "prometheus")]
+pub use trimtab_prometheus as prometheus;
+
 #[cfg(feature = "tracing")]
 mod emit;
 #[cfg(feature = "tracing")]

@@ -121,6 +121,13 @@ impl Gateway {
         self.controller.set(workload.with_source(source));
     }
 
+    /// Has it decided at once where nobody is asked for: who waits now should not wait for the next period, too.
+    pub fn wake(&self) {
+        if self.fleet.lock().desired == 0 {
+            self.controller.tick_now(&self.workload);
+        }
+    }
+
     /// Its pages.
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()

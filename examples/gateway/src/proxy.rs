@@ -143,6 +143,7 @@ pub async fn complete(State(gateway): State<Arc<Gateway>>, request: Request) -> 
             return retry_later(StatusCode::TOO_MANY_REQUESTS, rejected.retry_after, message);
         }
     };
+    gateway.wake();
     for _ in 0..gateway.requests.attempts {
         let left = gateway.longest_wait.saturating_sub(arrived.elapsed());
         let lease = match timeout(left, ticket.slot()).await {

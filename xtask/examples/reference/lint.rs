@@ -119,14 +119,88 @@ fn section(page: &mut String, rule: &Rule) -> Result<(), io::Error> {
     let _infallible = write!(page, "{}.\n\n**Instead**: {}\n", capital(rule.why()), rule.fix());
     let shown = lint(&bad).render(Colour::Never);
     let _infallible = write!(page, "\n```text\n{}\n```\n", trimmed(&shown));
-    for (title, sources) in [("A manifest that it finds", bad), ("One that is right", good)] {
-        let _infallible = write!(page, "\n<details><summary>{title}</summary>\n");
-        for source in sources {
-            let _infallible = write!(page, "\n```yaml\n{}\n```\n", source.text().trim_end());
+    if let ([bad], [good]) = (bad.as_slice(), good.as_slice()) {
+        let changes = changes(bad.text(), good.text());
+        if changes.lines().count() <= MOST_CHANGED {
+            let _infallible = write!(page, "\nWhat would be right:\n\n```diff\n{changes}```\n");
         }
-        page.push_str("\n</details>\n");
     }
+    let folder = format!(
+        "{}/blob/main/crates/trimtab-manifest/tests/lint/{id}",
+        env!("CARGO_PKG_REPOSITORY")
+    );
+    let _infallible =
+        write!(page, "\nIn full: [manifests that it finds, and one that is right]({folder}).\n");
     Ok(())
+}
+
+/// Longer differences are no explanation.
+const MOST_CHANGED: usize = 40;
+
+/// The lines that differ, with those around them.
+fn changes(old: &str, new: &str) -> String {
+    const AROUND: usize = 2;
+    let old: Vec<&str> = old.lines().filter(|line| !line.starts_with('#')).collect();
+    let new: Vec<&str> = new.lines().filter(|line| !line.starts_with('#')).collect();
+    let lines = merged(&old, &new);
+    let near = |at: usize| {
+        let from = at.saturating_sub(AROUND);
+        lines.iter().skip(from).take(at + AROUND + 1 - from).any(|(sign, _)| *sign != ' ')
+    };
+    let mut text = String::new();
+    let mut gap = false;
+    for (at, (sign, line)) in lines.iter().enumerate() {
+        if near(at) {
+            if gap && !text.is_empty() {
+                text.push_str("@@\n");
+            }
+            let _infallible = writeln!(text, "{}", format!("{sign}{line}").trim_end());
+        }
+        gap = !near(at);
+    }
+    text
+}
+
+/// The lines of both, each with `-` if only the old text has it, and `+` if only the new one has.
+fn merged<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<(char, &'t str)> {
+    // Row by row from the end, the longest common part of what is left of both.
+    let mut rows: Vec<Vec<usize>> = vec![vec![0; new.len() + 1]];
+    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or_default();
+    for line in old.iter().rev() {
+        let below = rows.last().cloned().unwrap_or_default();
+        let mut row = vec![0; new.len() + 1];
+        for (column, other) in new.iter().enumerate().rev() {
+            let longest = match line == other {
+                true => at(&below, column + 1) + 1,
+                false => at(&below, column).max(at(&row, column + 1)),
+            };
+            if let Some(cell) = row.get_mut(column) {
+                *cell = longest;
+            }
+        }
+        rows.push(row);
+    }
+    rows.reverse();
+    let left = |i: usize, j: usize| rows.get(i).map_or(0, |row| at(row, j));
+    let (mut i, mut j) = (0, 0);
+    let mut lines = Vec::new();
+    loop {
+        match (old.get(i), new.get(j)) {
+            (Some(line), Some(other)) if line == other => {
+                lines.push((' ', *line));
+                (i, j) = (i + 1, j + 1);
+            }
+            (Some(line), other) if other.is_none() || left(i + 1, j) >= left(i, j + 1) => {
+                lines.push(('-', *line));
+                i += 1;
+            }
+            (_, Some(other)) => {
+                lines.push(('+', *other));
+                j += 1;
+            }
+            _ => return lines,
+        }
+    }
 }
 
 /// Without the reason, which stands above, and without spaces at the ends of lines.

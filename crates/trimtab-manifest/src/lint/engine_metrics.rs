@@ -126,12 +126,13 @@ pub(super) fn renamed(name: &str) -> Option<(&'static str, Option<String>)> {
     Some((old, new.map(|new| format!("{new}{ending}"))))
 }
 
-/// Whether it is a share from 0 to 1.
+/// Whether it is a share from 0 to 1: a known one, or the used or hit part of something, as a ratio.
 pub(super) fn is_share(name: &str) -> bool {
     let words = || name.split(|char: char| !char.is_ascii_alphanumeric());
+    let parts =
+        ["usage", "utilization", "utilisation", "util", "used", "occupancy", "hit", "cache"];
     SHARES.iter().any(|share| same(share, name))
-        || words().next_back() == Some("ratio")
-            && !words().any(|word| word.eq_ignore_ascii_case("percent"))
+        || words().next_back() == Some("ratio") && words().any(|word| parts.contains(&word))
 }
 
 /// The known metric that a mistyped one of the same server is meant to be.
@@ -205,7 +206,12 @@ mod tests {
         {
             assert!(is_share(name), "{name}");
         }
-        for name in ["DCGM_FI_DEV_GPU_UTIL", "gpu_utilization", "kv_cache_usage_percent"] {
+        for name in [
+            "demand_to_capacity_ratio",
+            "DCGM_FI_DEV_GPU_UTIL",
+            "gpu_utilization",
+            "kv_cache_usage_percent",
+        ] {
             assert!(!is_share(name), "{name}");
         }
     }

@@ -10,16 +10,35 @@ use crate::Source;
 /// The kustomizations of a set.
 #[derive(Debug, Default)]
 pub(super) struct Kustomize {
+    /// Of each source the folder that it is in, as a number.
+    folders: Vec<usize>,
     /// The sources that are patches of others.
     patches: BTreeSet<usize>,
-    /// Of each kustomization the sources that it applies, those of its bases included, and the kinds
-    /// that it patches.
-    applied: Vec<(BTreeSet<usize>, Vec<Option<String>>)>,
+    applied: Vec<Applied>,
 }
 
 /// More kustomizations, or files in all of them together, are not followed.
 const MOST: usize = 512;
 const MOST_FILES: usize = 100_000;
+
+/// What a kustomization applies, that of its bases included.
+#[derive(Debug)]
+struct Applied {
+    files: BTreeSet<usize>,
+    /// The kinds that are patched; none where that is not told.
+    patched: Vec<Option<String>>,
+    /// Whether no other one takes it for a base.
+    is_top: bool,
+    /// The least of the kustomizations that have a base or a file in common with it, or with one that has.
+    family: usize,
+}
+
+impl Applied {
+    fn patches(&self, document: &Document) -> bool {
+        let mut patched = self.patched.iter();
+        patched.any(|kind| kind.as_ref().is_none_or(|kind| *kind == document.kind))
+    }
+}
 
 /// One kustomization: the paths that it names.
 #[derive(Default)]
@@ -40,36 +59,52 @@ impl Kustomize {
                 overlays.insert(folder.clone(), Overlay::of(&folder, document.field()));
             }
         }
+        let folders = folders(sources);
         if overlays.is_empty() {
-            return Self::default();
+            return Self { folders, ..Self::default() };
         }
         let names = sources.iter().enumerate().map(|(index, it)| (resolved("", it.name()), index));
         let names: BTreeMap<String, usize> = names.collect();
         let mut left = MOST_FILES;
-        let applied = overlays.iter().map(|(folder, own)| {
+        let mut applied: Vec<Applied> = Vec::new();
+        let mut bases = BTreeSet::new();
+        let mut families = Families::default();
+        for (number, folder) in overlays.keys().enumerate() {
             let mut seen = BTreeSet::new();
-            let mut files = BTreeSet::new();
+            let (mut files, mut patched) = (BTreeSet::new(), Vec::new());
             let mut folders = vec![folder.as_str()];
             while let Some(folder) = folders.pop() {
+                families.join(number, folder);
                 let Some(overlay) = overlays.get(folder).filter(|_| seen.insert(folder)) else {
                     continue;
                 };
+                patched.extend(overlay.patched.iter().cloned());
                 for path in overlay.resources.iter().take(left) {
                     left = left.saturating_sub(1);
                     match names.get(path) {
                         Some(index) => {
+                            families.join(number, path);
                             files.insert(*index);
                         }
                         None => folders.push(path),
                     }
                 }
             }
-            (files, own.patched.clone())
-        });
-        let applied = applied.collect();
+            bases.extend(seen.into_iter().filter(|base| base != folder));
+            applied.push(Applied { files, patched, is_top: true, family: number });
+        }
+        for (number, (folder, one)) in overlays.keys().zip(&mut applied).enumerate() {
+            one.is_top = !bases.contains(folder.as_str());
+            one.family = families.of(number);
+        }
         let patches = overlays.values().flat_map(|overlay| &overlay.patches);
         let patches = patches.filter_map(|path| names.get(path).copied()).collect();
-        Self { patches, applied }
+        Self { folders, patches, applied }
+    }
+
+    /// The folder that a source is in.
+    pub(super) fn folder_of(&self, source: usize) -> Option<usize> {
+        self.folders.get(source).copied()
     }
 
     /// Whether a source holds parts of objects that are elsewhere.
@@ -77,26 +112,63 @@ impl Kustomize {
         self.patches.contains(&source)
     }
 
-    /// Whether two sources are applied by kustomizations, and by none together.
+    /// Whether two sources are alternatives: they are applied by kustomizations that have a base in common, and
+    /// by none together. What has nothing in common, as the nodes of a platform and what runs on them, may
+    /// well be in one cluster.
     pub(super) fn are_apart(&self, one: usize, other: usize) -> bool {
         if one == other || self.applied.is_empty() {
             return false;
         }
-        let governed = |source| self.applied.iter().any(|(files, _)| files.contains(&source));
-        let together =
-            self.applied.iter().any(|(files, _)| files.contains(&one) && files.contains(&other));
-        !together && governed(one) && governed(other)
+        let of =
+            |source| self.applied.iter().filter(move |applied| applied.files.contains(&source));
+        if of(one).any(|applied| applied.files.contains(&other)) {
+            return false;
+        }
+        let families: BTreeSet<usize> = of(one).map(|applied| applied.family).collect();
+        of(other).any(|applied| families.contains(&applied.family))
     }
 
-    /// Whether a document may be another one than it seems where a source is applied: what applies both
-    /// patches its kind.
+    /// Whether a document is another one than it seems wherever it is applied beside a source: all that apply
+    /// both patch its kind.
     pub(super) fn is_patched(&self, document: &Document, beside: usize) -> bool {
-        let both = self
-            .applied
-            .iter()
-            .filter(|(files, _)| files.contains(&document.source) && files.contains(&beside));
-        both.flat_map(|(_, kinds)| kinds)
-            .any(|kind| kind.as_ref().is_none_or(|kind| *kind == document.kind))
+        let both = |applied: &&Applied| {
+            applied.files.contains(&document.source) && applied.files.contains(&beside)
+        };
+        let mut tops = self.applied.iter().filter(|applied| applied.is_top).filter(both).peekable();
+        // Bases of each other have no top.
+        if tops.peek().is_none() {
+            return self.applied.iter().filter(both).any(|applied| applied.patches(document));
+        }
+        tops.all(|applied| applied.patches(document))
+    }
+}
+
+/// Which kustomizations have a path in common, each known by the least of its family.
+#[derive(Default)]
+struct Families {
+    by_path: BTreeMap<String, usize>,
+    parents: BTreeMap<usize, usize>,
+}
+
+impl Families {
+    fn of(&self, number: usize) -> usize {
+        let mut root = number;
+        while let Some(parent) = self.parents.get(&root) {
+            root = *parent;
+        }
+        root
+    }
+
+    fn join(&mut self, number: usize, path: &str) {
+        let Some(first) = self.by_path.get(path) else {
+            self.by_path.insert(path.to_owned(), number);
+            return;
+        };
+        let (one, other) = (self.of(*first), self.of(number));
+        // The parent is always the lesser one, so this has no circles.
+        if one != other {
+            self.parents.insert(one.max(other), one.min(other));
+        }
     }
 }
 
@@ -127,6 +199,16 @@ impl Overlay {
                 .collect(),
         }
     }
+}
+
+/// Numbers for the folders of the sources.
+fn folders(sources: &[Source]) -> Vec<usize> {
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let number = |source: &Source| {
+        let next = numbers.len();
+        *numbers.entry(parent(source.name())).or_insert(next)
+    };
+    sources.iter().map(number).collect()
 }
 
 /// The folder that a file is in.
@@ -224,6 +306,62 @@ mod tests {
             ];
             assert_eq!(found(&files).contains("too-few-replicas"), fires, "{overlay}");
         }
+    }
+
+    #[test]
+    fn of_several_of_one_name_the_nearest_is_meant() {
+        let cpu = "  metrics:\n  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}\n";
+        let one = hpa("one") + cpu;
+        let deployment = |request: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: llm}}\nspec:\n  template:\n    spec:\n      \
+                 containers: [{{name: a, resources: {{requests: {{{request}}}}}}}]\n"
+            )
+        };
+        let (with, without) = (deployment("cpu: 1"), deployment("memory: 1Gi"));
+        let fires = |files: &[(&str, &str)]| found(files).contains("utilization-without-request");
+        assert!(fires(&[("a/hpa.yaml", &one), ("b/llm.yaml", &without)]));
+        let files = [("a/hpa.yaml", &*one), ("a/llm.yaml", &*without), ("b/llm.yaml", &*with)];
+        assert!(fires(&files));
+        let files = [("a/hpa.yaml", &*one), ("b/llm.yaml", &*without), ("c/llm.yaml", &*with)];
+        assert!(!fires(&files));
+        let both = format!("{one}---\n{without}");
+        assert!(fires(&[("a/hpa.yaml", &both), ("a/llm.yaml", &with)]));
+    }
+
+    #[test]
+    fn one_overlay_that_patches_does_not_hide_what_another_applies_as_it_is() {
+        let (one, two) = (hpa("one").replace("minReplicas: 2", "minReplicas: 1"), hpa("two"));
+        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: llm}\nspec:\n  template:\n    spec:\n      priorityClassName: critical\n      containers: [{name: a, resources: {requests: {cpu: 1}}}]\n";
+        let overlay = "resources: [../base, hpa.yaml]\n";
+        let patched =
+            format!("{overlay}patches: [{{target: {{kind: Deployment}}, patch: '[]'}}]\n");
+        let files = [
+            ("k/a/kustomization.yaml", overlay),
+            ("k/a/hpa.yaml", &one),
+            ("k/b/kustomization.yaml", &patched),
+            ("k/b/hpa.yaml", &two),
+            ("k/base/kustomization.yaml", "resources: [deployment.yaml]\n"),
+            ("k/base/deployment.yaml", deployment),
+        ];
+        assert!(found(&files).contains("too-few-replicas"));
+        let patches = files.map(|(name, text)| match text == overlay {
+            true => (name, patched.as_str()),
+            false => (name, text),
+        });
+        assert!(!found(&patches).contains("too-few-replicas"));
+    }
+
+    #[test]
+    fn what_has_no_base_in_common_may_be_in_one_cluster() {
+        let (one, two) = (hpa("one"), hpa("two"));
+        let files = [
+            ("k/a/kustomization.yaml", "resources: [hpa.yaml]\n"),
+            ("k/a/hpa.yaml", one.as_str()),
+            ("k/b/kustomization.yaml", "resources: [hpa.yaml]\n"),
+            ("k/b/hpa.yaml", two.as_str()),
+        ];
+        assert!(found(&files).contains("two-autoscalers"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::kustomize::Kustomize;
 /// The documents that are linted, and views of those that rules ask for.
 pub(super) struct Set<'n> {
     documents: &'n [Document],
-    /// By kind, namespace and name: the first of that name, group by group.
+    /// By kind, namespace and name.
     named: BTreeMap<Name<'n>, Vec<&'n Document>>,
     /// By group, kind and name, whatever the namespace: one of them, if it is the only one.
     only: BTreeMap<(&'n str, &'n str, &'n str), Option<&'n Document>>,
@@ -28,10 +28,7 @@ impl<'n> Set<'n> {
         let mut only: BTreeMap<_, Option<&Document>> = BTreeMap::new();
         for document in documents.iter().filter(|document| !document.name.is_empty()) {
             let name = (&*document.kind, document.namespace.as_deref(), &*document.name);
-            let same = named.entry(name).or_default();
-            if same.iter().all(|other| other.group != document.group) {
-                same.push(document);
-            }
+            named.entry(name).or_default().push(document);
             let name = (&*document.group, &*document.kind, &*document.name);
             only.entry(name).and_modify(|only| *only = None).or_insert(Some(document));
         }
@@ -63,14 +60,24 @@ impl<'n> Set<'n> {
         namespace: Option<&str>,
         name: &str,
     ) -> Option<&'n Document> {
-        let of_group = |documents: &Vec<&'n Document>| {
-            documents.iter().copied().find(|document| document.group == group)
-        };
-        let exact = self.named.get(&(kind, namespace, name)).and_then(of_group);
+        let exact = self.all_named(group, kind, namespace, name).first().copied();
         exact.or_else(|| {
             let only = self.only.get(&(group, kind, name)).copied().flatten()?;
             (only.namespace.is_none() || namespace.is_none()).then_some(only)
         })
+    }
+
+    /// The documents of a name; of very many the first.
+    fn all_named(
+        &self,
+        group: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Vec<&'n Document> {
+        const MOST: usize = 64;
+        let all = self.named.get(&(kind, namespace, name)).into_iter().flatten().copied();
+        all.take(MOST).filter(|document| document.group == group).collect()
     }
 
     /// Everything that decides on a number of replicas.
@@ -89,7 +96,8 @@ impl<'n> Set<'n> {
     }
 
     /// The document that another one names by kind and name in its namespace, unless it is patched where
-    /// both are applied.
+    /// both are applied. Of several of that name it is the one in the same file, or the only one in the
+    /// same folder.
     pub(super) fn named_by(
         &self,
         document: &Document,
@@ -97,7 +105,20 @@ impl<'n> Set<'n> {
         kind: &str,
         name: &str,
     ) -> Option<&'n Document> {
-        let found = self.find(group, kind, document.namespace.as_deref(), name)?;
+        let namespace = document.namespace.as_deref();
+        let together = |other: &&'n Document| !self.are_apart(document, other);
+        let mut same = self.all_named(group, kind, namespace, name);
+        same.retain(together);
+        let folder = |other: &Document| self.kustomize.folder_of(other.source);
+        let mut beside = same.iter().filter(|other| folder(other) == folder(document));
+        let found = match same.as_slice() {
+            [] => self.find(group, kind, namespace, name).filter(together)?,
+            [only] => only,
+            several => match several.iter().find(|other| other.source == document.source) {
+                Some(own) => own,
+                None => beside.next().filter(|_| beside.next().is_none())?,
+            },
+        };
         (!self.kustomize.is_patched(found, document.source)).then_some(found)
     }
 

@@ -118,12 +118,28 @@ impl PrometheusClient {
     ///
     /// [`SourceError`]; an answer without series is none.
     pub async fn instant(&self, query: &str, now: Timestamp) -> Result<Arc<Answer>, SourceError> {
+        self.instant_within(query, now, self.shared.timeout).await
+    }
+
+    /// The same for who waits no longer than this: some time before, the last attempt's error is the answer, which says
+    /// more than that time is up.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`].
+    pub async fn instant_within(
+        &self,
+        query: &str,
+        now: Timestamp,
+        patience: Duration,
+    ) -> Result<Arc<Answer>, SourceError> {
+        let limit = self.shared.timeout.min(before(patience));
         self.shared.asked.fetch_add(1, Ordering::Relaxed);
         let at = self.evaluation_time(now);
         let key = Key { at, query: String::from(query) };
         let question = Question::Instant { query: String::from(query), at };
         let shared = Arc::clone(&self.shared);
-        let fetch = || async move { fetch(&shared, &question).await.map(Arc::new) };
+        let fetch = || async move { fetch(&shared, &question, limit).await.map(Arc::new) };
         self.shared.flights.join(key, fetch).await
     }
 
@@ -143,7 +159,7 @@ impl PrometheusClient {
         let seconds = |time: Timestamp| time.as_millis().div_euclid(1000);
         let (start, end) = (seconds(start), seconds(end));
         let question = Question::Range { query: String::from(query), start, end, step };
-        fetch(&self.shared, &question).await
+        fetch(&self.shared, &question, self.shared.timeout).await
     }
 
     /// The time that is asked about: the same for all who ask within [`ServerSpec::share_seconds`].
@@ -160,10 +176,19 @@ impl PrometheusClient {
     }
 }
 
+/// Early enough to be heard by who waits so long.
+pub(crate) fn before(patience: Duration) -> Duration {
+    patience.saturating_sub((patience / 10).min(Duration::from_millis(500)))
+}
+
 /// Asks until somebody answers or time is up.
-async fn fetch(shared: &Shared, question: &Question) -> Result<Answer, SourceError> {
-    let deadline = Instant::now() + shared.timeout;
-    let late = || SourceError::TimedOut(span(shared.timeout));
+async fn fetch(
+    shared: &Shared,
+    question: &Question,
+    limit: Duration,
+) -> Result<Answer, SourceError> {
+    let deadline = Instant::now() + limit;
+    let late = || SourceError::TimedOut(span(limit));
     let permit = timeout_at(deadline, shared.permits.acquire()).await.map_err(|_| late())?;
     let _permit = permit.map_err(|_| late())?;
     let mut wait = FIRST_WAIT;

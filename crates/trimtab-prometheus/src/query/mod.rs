@@ -109,7 +109,7 @@ pub enum Aggregate {
 pub struct InFlightQuery {
     /// What is asked, in PromQL: a series per pod.
     pub query: String,
-    /// How series belong to pods. Default: by the label `pod`.
+    /// How series belong to pods. Default: by [`QueriesSpec::pod_label`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_replica: Option<PerReplica>,
 }

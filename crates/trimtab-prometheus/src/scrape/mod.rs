@@ -22,6 +22,7 @@ use trimtab_metric::{Span, Timestamp};
 use trimtab_runtime::{Ask, MetricSource, Observed, Problem, Provides, SourceError, WorkloadId};
 
 use crate::SpecError;
+use crate::client::before;
 use crate::connect::{Transport, duration};
 use crate::query::reading::{is_per_pod, unavailable};
 use crate::source::pod_in_flight;
@@ -144,8 +145,9 @@ impl ScrapeSource {
     }
 
     /// The pages of all replicas, each within the deadline.
-    async fn fetch(&self, replicas: &[Replica]) -> Vec<Result<Seen, SourceError>> {
-        let deadline = Instant::now() + self.timeout.saturating_mul(2);
+    async fn fetch(&self, ask: Ask<'_>, replicas: &[Replica]) -> Vec<Result<Seen, SourceError>> {
+        let limit = self.timeout.saturating_mul(2).min(before(ask.patience));
+        let deadline = Instant::now() + limit;
         let fetching = replicas.iter().map(|replica| async move {
             let late = || {
                 let millis = i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX);
@@ -236,7 +238,7 @@ impl MetricSource for ScrapeSource {
         let mut replicas = self.replicas.replicas(ask).await?;
         let mut names = BTreeSet::new();
         replicas.retain(|replica| names.insert(replica.name.clone()));
-        let seen = self.fetch(&replicas).await;
+        let seen = self.fetch(ask, &replicas).await;
         let given = self.remember(ask, replicas, seen);
         let mut observed = Observed { pods: self.pods(ask, &given), ..Observed::default() };
         for (metric, index, own) in self.asked(ask.policy) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -80,9 +81,9 @@ def body(max_tokens: int, prompt: str = PROMPT, stream: bool = True) -> dict[str
 Serve = Callable[..., Running]
 
 
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts servers, and ends them with the test."""
+@contextlib.contextmanager
+def servers() -> Iterator[Serve]:
+    """Starts servers, and ends them at its own end."""
     started: list[Running] = []
 
     def start(**environment: object) -> Running:
@@ -94,3 +95,10 @@ def serve() -> Iterator[Serve]:
         running.client.close()
         running.process.kill()
         running.process.wait()
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Servers that end with the test."""
+    with servers() as start:
+        yield start

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import Running, Serve
+from conftest import Running, Serve, servers
 
 from inference_server.settings import Settings
 
@@ -36,9 +37,10 @@ def exported(server: Running) -> set[str]:
     return {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}
 
 
-@pytest.fixture
-def names(serve: Serve) -> set[str]:
-    return exported(serve().until_ready())
+@pytest.fixture(scope="module")
+def names() -> Iterator[set[str]]:
+    with servers() as serve:
+        yield exported(serve().until_ready())
 
 
 def test_the_preset_asks_for_what_is_exported(names: set[str]) -> None:

@@ -128,8 +128,8 @@ fn role(name: &str) -> Role {
     if is_cache && !has(&["queue", "waiting"]) {
         return Role::KvCache;
     }
-    if has(&["dcgm", "nvml", "nvidia"])
-        || (has(&["gpu", "gpus"]) && !has(&["waiting", "queue", "requests"]))
+    if has(&["dcgm", "nvml", "nvidia", "accelerator"])
+        || (has(&["gpu", "gpus", "tpu"]) && !has(&["waiting", "queue", "requests"]))
     {
         return Role::Gpu;
     }
@@ -161,6 +161,7 @@ mod tests {
             ("nv_trt_llm_kv_cache_block_metrics", Role::KvCache),
             ("vllm:num_requests_waiting", Role::Queue),
             ("requests_in_flight", Role::Load),
+            ("kubernetes.io|container|accelerator|duty_cycle", Role::Gpu),
             ("ttft_p95", Role::Latency),
             ("container_cpu_usage_seconds_total", Role::Resource),
             ("disk_usage_percent", Role::Usage),

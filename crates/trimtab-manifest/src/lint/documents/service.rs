@@ -63,6 +63,34 @@ pub(in crate::lint) struct Known<'n> {
 /// More NodePools than this no cluster has, and each is held against each workload.
 const MOST_POOLS: usize = 256;
 
+/// So many comparisons of a document with a workload of its namespace; no cluster asks for more.
+const MOST_COMPARED: usize = 1_000_000;
+
+/// The documents that are held against each workload, as many as there is time for.
+fn compared<'n, T>(
+    mut documents: Vec<T>,
+    workloads: &[Workload<'_>],
+    of: impl Fn(&T) -> &'n Document,
+) -> Vec<T> {
+    let mut in_namespace: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    for workload in workloads {
+        let count = in_namespace.entry(workload.document.namespace.as_deref()).or_default();
+        *count = count.saturating_add(1);
+    }
+    let count = |namespace| in_namespace.get(&namespace).copied().unwrap_or(0);
+    let mut compared = 0_usize;
+    documents.retain(|document| {
+        let same = match of(document).namespace.as_deref() {
+            Some(namespace) => count(Some(namespace)).saturating_add(count(None)),
+            None => workloads.len(),
+        };
+        // To see that a namespace is another one takes time, too.
+        compared = compared.saturating_add(same).saturating_add(workloads.len() / 64);
+        compared <= MOST_COMPARED
+    });
+    documents
+}
+
 impl<'n> Around<'n> {
     pub(in crate::lint) fn of(set: &Set<'n>) -> Self {
         let mut scaled: BTreeMap<*const Document, Vec<Scaler<'n>>> = BTreeMap::new();
@@ -75,16 +103,19 @@ impl<'n> Around<'n> {
             let scaler = Scaler::of(autoscaler, target.field);
             scaled.entry(std::ptr::from_ref(workload)).or_default().push(scaler);
         }
-        let budgets = Budget::among(set);
+        let workloads = Workload::among(set);
+        let budgets = compared(Budget::among(set), &workloads, |budget| budget.document);
+        let fronts = set.of_kind("", "Service").collect();
+        let fronts = compared(fronts, &workloads, |front: &&Document| front);
         let pools = NodePool::among(set).filter(|pool| !set.is_patched(pool.document));
         let pools: Vec<_> = pools.take(MOST_POOLS).collect();
-        let services = Workload::among(set).into_iter().map(|workload| {
+        let services = workloads.into_iter().map(|workload| {
             let own = scaled.get(&std::ptr::from_ref(workload.document));
             let mut service = Service {
                 workload,
                 scalers: own.cloned().unwrap_or_default(),
                 // Of what is patched nothing is missing, and where it goes is not known.
-                serves: !set.is_patched(workload.document) && serves(set, &workload),
+                serves: !set.is_patched(workload.document) && serves(&fronts, &workload),
                 budget: budgets.iter().find(|budget| budget.guards(set, &workload)).copied(),
                 placement: Placement::of(set, &workload, &pools),
                 marked_critical: None,
@@ -310,7 +341,7 @@ fn marks_critical(key: &str, value: &str) -> bool {
 }
 
 /// Whether requests reach the pods of a workload.
-fn serves(set: &Set<'_>, workload: &Workload<'_>) -> bool {
+fn serves(fronts: &[&Document], workload: &Workload<'_>) -> bool {
     if workload.kind == Kind::Worker {
         return false;
     }
@@ -320,7 +351,7 @@ fn serves(set: &Set<'_>, workload: &Workload<'_>) -> bool {
     let listens = workload.containers().iter().any(Container::listens);
     let labels = workload.pod.labels();
     listens
-        || set.of_kind("", "Service").any(|service| {
+        || fronts.iter().any(|service| {
             let selector = service.spec().and_then(|spec| spec.get("selector"));
             let namespaces = (service.namespace.as_deref(), workload.document.namespace.as_deref());
             same_namespace(namespaces.0, namespaces.1) && map_matches(Labels(selector), labels)

@@ -25,16 +25,21 @@ static GPU_UTILIZATION_ONLY: Rule = Rule {
 
 fn gpu_utilization_only(set: &Set<'_>, findings: &mut Findings<'_>) {
     for autoscaler in set.autoscalers() {
-        let mut load = signals_of_load(autoscaler);
         let gpu = autoscaler.signals.iter().find(|signal| signal.role == Role::Gpu);
-        let hardware = |role| matches!(role, Role::Gpu | Role::Resource);
-        if let Some(gpu) = gpu.filter(|_| load.all(|signal| hardware(signal.role))) {
+        if let Some(gpu) = gpu.filter(|_| is_of_hardware(autoscaler)) {
             let message = format!("`{}` alone decides, and says nothing of load", gpu.title());
             findings
                 .add(&GPU_UTILIZATION_ONLY, gpu.at_name(), message)
                 .help(queue_for(autoscaler.form));
         }
     }
+}
+
+/// Whether a GPU decides, and nothing but the hardware beside it.
+fn is_of_hardware(autoscaler: &Autoscaler<'_>) -> bool {
+    let hardware = |signal: &Signal<'_>| matches!(signal.role, Role::Gpu | Role::Resource);
+    autoscaler.signals.iter().any(|signal| signal.role == Role::Gpu)
+        && signals_of_load(autoscaler).all(hardware)
 }
 
 static NO_LOAD_SIGNAL: Rule = Rule {
@@ -57,9 +62,10 @@ fn no_load_signal(set: &Set<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let load = |signal: &Signal<'_>| {
-            matches!(signal.role, Role::Queue | Role::Load | Role::Latency | Role::Gpu)
+            matches!(signal.role, Role::Queue | Role::Load | Role::Latency | Role::Usage)
         };
         if signals_of_load(autoscaler).any(load)
+            || is_of_hardware(autoscaler)
             || autoscaler.signals.iter().any(|signal| signal.role == Role::Time)
         {
             continue;

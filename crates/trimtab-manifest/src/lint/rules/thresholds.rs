@@ -21,8 +21,8 @@ static SHARE_OUT_OF_REACH: Rule = Rule {
     id: "share-out-of-reach",
     severity: Severity::Error,
     summary: "a target of 1 or more for a metric that is a share from 0 to 1",
-    why: "vLLM's `kv_cache_usage_perc` is a share in spite of its name, and so is everything that ends in \
-          `_ratio`: at most 1, so a target of 1 or more is never exceeded and the metric never asks for \
+    why: "vLLM's `kv_cache_usage_perc` is a share in spite of its name, and so is a usage or utilization that \
+          ends in `_ratio`: at most 1, so a target of 1 or more is never exceeded and the metric never asks for \
           a replica",
     fix: "Write the target as a share: 0.75 or `750m` for 75 %.",
     check: share_out_of_reach,
@@ -331,8 +331,27 @@ fn counter_without_rate(set: &Set<'_>, findings: &mut Findings<'_>) {
 fn is_counter(metric: &str) -> bool {
     let ends = ["_total", "_bucket"].iter().any(|ending| metric.ends_with(ending));
     let moment = [
-        "waiting", "running", "pending", "active", "inflight", "queue", "queued", "depth", "ready",
-        "flight", "size", "current",
+        "waiting",
+        "running",
+        "pending",
+        "active",
+        "inflight",
+        "queue",
+        "queued",
+        "depth",
+        "ready",
+        "flight",
+        "size",
+        "current",
+        "lag",
+        "length",
+        "backlog",
+        "outstanding",
+        "sessions",
+        "connections",
+        "replicas",
+        "pods",
+        "nodes",
     ];
     let words = metric.split(|char: char| !char.is_ascii_alphanumeric());
     let is_histogram = metric.ends_with("_bucket");

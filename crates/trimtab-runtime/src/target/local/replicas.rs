@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -149,9 +149,14 @@ impl Replicas {
         }
     }
 
+    /// The lowest port that no replica has, nor anybody else: a process that was left over would answer for it.
     fn free_port(&self) -> Option<u16> {
         let (first, last) = self.spec.ports;
-        (first..=last).find(|port| self.all.iter().all(|replica| replica.port != *port))
+        let is_free = |port: u16| {
+            self.all.iter().all(|replica| replica.port != port)
+                && TcpListener::bind(address(port)).is_ok()
+        };
+        (first..=last).find(|port| is_free(*port))
     }
 
     fn spawn(&self, name: &str, port: u16) -> io::Result<Child> {
