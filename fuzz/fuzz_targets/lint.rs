@@ -7,11 +7,14 @@ use trimtab_manifest::{Colour, Source, lint};
 fuzz_target!(|bytes: &[u8]| {
     // Two files: rules look from one to the other.
     let middle = bytes.len() / 2;
-    let (first, second) = bytes.split_at(bytes.iter().position(|byte| *byte == 0).unwrap_or(middle));
+    let (first, second) =
+        bytes.split_at(bytes.iter().position(|byte| *byte == 0).unwrap_or(middle));
     let sources = [("a.yaml", first), ("b.yaml", second)];
     let sources: Vec<Source> = sources
         .into_iter()
-        .filter_map(|(name, bytes)| Source::from_bytes(name, bytes.strip_prefix(b"\0").unwrap_or(bytes)).ok())
+        .filter_map(|(name, bytes)| {
+            Source::from_bytes(name, bytes.strip_prefix(b"\0").unwrap_or(bytes)).ok()
+        })
         .collect();
     let report = lint(&sources);
     for finding in report.findings() {
