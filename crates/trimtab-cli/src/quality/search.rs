@@ -118,7 +118,7 @@ fn grid(entrant: &Entrant) -> Vec<Vec<f64>> {
             places.push(at as f64);
             places
         };
-        let each = before.iter().flat_map(|places| (0..axis.len()).map(move |at| with(places, at)));
+        let each = before.iter().flat_map(|places| axis.first().map(move |at| with(places, at)));
         each.collect()
     })
 }

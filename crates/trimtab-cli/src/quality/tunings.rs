@@ -21,8 +21,14 @@ pub(super) struct Circumstances<'a> {
 /// A contender: an example, and the fields that are tried, each with shares of what is full, or values.
 struct Contender {
     text: &'static str,
-    axes: &'static [(&'static str, Values)],
+    axes: &'static [(&'static str, Values, First)],
 }
+
+/// Which of the values make the grid, by their places; the search goes on among all of them.
+type First = &'static [usize];
+
+/// All of them, up to ten.
+const ALL: First = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 enum Values {
     /// Shares of the requests per second that a busy replica does.
@@ -48,43 +54,58 @@ const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.2, 0.4, 0.6, 0.8, 1.0])),
-            (IN_FLIGHT, Values::Sequences(&[0.25, 0.8])),
-            (WINDOW, Values::Seconds(&[300.0, 1200.0])),
-            ("spec.slo.headroom", Values::Given(&[0.15])),
-            ("spec.slo.latency.maxBoostPercent", Values::Given(&[0.0])),
-            ("spec.slo.maxSurgePercent", Values::Given(&[1000.0])),
-            ("spec.slo.surgeQuantile", Values::Given(&[0.0, 0.95])),
+            (RATE, Values::Rate(RATES), ALL),
+            (IN_FLIGHT, Values::Sequences(&[0.15, 0.3, 0.5, 0.8]), &[1, 3]),
+            (WINDOW, Values::Seconds(&[150.0, 300.0, 600.0, 1200.0]), &[2]),
+            ("spec.slo.surgeQuantile", Values::Given(&[0.0, 0.95]), ALL),
+            ("spec.slo.maxSurgePercent", Values::Given(&[1000.0]), ALL),
+            ("spec.slo.latency.maxBoostPercent", Values::Given(&[0.0]), ALL),
         ],
     },
     Contender {
         text: include_str!("../../policies/hpa-requests.yaml"),
         axes: &[
-            (RATE, Values::Rate(RATES)),
-            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
-            (WINDOW, Values::Seconds(&[300.0, 1200.0])),
+            (RATE, Values::Rate(RATES), ALL),
+            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8]), ALL),
+            (WINDOW, Values::Seconds(&[300.0, 1200.0]), ALL),
         ],
     },
     Contender {
         text: include_str!("../../policies/keda-requests.yaml"),
         axes: &[
-            (RATE, Values::Rate(RATES)),
-            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
-            (WINDOW, Values::Seconds(&[300.0, 1200.0])),
+            (RATE, Values::Rate(RATES), ALL),
+            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8]), ALL),
+            (WINDOW, Values::Seconds(&[300.0, 1200.0]), ALL),
         ],
     },
     Contender {
         text: include_str!("../../policies/knative.yaml"),
         axes: &[
-            (ONLY, Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65])),
-            ("spec.knative.scaleDownDelaySeconds", Values::Seconds(&[0.0, 300.0, 600.0, 1200.0])),
+            (
+                ONLY,
+                Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65]),
+                ALL,
+            ),
+            (
+                "spec.knative.scaleDownDelaySeconds",
+                Values::Seconds(&[0.0, 300.0, 600.0, 1200.0]),
+                ALL,
+            ),
         ],
     },
     Contender {
         text: include_str!("../../policies/ray-serve.yaml"),
         axes: &[
-            (ONLY, Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5])),
-            ("spec.rayServe.downscaleDelaySeconds", Values::Seconds(&[60.0, 300.0, 600.0, 1200.0])),
+            (
+                ONLY,
+                Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5]),
+                ALL,
+            ),
+            (
+                "spec.rayServe.downscaleDelaySeconds",
+                Values::Seconds(&[60.0, 300.0, 600.0, 1200.0]),
+                ALL,
+            ),
         ],
     },
 ];
@@ -103,6 +124,7 @@ pub(super) struct Entrant {
 pub(super) struct Grid {
     field: &'static str,
     values: Vec<f64>,
+    first: First,
     kind: Kind,
 }
 
@@ -163,7 +185,7 @@ impl Entrant {
 }
 
 impl Grid {
-    fn new((field, values): &(&'static str, Values), of: &Circumstances<'_>) -> Self {
+    fn new((field, values, first): &(&'static str, Values, First), of: &Circumstances<'_>) -> Self {
         let sequences = f64::from(of.profile.max_sequences);
         let (values, full, kind) = match values {
             Values::Rate(shares) => (shares, of.capacity, Kind::Target),
@@ -171,12 +193,12 @@ impl Grid {
             Values::Seconds(values) => (values, 1.0, Kind::Seconds),
             Values::Given(values) => (values, 1.0, Kind::Within),
         };
-        Self { field, values: values.iter().map(|value| value * full).collect(), kind }
+        Self { field, values: values.iter().map(|value| value * full).collect(), first, kind }
     }
 
-    /// How many values there are.
-    pub(super) fn len(&self) -> usize {
-        self.values.len()
+    /// The places that are tried first.
+    pub(super) fn first(&self) -> impl Iterator<Item = usize> + use<'_> {
+        self.first.iter().copied().filter(|place| *place < self.values.len())
     }
 
     /// The place nearest to this one that there is: a target goes on beyond the grid, by a step.

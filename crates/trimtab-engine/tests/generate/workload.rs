@@ -169,7 +169,10 @@ fn reading(
         reading.pods = Some(pods.map(|pod| (pod_name(pod), sample(of(pod)))).collect());
         return reading;
     }
-    match policy.sampling().filter(|_| tick.sampled) {
+    // Under `slo` demands are sampled, and nothing else.
+    let is_sampled =
+        tick.sampled && (name == "load" || policy.spec().strategy != StrategyName::Slo);
+    match policy.sampling().filter(|_| is_sampled) {
         Some(sampling) => {
             let count = sampling.look_back.as_millis() / sampling.interval.as_millis();
             let sample = |back: i64| {

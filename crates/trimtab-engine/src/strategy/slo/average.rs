@@ -133,3 +133,112 @@ fn add((sum, count): &mut (i64, usize), milli: i64) {
     *sum = sum.saturating_add(milli);
     *count = count.saturating_add(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SAMPLING: SloSampling = SloSampling {
+        interval: Span::from_secs(2),
+        window: Span::from_secs(60),
+        recent: Span::from_secs(6),
+        noise: 3.0,
+    };
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    /// Samples every two seconds up to now, the newest first.
+    fn points(milli: impl IntoIterator<Item = i64>) -> Vec<Vec<Point>> {
+        let point = |(back, milli): (i64, i64)| Point {
+            at: NOW.saturating_sub(Span::from_secs(back * 2)),
+            milli,
+        };
+        vec![(0_i64..).zip(milli).map(point).collect()]
+    }
+
+    fn average(milli: impl IntoIterator<Item = i64>) -> Average {
+        Average::of(&points(milli), &SAMPLING, NOW).unwrap()
+    }
+
+    fn load(average: &Average) -> f64 {
+        average.load(10.0, None, SAMPLING.noise)
+    }
+
+    #[test]
+    fn a_jump_counts_at_once_and_a_ripple_does_not() {
+        let jump = average((0..30).map(|back| if back < 3 { 300_000 } else { 100_000 }));
+        assert_eq!((jump.mean, jump.recent()), (120.0, 300.0));
+        // 30 replicas, less three times a sixth of the root of 30.
+        assert!((load(&jump) - 10.0 * (30.0 - 0.5 * sqrt(30.0))).abs() < 1e-9);
+        let ripple = average((0..30).map(|back| if back < 3 { 112_000 } else { 100_000 }));
+        assert_eq!(load(&ripple), ripple.mean);
+    }
+
+    #[test]
+    fn a_slow_growth_is_seen_in_a_longer_stretch() {
+        let ramp = average((0..30).map(|back| 130_000 - back * 1_000));
+        assert!(load(&ramp) > ramp.mean, "{ramp:?}");
+    }
+
+    #[test]
+    fn without_samples_nothing_is_known_and_a_gap_ends_the_stretches() {
+        assert_eq!(Average::of(&[], &SAMPLING, NOW), None);
+        let old = NOW.saturating_sub(Span::from_secs(60));
+        assert_eq!(Average::of(&[vec![Point { at: old, milli: 1 }]], &SAMPLING, NOW), None);
+        let milli = 5_000;
+        let at = |back: i64| Point { at: NOW.saturating_sub(Span::from_secs(back)), milli };
+        let gap = Average::of(&[vec![at(2), at(30)]], &SAMPLING, NOW).unwrap();
+        assert_eq!((gap.mean, gap.stretches.len()), (5.0, 1));
+    }
+
+    #[test]
+    fn sources_add_up() {
+        let both = [points([1_000; 30]), points([2_000; 30])].concat();
+        assert_eq!(Average::of(&both, &SAMPLING, NOW).unwrap().mean, 3.0);
+    }
+
+    /// A load that comes in bursts is taken for one within a quarter of an hour: what it does all the
+    /// time is no growth any more.
+    #[test]
+    fn noise_is_learned() {
+        let bursts = average((0..30).map(|back| if back % 6 < 3 { 140_000 } else { 60_000 }));
+        assert!(load(&bursts) > 1.05 * bursts.mean);
+        let mut noise = None;
+        for tick in 0..450 {
+            noise = Noise::after(noise, &bursts, 10.0, Timestamp::from_secs(tick * 2));
+        }
+        assert_eq!(bursts.load(10.0, noise, 3.0), bursts.mean);
+    }
+
+    proptest! {
+        /// Samples that do not differ are the load, whatever is known of the noise; more in the last
+        /// stretch is never less; and a target and its load may be doubled.
+        #[test]
+        fn laws(
+            milli in prop::collection::vec(0_i64..1_000_000, 30), more in 0_i64..1_000_000,
+            constant in 0_i64..1_000_000_000, times in 0.0..10.0_f64, ticks in 0_i64..40,
+        ) {
+            let mut noise = None;
+            for tick in 0..ticks {
+                let average = average(milli.iter().copied());
+                noise = Noise::after(noise, &average, 10.0, Timestamp::from_secs(tick * 2));
+                prop_assert!(noise.is_none_or(|it| it.spread.get() >= 0.0));
+            }
+            let same = average(vec![constant; 30]);
+            let exact = from_i64(constant) / 1000.0;
+            prop_assert_eq!(same.load(10.0, noise, times), exact);
+
+            let before = average(milli.iter().copied());
+            let plus = milli.iter().enumerate().map(|(back, own)| own + if back < 3 { more } else { 0 });
+            let after = average(plus);
+            prop_assert!(before.mean <= before.load(10.0, noise, times));
+            prop_assert!(before.load(10.0, noise, times) <= after.load(10.0, noise, times));
+
+            let double = average(milli.iter().map(|own| own * 2));
+            prop_assert_eq!(double.load(20.0, noise, times), 2.0 * before.load(10.0, noise, times));
+        }
+    }
+}
