@@ -9,7 +9,7 @@ use super::tunings::Entrant;
 use crate::error::CommandError;
 
 /// Tunings beyond the grid, the same number for everybody.
-const CLOSER: usize = 24;
+const CLOSER: usize = 30;
 /// How near two neighbours come at last, in steps of the grid.
 const LEAST_STEP: f64 = 0.05;
 

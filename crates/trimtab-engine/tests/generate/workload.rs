@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use trimtab_engine::{
     Decision, MetricSpec, Observation, ObservationRecord, PodRecord, PodSample, Policy, Readiness,
-    ReadingRecord, ReadyCondition, ScaleUpdate, State, Unavailable, decide_traced, settle,
+    ReadingRecord, ReadyCondition, ScaleUpdate, State, StrategyName, Unavailable, decide_traced,
+    settle,
 };
 use trimtab_metric::{Quantity, Span, Timestamp};
 

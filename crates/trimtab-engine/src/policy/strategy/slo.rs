@@ -288,7 +288,7 @@ impl SloSettings {
             let at = metrics.iter().position(|metric| Metric::from_spec(metric).name() == name)?;
             u32::try_from(at).ok()
         };
-        let sampling = spec.sampling.as_ref().map(SloSamplingSpec::settings);
+        let sampling = spec.sampling.as_ref().map(|sampling| sampling.settings(lead_time));
         Self {
             lead_time,
             overdue_after: spec

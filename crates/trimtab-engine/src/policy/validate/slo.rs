@@ -52,7 +52,7 @@ pub(super) fn slo(slo: &SloSpec, spec: &PolicySpec, errors: &mut Errors) {
     if !metrics.is_empty() {
         service_model::service_model(slo, &Names(metrics), errors);
     }
-    offered::not_too_many(slo, errors);
+    offered::not_too_many(slo, metrics, errors);
     parts_are_named(slo, errors);
     has_a_size(slo, metrics, errors);
 }

@@ -34,7 +34,7 @@ pub struct SloSamplingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_seconds: Option<i32>,
     /// What a growth is looked for in: the last seconds of the window, from `intervalSeconds` to
-    /// `windowSeconds`. Default 6, or the interval if that is more.
+    /// `windowSeconds`. Default: a tenth of the lead time, from 6 to 60 and at most half of the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recent_seconds: Option<i32>,
     /// The last seconds count for as much as they keep busy less this times its square root, in
@@ -59,7 +59,7 @@ pub struct SloSampling {
 /// Seconds where the policy does not say.
 pub(in crate::policy) const INTERVAL: i32 = 2;
 pub(in crate::policy) const WINDOW: i32 = 60;
-const RECENT: i32 = 6;
+const RECENT: (i32, i32) = (6, 60);
 
 impl SloSampling {
     /// As a host has to sample: it tells at once, and the whole window every time.
@@ -69,13 +69,18 @@ impl SloSampling {
 }
 
 impl SloSamplingSpec {
-    pub(super) fn settings(&self) -> SloSampling {
+    /// A growth is believed once it has lasted for a tenth of what a start takes: sooner saves little
+    /// of the delay, and a burst is over before the replicas are there.
+    pub(super) fn settings(&self, lead_time: Span) -> SloSampling {
         let seconds = |value: i32| Span::from_secs(i64::from(value));
         let interval = self.interval_seconds.unwrap_or(INTERVAL);
+        let window = self.window_seconds.unwrap_or(WINDOW);
+        let tenth = i32::try_from(lead_time.as_millis() / 10_000).unwrap_or(i32::MAX);
+        let lasting = tenth.clamp(RECENT.0, RECENT.1).min(window / 2).max(interval).min(window);
         SloSampling {
             interval: seconds(interval),
-            window: seconds(self.window_seconds.unwrap_or(WINDOW)),
-            recent: seconds(self.recent_seconds.unwrap_or(RECENT.max(interval))),
+            window: seconds(window),
+            recent: seconds(self.recent_seconds.unwrap_or(lasting)),
             noise: self.noise.map_or(3.0, Finite::get),
         }
     }
