@@ -307,7 +307,7 @@ fn what_is_wrong_is_refused() {
     assert_snapshot!("refused", refused.join("\n\n"));
 }
 
-/// A load of 10 for each replica in a series of two-second samples, the newest first.
+/// What four replicas share, as a series of two-second samples, the newest first.
 fn sampled(now: Timestamp, samples: &[f64]) -> ObservationRecord {
     let sample = |(back, value): (i64, &f64)| {
         json!([now.saturating_sub(Span::from_secs(back * 2)), value.to_string()])
@@ -329,7 +329,7 @@ fn a_demand_that_is_sampled() {
         "maxReplicas": 40, "strategy": "slo",
         "metrics": [{"type": "External", "external": {"metric": {"name": "arrivals"},
             "target": {"type": "AverageValue", "averageValue": "10"}}}],
-        "slo": {"surgeQuantile": 0, "sampling": {}},
+        "slo": {"leadTimeSeconds": 60, "surgeQuantile": 0, "sampling": {}},
     }))
     .expect("a policy");
     assert_eq!(policy.period(), Span::from_secs(2));

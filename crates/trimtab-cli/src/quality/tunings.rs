@@ -229,7 +229,7 @@ impl Grid {
         let (low, high) = (self.value(from), self.value((from + 1).min(last)));
         let share = at - from as f64;
         let value = match self.kind {
-            Kind::Target => low * (high / low).powf(share),
+            Kind::Target => low * libm::pow(high / low, share),
             _ => low + (high - low) * share,
         };
         let field = self.field;
