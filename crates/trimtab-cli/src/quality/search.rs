@@ -77,14 +77,17 @@ impl<'a> Search<'a> {
         best_of_each(&self.runs, objectives).first().copied()
     }
 
-    /// Along each axis, a step up and a step down from the best.
+    /// Along each axis, a step up and a step down from the best; along the first one, the target, half a
+    /// step, too: it is what the cost depends on most.
     fn around(&self, objectives: &[Objective]) -> Vec<Vec<f64>> {
         let Some(best) = self.best(objectives).and_then(|at| self.places.get(at)) else {
             return Vec::new();
         };
         let mut around = Vec::new();
         for (index, axis) in self.entrant.axes().iter().enumerate() {
-            for step in [-self.step, self.step] {
+            let halves = if index == 0 { [-0.5, 0.5].as_slice() } else { &[] };
+            for share in [-1.0, 1.0].iter().chain(halves) {
+                let step = share * self.step;
                 let mut places = best.clone();
                 if let Some(place) = places.get_mut(index) {
                     *place = axis.within(*place + step);

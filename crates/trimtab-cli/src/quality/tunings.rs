@@ -37,8 +37,6 @@ enum Values {
     Sequences(&'static [f64]),
     /// Seconds, which are whole.
     Seconds(&'static [f64]),
-    /// Shares of the lead time, in whole seconds from 4 to 60.
-    LeadTimes(&'static [f64]),
     /// As they stand.
     Given(&'static [f64]),
 }
@@ -57,9 +55,8 @@ const CONTENDERS: [Contender; 5] = [
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
             (RATE, Values::Rate(RATES), ALL),
-            (IN_FLIGHT, Values::Sequences(&[0.15, 0.3, 0.5, 0.8]), &[1, 3]),
-            (WINDOW, Values::Seconds(&[150.0, 300.0, 600.0, 1200.0]), &[2]),
-            ("spec.slo.sampling.recentSeconds", Values::LeadTimes(&[0.05, 0.1, 0.2, 0.4]), &[1]),
+            (IN_FLIGHT, Values::Sequences(&[0.2, 0.35, 0.5, 0.8]), &[2]),
+            (WINDOW, Values::Seconds(&[150.0, 300.0, 600.0, 1200.0]), &[1, 3]),
             ("spec.slo.surgeQuantile", Values::Given(&[0.0, 0.95]), ALL),
             ("spec.slo.maxSurgePercent", Values::Given(&[1000.0]), ALL),
             ("spec.slo.latency.maxBoostPercent", Values::Given(&[0.0]), ALL),
@@ -188,25 +185,15 @@ impl Entrant {
 }
 
 impl Grid {
-    fn new((field, shares, first): &(&'static str, Values, First), of: &Circumstances<'_>) -> Self {
+    fn new((field, values, first): &(&'static str, Values, First), of: &Circumstances<'_>) -> Self {
         let sequences = f64::from(of.profile.max_sequences);
-        let (values, full, kind) = match shares {
+        let (values, full, kind) = match values {
             Values::Rate(shares) => (shares, of.capacity, Kind::Target),
             Values::Sequences(shares) => (shares, sequences, Kind::Target),
             Values::Seconds(values) => (values, 1.0, Kind::Seconds),
-            Values::LeadTimes(shares) => (shares, of.lead_time_seconds as f64, Kind::Seconds),
             Values::Given(values) => (values, 1.0, Kind::Within),
         };
-        let range = match shares {
-            Values::LeadTimes(_) => (4.0, 60.0),
-            _ => (0.0, f64::INFINITY),
-        };
-        Self {
-            field,
-            values: values.iter().map(|value| (value * full).clamp(range.0, range.1)).collect(),
-            first,
-            kind,
-        }
+        Self { field, values: values.iter().map(|value| value * full).collect(), first, kind }
     }
 
     /// The places that are tried first.
