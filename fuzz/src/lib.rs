@@ -13,9 +13,9 @@ use trimtab_engine::{
     RedundancySpec, RedundancyState, Requests, ResourceMetricSource, RetireSpec, Scale, ScaleEvent,
     ScalingModifiersSpec, ScalingPolicyRule, ScalingRulesSpec, ScheduleSpec, Selector, SloCounts,
     SloLatencySpec, SloLearnedSpec, SloObjectivesSpec, SloOfferedSpec, SloRefitSpec, SloRole,
-    SloServiceModelSpec, SloSignalSpec, SloSpec, SloUnknownSpec, State, StrategyName,
-    SupplyPoolSpec, SupplySpec, SupplyState, TargetCapacityDirection, Unavailable, VictimRule,
-    WarmCounts, WarmPoolSpec, WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer, WvaSpec,
+    SloSamplingSpec, SloServiceModelSpec, SloSignalSpec, SloSpec, SloUnknownSpec, State,
+    StrategyName, SupplyPoolSpec, SupplySpec, SupplyState, TargetCapacityDirection, Unavailable,
+    VictimRule, WarmCounts, WarmPoolSpec, WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer, WvaSpec,
 };
 use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
 
@@ -272,6 +272,16 @@ fn slo(u: &mut Unstructured<'_>) -> Result<SloSpec> {
         })?,
         signals: list(u, 4, slo_signal)?,
         service_model: if u.ratio(1, 3)? { Some(Box::new(service_model(u)?)) } else { None },
+        sampling: if u.ratio(1, 4)? {
+            Some(SloSamplingSpec {
+                interval_seconds: option(u, small)?,
+                window_seconds: option(u, small)?,
+                recent_seconds: option(u, small)?,
+                noise: number(u)?,
+            })
+        } else {
+            None
+        },
     })
 }
 

@@ -69,11 +69,11 @@ pub use policy::{
     ResourceMetricSource, RetireSettings, RetireSpec, Sampling, ScalingModifiersSpec,
     ScalingPolicyRule, ScalingRules, ScalingRulesSpec, ScheduleSpec, SelectPolicy, SloCounts,
     SloLatencySpec, SloLearned, SloLearnedSpec, SloModel, SloObjectivesSpec, SloOffered,
-    SloOfferedSpec, SloRefitSpec, SloRole, SloServiceModelSpec, SloSettings, SloSignal,
-    SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec, Strategy, StrategyName, SupplyPool,
-    SupplyPoolSpec, SupplySettings, SupplySpec, Target, TargetCapacityDirection, Tolerance,
-    VictimRule, WarmPoolSettings, WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer,
-    WvaSettings, WvaSignals, WvaSpec,
+    SloOfferedSpec, SloRefitSpec, SloRole, SloSampling, SloSamplingSpec, SloServiceModelSpec,
+    SloSettings, SloSignal, SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec, Strategy,
+    StrategyName, SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec, Target,
+    TargetCapacityDirection, Tolerance, VictimRule, WarmPoolSettings, WarmPoolSpec, WarmSize,
+    WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use redundancy::{RedundancyState, RedundancyStep};

@@ -5,9 +5,12 @@ use alloc::vec::Vec;
 use trimtab_metric::{Span, Timestamp};
 
 use crate::condition::{ConditionReason, ConditionType};
-use crate::policy::{Behavior, Policy};
+use crate::policy::{Behavior, Policy, Strategy};
 use crate::state::{Recommendation, State, push_tight};
 use crate::trace::{Held, Recorder, Rule, Stage, Step};
+
+/// So many recommendations are kept before those that can't matter go, where they come often.
+const MANY: usize = 64;
 
 /// Holds the count against recommendations that are younger than the window, and remembers this
 /// one, before limits and bounds.
@@ -20,6 +23,11 @@ pub(crate) fn stabilize<R: Recorder>(
     trace: &mut R,
 ) -> i32 {
     let past = state.recommendations.get_or_insert_default();
+    if past.len() >= MANY
+        && matches!(policy.strategy(), Strategy::Slo(slo) if slo.sampling.is_some())
+    {
+        make_room(past); // they come every few seconds
+    }
     let stabilized = match policy.behavior() {
         Some(rules) => within_windows(rules, past, current, desired, now, trace),
         None => highest(policy.hpa().downscale_stabilization, past, desired, now, trace),

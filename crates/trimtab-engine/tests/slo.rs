@@ -306,3 +306,59 @@ fn what_is_wrong_is_refused() {
         .collect();
     assert_snapshot!("refused", refused.join("\n\n"));
 }
+
+/// What four replicas share, as a series of two-second samples, the newest first.
+fn sampled(now: Timestamp, samples: &[f64]) -> ObservationRecord {
+    let sample = |(back, value): (i64, &f64)| {
+        json!([now.saturating_sub(Span::from_secs(back * 2)), value.to_string()])
+    };
+    let mut points: Vec<Value> = (0_i64..).zip(samples).map(sample).collect();
+    points.reverse();
+    let pods: Vec<Value> =
+        (0..4).map(|pod| json!({"name": format!("llm-{pod}"), "ready": true})).collect();
+    serde_json::from_value(json!({"time": now, "replicas": 4, "pods": pods,
+        "readings": [{"metric": "arrivals", "series": {"gateway": points}}]}))
+    .expect("it reads")
+}
+
+/// The average counts, and what the last seconds say for sure.
+#[test]
+fn a_demand_that_is_sampled() {
+    let policy = checked(json!({
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+        "maxReplicas": 40, "strategy": "slo",
+        "metrics": [{"type": "External", "external": {"metric": {"name": "arrivals"},
+            "target": {"type": "AverageValue", "averageValue": "10"}}}],
+        "slo": {"leadTimeSeconds": 60, "surgeQuantile": 0, "sampling": {}},
+    }))
+    .expect("a policy");
+    assert_eq!(policy.period(), Span::from_secs(2));
+    let explained = |samples: &[f64]| {
+        let observation = sampled(START, samples).resolve(&policy).expect("it fits");
+        let (decision, state) = decide_traced(&policy, State::for_policy(&policy), &observation);
+        let text = serde_json::to_string(&state).expect("it serializes");
+        assert_eq!(serde_json::from_str::<State>(&text).expect("it reads"), state);
+        decision.explain().to_string()
+    };
+    let jump: Vec<f64> = (0..30).map(|back| if back < 3 { 120.0 } else { 38.0 }).collect();
+    let ripple: Vec<f64> = (0..30).map(|back| if back < 3 { 44.0 } else { 38.0 }).collect();
+    assert_snapshot!("sampled_jump", explained(&jump));
+    assert_snapshot!("sampled_ripple", explained(&ripple));
+    assert_snapshot!("sampled_nothing", explained(&[]));
+}
+
+#[test]
+fn a_sampling_that_is_wrong_is_refused() {
+    let refused = |sampling: Value| {
+        checked(spec(json!({"sampling": sampling}), json!({}))).expect_err("refused").to_string()
+    };
+    assert_snapshot!(
+        "sampling_refused",
+        [
+            refused(json!({"intervalSeconds": 0})),
+            refused(json!({"intervalSeconds": 10, "windowSeconds": 5})),
+            refused(json!({"recentSeconds": 90, "noise": -1})),
+        ]
+        .join("\n\n")
+    );
+}

@@ -103,7 +103,7 @@ fn a_lost_scrape_leaves_the_value_before_it_until_that_is_stale() {
     scraper.scrape(at(15.0), 0, &Exporter::new(), gauges(7));
     scraper.scrape(at(30.0), 0, &Exporter::new(), gauges(8));
     let seen = |now: f64| {
-        let record = observe(&bindings, &scraper, None, at(now), 1, &[pod(0), pod(1)]);
+        let record = observe(&bindings, &scraper, &[], at(now), 1, &[pod(0), pod(1)]);
         (sample(&record, 0), total(&record, 1))
     };
     assert_eq!(seen(29.999), (Some((7.0, 15.0)), Ok(2.0)));
@@ -121,7 +121,7 @@ fn scrapes_are_lost_as_often_as_it_says() {
         let read = |scrape| {
             let now = at(f64::from(scrape) * 15.0);
             scraper.scrape(now, 0, &Exporter::new(), Gauges::default());
-            sample(&observe(&bindings, &scraper, None, now, 1, &[pod(0)]), 0)
+            sample(&observe(&bindings, &scraper, &[], now, 1, &[pod(0)]), 0)
                 .is_some_and(|(_, taken)| taken == now.seconds())
         };
         (1..=4000).map(read).collect()
@@ -158,7 +158,7 @@ fn rates_and_quantiles_over_the_window_by_hand() {
         scraper.scrape(now, 0, &server, Gauges::default());
         scraper.scrape_gateway(now, &gateway, 0);
     }
-    let record = observe(&bindings, &scraper, None, at(120.0), 1, &[pod(0)]);
+    let record = observe(&bindings, &scraper, &[], at(120.0), 1, &[pod(0)]);
     assert_eq!(sample(&record, 0), Some((20.0, 120.0)));
     assert_eq!(sample(&record, 1), Some((40.0, 120.0)));
     // The median is at 1.5 of 3, of which 2 are in (0.1, 0.25].
@@ -181,7 +181,7 @@ fn the_service_is_gateway_and_servers_and_a_servers_name_is_the_servers_alone() 
     ]);
     let mut scraper = Scraper::new(&prompt(), 1);
     let seen = |scraper: &Scraper, now: f64| -> Vec<_> {
-        let record = observe(&bindings, scraper, None, at(now), 0, &[]);
+        let record = observe(&bindings, scraper, &[], at(now), 0, &[]);
         (0..6).map(|reading| total(&record, reading)).collect()
     };
     let missing = Err(Unavailable::Missing);
@@ -211,7 +211,7 @@ fn what_a_replica_did_stays_in_the_totals_for_a_window_after_it_has_gone() {
         scraper.scrape(at(f64::from(scrape) * 15.0), 0, &server, Gauges::default());
     }
     scraper.forget(at(91.0), 0);
-    let seen = |now: f64| total(&observe(&bindings, &scraper, None, at(now), 0, &[]), 0);
+    let seen = |now: f64| total(&observe(&bindings, &scraper, &[], at(now), 0, &[]), 0);
     assert_eq!(seen(90.0), Ok(20.0));
     // 60, 75 and 90 are inside: 600 tokens in 30 s, and half an interval at the far end.
     assert_eq!(seen(115.0), Ok((20.0 * (30.0 + 5.0 + 7.5) / 60.0 * 1e3_f64).round() / 1e3));
@@ -232,7 +232,7 @@ fn a_resource_is_the_ratio_of_a_request_of_one() {
     let mut scraper = Scraper::new(&prompt(), 1);
     let gauges = Gauges { running: 0, waiting: 0, kv_used: 0.9 };
     scraper.scrape(at(400.0), 0, &Exporter::new(), gauges);
-    let record = observe(&bindings, &scraper, None, at(400.0), 1, &[pod(0)]);
+    let record = observe(&bindings, &scraper, &[], at(400.0), 1, &[pod(0)]);
     let observation = record.resolve(&policy).unwrap();
     let (decision, state) = decide(&policy, State::for_policy(&policy), &observation);
     assert_eq!(decision.desired_replicas, 2, "{state:?}"); // 90 % is 1.5 times 60 %
@@ -266,7 +266,7 @@ fn an_observation_as_it_is_written() {
         PodView { ready: false, start_time: Some(at(61.0)), ready_since: at(61.0), ..pod(5) },
         PodView { phase: PodPhase::Pending, start_time: None, ready: false, ..pod(6) },
     ];
-    let record = observe(&bindings, &scraper, None, at(80.0), 3, &pods);
+    let record = observe(&bindings, &scraper, &[], at(80.0), 3, &pods);
     record.resolve(&policy).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&record).unwrap());
 }
@@ -351,7 +351,7 @@ proptest! {
         let bindings = Bindings::new(&policy, &[]).unwrap();
         let pods: Vec<PodView> = (0..4).map(pod).collect();
         let visible = now.after_nanos(-delay * 1_000_000);
-        let seen = |until| observe(&bindings, &after(&metrics, &events, until), None, now, 4, &pods);
+        let seen = |until| observe(&bindings, &after(&metrics, &events, until), &[], now, 4, &pods);
         let record = seen(now);
         prop_assert_eq!(&record, &seen(visible));
         prop_assert_eq!(&record, &seen(now));

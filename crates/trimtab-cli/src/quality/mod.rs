@@ -5,6 +5,7 @@
 
 pub(crate) mod args;
 mod load;
+mod search;
 mod table;
 mod tunings;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use trimtab_metric::Span;
-use trimtab_sim::{Backtest, Plan, Scenario, SurveyError};
+use trimtab_sim::{Comparison, Plan, Scenario, SurveyError};
 
 use crate::Exit;
 use crate::backtest::args::{BacktestArgs, LoadArgs};
@@ -22,8 +23,9 @@ use crate::backtest::{jobs, setting};
 use crate::error::CommandError;
 use crate::process::{Interrupt, Process};
 use load::SizedLoad;
+use search::Search;
 use table::{Outcome, Row, head};
-use tunings::{Circumstances, candidates};
+use tunings::{Circumstances, entrants};
 
 /// Lead times where none are given, in seconds.
 const LEAD_TIMES: [i64; 3] = [30, 120, 300];
@@ -52,12 +54,12 @@ pub(crate) fn run(
                 }
             };
             for lead_time in &lead_times {
-                let backtest = case.compare(&sized, *lead_time, process)?;
-                for comparison in &backtest.comparisons {
-                    let row = Row { comparison, replicas: *replicas, rate_scale: sized.rate_scale };
-                    let result = row.write(&args.setting.objectives, out)?;
-                    *tally.entry(result).or_default() += 1;
-                }
+                let comparison = case.compare(&sized, *lead_time, process)?;
+                let (replicas, rate_scale) = (*replicas, sized.rate_scale);
+                let row = Row { comparison: &comparison, replicas, rate_scale };
+                let result = row.write(&args.setting.objectives, out)?;
+                row.tell_tunings(&args.setting.objectives, err)?;
+                *tally.entry(result).or_default() += 1;
             }
         }
     }
@@ -108,7 +110,7 @@ impl Case<'_> {
         sized: &SizedLoad,
         lead_time: Span,
         process: Process,
-    ) -> Result<Backtest, CommandError> {
+    ) -> Result<Comparison, CommandError> {
         let setting = &self.args.setting;
         let (profile, cluster) = setting::fleet(&setting.fleet)?;
         let circumstances = Circumstances {
@@ -117,18 +119,43 @@ impl Case<'_> {
             replicas: self.replicas,
             lead_time_seconds: lead_time.as_millis() / 1000,
         };
-        let candidates = candidates(&circumstances)?;
-        let plan = Plan {
+        let entrants = entrants(&circumstances)?;
+        let mut searches: Vec<Search<'_>> = entrants.iter().map(Search::new).collect();
+        let mut plan = Plan {
             profile,
             objectives: setting.objectives.clone(),
             seed: setting.seed,
             workloads: vec![Box::new(sized.workload.clone())],
             sites: setting::sites(cluster, &[lead_time])?,
-            candidates,
+            candidates: Vec::new(),
             timelines: false,
             details: Vec::new(),
         };
         let bar = Bar::new(process, self.interrupt);
-        plan.run_sweep(jobs(setting), &bar).map_err(|error| backtest_error(error, self.interrupt))
+        let mut of_all: Option<Comparison> = None;
+        loop {
+            let mut counts = Vec::new();
+            for search in &mut searches {
+                let next = search.next(&plan.objectives)?;
+                counts.push(next.len());
+                plan.candidates.extend(next);
+            }
+            if plan.candidates.is_empty() {
+                break;
+            }
+            let backtest = plan.run(jobs(setting), &bar);
+            let backtest = backtest.map_err(|error| backtest_error(error, self.interrupt))?;
+            plan.candidates.clear();
+            for mut comparison in backtest.comparisons {
+                let mut runs = core::mem::take(&mut comparison.runs).into_iter();
+                for (search, count) in searches.iter_mut().zip(&counts) {
+                    search.note(runs.by_ref().take(*count).collect(), &plan.objectives);
+                }
+                of_all.get_or_insert(comparison);
+            }
+        }
+        let runs = searches.into_iter().flat_map(Search::into_runs).collect();
+        let of_all = of_all.ok_or_else(|| CommandError::argument("there is no load"))?;
+        Ok(Comparison { runs, ..of_all })
     }
 }

@@ -65,6 +65,22 @@ impl Row<'_> {
         Ok(result)
     }
 
+    /// What everybody is tuned to, for who wants to run the row again by hand.
+    pub(super) fn tell_tunings(
+        &self,
+        objectives: &[Objective],
+        err: &mut dyn Write,
+    ) -> io::Result<()> {
+        let Self { comparison, .. } = self;
+        for run in self.best(objectives) {
+            let tuning = run.tuning.iter().map(|(field, value)| format!("{field}={value}"));
+            let tuning = tuning.collect::<Vec<_>>().join(" ");
+            let (load, lead_time) = (&comparison.workload.name, &comparison.lead_time);
+            writeln!(err, "note: {load}, {lead_time}: {} {tuning}", run.policy)?;
+        }
+        Ok(())
+    }
+
     /// The best tuning of everybody.
     fn best(&self, objectives: &[Objective]) -> Vec<&Run> {
         let runs = &self.comparison.runs;

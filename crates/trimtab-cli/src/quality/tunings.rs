@@ -1,8 +1,9 @@
-//! Who takes part, and with which tunings.
+//! Who takes part, and what of each is tuned.
 
+use trimtab_engine::Policy;
 use trimtab_manifest::{Source, read_policies};
 use trimtab_sim::metrics::Bindings;
-use trimtab_sim::sweep::Sweep;
+use trimtab_sim::sweep::{Axis, ParseAxisError, Sweep};
 use trimtab_sim::{Candidate, ServiceProfile};
 
 use crate::error::CommandError;
@@ -20,16 +21,24 @@ pub(super) struct Circumstances<'a> {
 /// A contender: an example, and the fields that are tried, each with shares of what is full, or values.
 struct Contender {
     text: &'static str,
-    axes: &'static [(&'static str, Values)],
+    axes: &'static [(&'static str, Values, First)],
 }
+
+/// Which of the values make the grid, by their places; the search goes on among all of them.
+type First = &'static [usize];
+
+/// All of them, up to ten.
+const ALL: First = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 enum Values {
     /// Shares of the requests per second that a busy replica does.
     Rate(&'static [f64]),
     /// Shares of the requests that a replica runs at once.
     Sequences(&'static [f64]),
+    /// Seconds, which are whole.
+    Seconds(&'static [f64]),
     /// As they stand.
-    Given(&'static str),
+    Given(&'static [f64]),
 }
 
 const RATE: &str = "spec.metrics[0].external.target.averageValue";
@@ -40,101 +49,184 @@ const WINDOW: &str = "spec.behavior.scaleDown.stabilizationWindowSeconds";
 /// What those that go by arrivals aim at, from a fleet that is hardly used to one that is full.
 const RATES: &[f64] = &[0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
 
-/// First who is compared, then the peers; each with 40 tunings.
+/// First who is compared, then the peers; each with a grid of 40 tunings.
 const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(RATES)),
-            (IN_FLIGHT, Values::Sequences(&[0.65])),
-            (WINDOW, Values::Given("300,1200")),
-            ("spec.slo.headroom", Values::Given("0.15")),
-            ("spec.slo.latency.maxBoostPercent", Values::Given("0")),
-            ("spec.slo.maxSurgePercent", Values::Given("1000")),
-            ("spec.slo.surgeQuantile", Values::Given("0,0.95")),
+            (RATE, Values::Rate(RATES), ALL),
+            (IN_FLIGHT, Values::Sequences(&[0.2, 0.35, 0.5, 0.8]), &[2]),
+            (WINDOW, Values::Seconds(&[150.0, 300.0, 600.0, 1200.0]), &[1, 3]),
+            ("spec.slo.surgeQuantile", Values::Given(&[0.0, 0.95]), ALL),
+            ("spec.slo.maxSurgePercent", Values::Given(&[1000.0]), ALL),
+            ("spec.slo.latency.maxBoostPercent", Values::Given(&[0.0]), ALL),
         ],
     },
     Contender {
         text: include_str!("../../policies/hpa-requests.yaml"),
         axes: &[
-            (RATE, Values::Rate(RATES)),
-            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
-            (WINDOW, Values::Given("300,1200")),
+            (RATE, Values::Rate(RATES), ALL),
+            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8]), ALL),
+            (WINDOW, Values::Seconds(&[300.0, 1200.0]), ALL),
         ],
     },
     Contender {
         text: include_str!("../../policies/keda-requests.yaml"),
         axes: &[
-            (RATE, Values::Rate(RATES)),
-            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
-            (WINDOW, Values::Given("300,1200")),
+            (RATE, Values::Rate(RATES), ALL),
+            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8]), ALL),
+            (WINDOW, Values::Seconds(&[300.0, 1200.0]), ALL),
         ],
     },
     Contender {
         text: include_str!("../../policies/knative.yaml"),
         axes: &[
-            (ONLY, Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65])),
-            ("spec.knative.scaleDownDelaySeconds", Values::Given("0,300,600,1200")),
+            (
+                ONLY,
+                Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65]),
+                ALL,
+            ),
+            (
+                "spec.knative.scaleDownDelaySeconds",
+                Values::Seconds(&[0.0, 300.0, 600.0, 1200.0]),
+                ALL,
+            ),
         ],
     },
     Contender {
         text: include_str!("../../policies/ray-serve.yaml"),
         axes: &[
-            (ONLY, Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5])),
-            ("spec.rayServe.downscaleDelaySeconds", Values::Given("60,300,600,1200")),
+            (
+                ONLY,
+                Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5]),
+                ALL,
+            ),
+            (
+                "spec.rayServe.downscaleDelaySeconds",
+                Values::Seconds(&[60.0, 300.0, 600.0, 1200.0]),
+                ALL,
+            ),
         ],
     },
 ];
 
-/// Every tuning of everybody.
-pub(super) fn candidates(of: &Circumstances<'_>) -> Result<Vec<Candidate>, CommandError> {
-    let mut candidates = Vec::new();
+/// Somebody who is tuned.
+pub(super) struct Entrant {
+    name: String,
+    policy: Policy,
+    /// What is the same in all tunings.
+    fixed: Vec<String>,
+    axes: Vec<Grid>,
+}
+
+/// The values of a field that are tried first, rising.
+#[derive(Clone, Debug)]
+pub(super) struct Grid {
+    field: &'static str,
+    values: Vec<f64>,
+    first: First,
+    kind: Kind,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// What one replica should have: a share of any size.
+    Target,
+    /// Whole, and at least 0.
+    Seconds,
+    /// Within the values.
+    Within,
+}
+
+/// Everybody.
+pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandError> {
+    let mut entrants = Vec::new();
     for contender in &CONTENDERS {
         let source = Source::new("policy.yaml", contender.text);
         for document in read_policies(&source)?.policies {
-            let name = document.metadata.name.clone();
-            let sweep = Sweep { axes: axes(contender, of)?, random: None, seed: 1 };
-            let tuned = sweep.tune(&name, &document.policy);
-            for tuned in tuned.map_err(|error| CommandError::argument(error.to_string()))? {
-                let bindings = Bindings::new(&tuned.policy, &[])
-                    .map_err(|error| CommandError::argument(error.to_string()))?;
-                candidates.push(Candidate {
-                    name: name.clone(),
-                    tuning: tuned.tuning,
-                    policy: tuned.policy,
-                    bindings,
-                });
+            let most = (of.replicas * 6.0).max(1.0);
+            let mut fixed =
+                vec![String::from("spec.minReplicas=1"), format!("spec.maxReplicas={most:.0}")];
+            if contender.text.contains("leadTimeSeconds") {
+                fixed.push(format!("spec.slo.leadTimeSeconds={}", of.lead_time_seconds));
             }
+            entrants.push(Entrant {
+                name: document.metadata.name.clone(),
+                policy: document.policy,
+                fixed,
+                axes: contender.axes.iter().map(|axis| Grid::new(axis, of)).collect(),
+            });
         }
     }
-    Ok(candidates)
+    Ok(entrants)
 }
 
-fn axes(
-    contender: &Contender,
-    of: &Circumstances<'_>,
-) -> Result<Vec<trimtab_sim::sweep::Axis>, CommandError> {
-    let most = format!("{:.0}", (of.replicas * 6.0).max(1.0));
-    let mut texts = vec![String::from("spec.minReplicas=1"), format!("spec.maxReplicas={most}")];
-    for (field, values) in contender.axes {
-        let values = match values {
-            Values::Rate(shares) => list(shares, of.capacity),
-            Values::Sequences(shares) => list(shares, f64::from(of.profile.max_sequences)),
-            Values::Given(values) => (*values).to_owned(),
+impl Entrant {
+    pub(super) fn axes(&self) -> &[Grid] {
+        &self.axes
+    }
+
+    /// With these places on its axes.
+    pub(super) fn tuned(&self, places: &[f64]) -> Result<Candidate, CommandError> {
+        let own = self.axes.iter().zip(places).map(|(axis, at)| axis.text(*at));
+        let axes = self.fixed.iter().cloned().chain(own).map(|text| text.parse());
+        let axes: Result<Vec<Axis>, ParseAxisError> = axes.collect();
+        let axes = axes.map_err(|error| CommandError::argument(error.to_string()))?;
+        let sweep = Sweep { axes, random: None, seed: 1 };
+        let tuned = sweep.tune(&self.name, &self.policy);
+        let tuned = tuned.map_err(|error| CommandError::argument(error.to_string()))?;
+        let tuned = tuned.into_iter().next();
+        let tuned = tuned.ok_or_else(|| CommandError::argument("there is nothing to tune"))?;
+        let bindings = Bindings::new(&tuned.policy, &[])
+            .map_err(|error| CommandError::argument(error.to_string()))?;
+        let name = self.name.clone();
+        Ok(Candidate { name, tuning: tuned.tuning, policy: tuned.policy, bindings })
+    }
+}
+
+impl Grid {
+    fn new((field, values, first): &(&'static str, Values, First), of: &Circumstances<'_>) -> Self {
+        let sequences = f64::from(of.profile.max_sequences);
+        let (values, full, kind) = match values {
+            Values::Rate(shares) => (shares, of.capacity, Kind::Target),
+            Values::Sequences(shares) => (shares, sequences, Kind::Target),
+            Values::Seconds(values) => (values, 1.0, Kind::Seconds),
+            Values::Given(values) => (values, 1.0, Kind::Within),
         };
-        texts.push(format!("{field}={values}"));
+        Self { field, values: values.iter().map(|value| value * full).collect(), first, kind }
     }
-    if contender.text.contains("leadTimeSeconds") {
-        texts.push(format!("spec.slo.leadTimeSeconds={}", of.lead_time_seconds));
-    }
-    let parsed = texts.iter().map(|text| text.parse());
-    parsed.collect::<Result<_, _>>().map_err(|error: trimtab_sim::sweep::ParseAxisError| {
-        CommandError::argument(error.to_string())
-    })
-}
 
-/// Shares of `full`, to three decimals.
-fn list(shares: &[f64], full: f64) -> String {
-    let values: Vec<String> = shares.iter().map(|share| format!("{:.3}", share * full)).collect();
-    values.join(",")
+    /// The places that are tried first.
+    pub(super) fn first(&self) -> impl Iterator<Item = usize> + use<'_> {
+        self.first.iter().copied().filter(|place| *place < self.values.len())
+    }
+
+    /// The place nearest to this one that there is: a target goes on beyond the grid, by a step.
+    pub(super) fn within(&self, at: f64) -> f64 {
+        let last = self.values.len().saturating_sub(1) as f64;
+        let beyond = if self.kind == Kind::Target && last > 0.0 { 1.0 } else { 0.0 };
+        at.clamp(-beyond, last + beyond)
+    }
+
+    /// The field with the value at a place: at whole ones those of the grid, between two of them
+    /// what is as far from either.
+    fn text(&self, at: f64) -> String {
+        let last = self.values.len().saturating_sub(1);
+        let from = (at.floor().max(0.0) as usize).min(last.saturating_sub(1));
+        let (low, high) = (self.value(from), self.value((from + 1).min(last)));
+        let share = at - from as f64;
+        let value = match self.kind {
+            Kind::Target => low * libm::pow(high / low, share),
+            _ => low + (high - low) * share,
+        };
+        let field = self.field;
+        match self.kind {
+            Kind::Seconds => format!("{field}={:.0}", value.max(0.0)),
+            _ => format!("{field}={value:.3}"),
+        }
+    }
+
+    fn value(&self, place: usize) -> f64 {
+        self.values.get(place).copied().unwrap_or_default()
+    }
 }

@@ -14,7 +14,7 @@ fn a_row_for_each_load_size_and_lead_time() {
         .args(["--replicas", "2,5"])
         .assert()
         .success()
-        .stderr_eq("")
+        .stderr_eq(file!["golden/quality-tunings.txt"])
         .stdout_eq(file!["golden/quality.txt"]);
 }
 

@@ -257,7 +257,9 @@ impl ObservationRecord {
             return match (metric.source(), policy.sampling()) {
                 (MetricSource::External, Some(_)) if alone => Ok(sampled(series)),
                 (MetricSource::External, Some(_)) => wrong("its `series` alone"),
-                _ => wrong("no `series`, which only `knative` and `rayServe` read"),
+                _ => {
+                    wrong("no `series`, which `knative`, `rayServe` and `slo` with `sampling` read")
+                }
             };
         }
         match (metric.source(), &reading.pods, &reading.value, &reading.values) {

@@ -142,15 +142,19 @@ fn settings(strategy: StrategyName) -> BoxedStrategy<(Value, RangeInclusive<i32>
         }
         StrategyName::Slo => {
             let up = prop::sample::select(vec!["hold", "ignore", "assumeLimit"]);
-            (1_u32..400, 0_u32..=10, 1_u32..120, up)
-                .prop_map(|(lead, tenths, idle, up)| {
-                    (
-                        json!({"leadTimeSeconds": lead, "onUnknown": up,
-                            "surgeQuantile": f64::from(tenths) / 10.0,
-                            "headroom": f64::from(tenths) / 20.0,
-                            "scaleToZeroAfterSeconds": idle}),
-                        0..=2,
-                    )
+            let sampling = prop::option::of((1_i32..20, 1_i32..6, 0_u32..8));
+            (1_u32..400, 0_u32..=10, 1_u32..120, up, sampling)
+                .prop_map(|(lead, tenths, idle, up, sampling)| {
+                    let mut own = json!({"leadTimeSeconds": lead, "onUnknown": up,
+                        "surgeQuantile": f64::from(tenths) / 10.0,
+                        "headroom": f64::from(tenths) / 20.0,
+                        "scaleToZeroAfterSeconds": idle});
+                    if let Some((interval, samples, noise)) = sampling {
+                        own["sampling"] = json!({"intervalSeconds": interval,
+                            "windowSeconds": interval * samples * 3,
+                            "recentSeconds": interval * samples, "noise": noise});
+                    }
+                    (own, 0..=2)
                 })
                 .boxed()
         }

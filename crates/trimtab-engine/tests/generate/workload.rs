@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use trimtab_engine::{
     Decision, MetricSpec, Observation, ObservationRecord, PodRecord, PodSample, Policy, Readiness,
-    ReadingRecord, ReadyCondition, ScaleUpdate, State, Unavailable, decide_traced, settle,
+    ReadingRecord, ReadyCondition, ScaleUpdate, State, StrategyName, Unavailable, decide_traced,
+    settle,
 };
 use trimtab_metric::{Quantity, Span, Timestamp};
 
@@ -169,7 +170,10 @@ fn reading(
         reading.pods = Some(pods.map(|pod| (pod_name(pod), sample(of(pod)))).collect());
         return reading;
     }
-    match policy.sampling().filter(|_| tick.sampled) {
+    // Under `slo` demands are sampled, and nothing else.
+    let is_sampled =
+        tick.sampled && (name == "load" || policy.spec().strategy != StrategyName::Slo);
+    match policy.sampling().filter(|_| is_sampled) {
         Some(sampling) => {
             let count = sampling.look_back.as_millis() / sampling.interval.as_millis();
             let sample = |back: i64| {

@@ -167,6 +167,7 @@ fn check_slo(
             step.to
         }
         SloStep::LastReplica { until } => i32::from(until.is_none_or(|until| until > decision.at)),
+        SloStep::Sampled { .. } => current,
         other => return Err(TestCaseError::fail(format!("no rule for {other:?}"))),
     })
 }

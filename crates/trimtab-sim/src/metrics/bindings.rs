@@ -3,7 +3,7 @@
 use core::fmt;
 
 use thiserror::Error;
-use trimtab_engine::{Metric, MetricSource, Policy};
+use trimtab_engine::{Metric, MetricSource, Policy, SloRole, Strategy, StrategyName};
 
 use super::names::{Meaning, exact_meaning, meaning, nearest};
 use super::reading::is_per_replica;
@@ -180,7 +180,8 @@ impl Bindings {
             .filter(known)
             .map(|metric| bind(metric, overrides))
             .collect::<Result<_, _>>()?;
-        let sampled = metrics.iter().filter(|_| policy.sampling().is_some());
+        let is_slo = policy.spec().strategy == StrategyName::Slo; // reads what can't be sampled
+        let sampled = metrics.iter().filter(|_| policy.sampling().is_some() && !is_slo);
         let unfit = sampled
             .map(|one| (one, one.meaning.signal))
             .find(|(_, signal)| !Sampler::takes(*signal));
@@ -202,10 +203,28 @@ impl Bindings {
         self.metrics.iter().map(|binding| (binding.metric.as_str(), binding.meaning.signal))
     }
 
-    /// What takes the samples of a policy whose strategy takes them by itself.
-    pub fn sampler(&self, policy: &Policy) -> Option<Sampler> {
-        let signal = self.metrics.first()?.meaning.signal;
-        Some(Sampler::new(policy.sampling()?, signal))
+    /// What takes the samples of a policy whose strategy takes them by itself: for each metric, if it
+    /// is sampled. `slo` samples those of its demands of the whole service that can be.
+    pub fn samplers(&self, policy: &Policy) -> Vec<Option<Sampler>> {
+        let Some(sampling) = policy.sampling() else { return Vec::new() };
+        let is_sampled = |binding: &Binding| match policy.strategy() {
+            Strategy::Slo(_) => {
+                let metrics = policy.metrics().iter();
+                let is_external = metrics
+                    .filter(|metric| metric.name() == binding.metric)
+                    .any(|metric| *metric.source() == MetricSource::External);
+                let slo = policy.spec().slo.as_ref();
+                let mut signals = slo.iter().flat_map(|slo| &slo.signals);
+                let role = signals.find(|signal| signal.metric == binding.metric);
+                let is_demand = role.is_none_or(|signal| signal.role == SloRole::Demand);
+                is_external && is_demand && Sampler::takes(binding.meaning.signal)
+            }
+            _ => true,
+        };
+        let sampler = |binding: &Binding| {
+            is_sampled(binding).then(|| Sampler::new(sampling, binding.meaning.signal))
+        };
+        self.metrics.iter().map(sampler).collect()
     }
 
     pub(super) fn bindings(&self) -> &[Binding] {

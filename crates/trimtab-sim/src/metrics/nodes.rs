@@ -29,7 +29,7 @@ use crate::supply::PoolView;
 /// let node = supply.pool_of(placed.node).map(|pool| (placed.node, pool));
 /// let pods = [PodView { node, start_time: Some(start), ..PodView::default() }];
 /// let scraper = Scraper::new(&Metrics::default(), 1);
-/// let mut seen = observe(&Bindings::new(&policy, &[])?, &scraper, None, start, 1, &pods);
+/// let mut seen = observe(&Bindings::new(&policy, &[])?, &scraper, &[], start, 1, &pods);
 /// observe_nodes(&mut seen, &policy, &pods, &supply.pool_views(start));
 /// assert_eq!(seen.pods[0].node_name.as_deref(), Some("node-0"));
 /// assert_eq!(seen.supply.as_ref().unwrap()[0].free_gpus, Some(1));

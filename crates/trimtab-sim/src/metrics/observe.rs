@@ -77,7 +77,8 @@ impl PodView {
 /// What the policy sees at `now`: the pods as they are, and of their metrics what was scraped
 /// `delay_seconds` ago or earlier.
 ///
-/// A strategy that samples by itself is told what its `sampler` reports, at once.
+/// A strategy that samples by itself is told what its `samplers` report, at once: one for each metric
+/// of the bindings, or none for those that are not sampled.
 ///
 /// `spec_replicas` is how many were last asked for; `statusReplicas` becomes the number of pods that
 /// are not terminating. A replica without a scrape in the last five minutes, or of a rate without two
@@ -113,7 +114,7 @@ impl PodView {
 ///     ..PodView::default()
 /// };
 /// let waiting = |now: f64| {
-///     let seen = observe(&bindings, &scraper, None, Moment::from_seconds(now), 1, &[pod]);
+///     let seen = observe(&bindings, &scraper, &[], Moment::from_seconds(now), 1, &[pod]);
 ///     let sample = seen.readings[0].pods.as_ref()?.get("replica-0")?;
 ///     Some(sample.value.to_string())
 /// };
@@ -124,7 +125,7 @@ impl PodView {
 pub fn observe(
     bindings: &Bindings,
     scraper: &Scraper,
-    sampler: Option<&Sampler>,
+    samplers: &[Option<Sampler>],
     now: Moment,
     spec_replicas: i32,
     pods: &[PodView],
@@ -141,9 +142,10 @@ pub fn observe(
         readings: bindings
             .bindings()
             .iter()
-            .map(|binding| match binding.form {
+            .enumerate()
+            .map(|(place, binding)| match binding.form {
                 Form::PerPod | Form::Resource => per_pod(binding, scraper, now, pods),
-                Form::Total => match sampler {
+                Form::Total => match samplers.get(place).and_then(Option::as_ref) {
                     Some(sampler) => sampled(binding, sampler, now),
                     None => total(binding, scraper, now),
                 },

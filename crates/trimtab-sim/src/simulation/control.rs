@@ -16,7 +16,7 @@ pub(super) struct Control<'a> {
     policy: &'a Policy,
     bindings: &'a Bindings,
     /// What the strategy samples by itself.
-    sampler: Option<Sampler>,
+    samplers: Vec<Option<Sampler>>,
     state: State,
     /// What was last written to the target.
     spec_replicas: i32,
@@ -35,8 +35,8 @@ pub(super) enum Detail {
 
 impl<'a> Control<'a> {
     pub(super) fn new(policy: &'a Policy, bindings: &'a Bindings, replicas: i32) -> Self {
-        let (sampler, state) = (bindings.sampler(policy), State::for_policy(policy));
-        Self { policy, bindings, sampler, state, spec_replicas: replicas }
+        let (samplers, state) = (bindings.samplers(policy), State::for_policy(policy));
+        Self { policy, bindings, samplers, state, spec_replicas: replicas }
     }
 
     /// How long it waits between two decisions, in nanoseconds.
@@ -46,7 +46,7 @@ impl<'a> Control<'a> {
 
     /// How long it waits between two samples of its own, if it takes any, in nanoseconds.
     pub(super) fn sampling_nanos(&self) -> Option<i64> {
-        self.sampler.as_ref().map(Sampler::interval_nanos)
+        self.samplers.iter().flatten().map(Sampler::interval_nanos).next()
     }
 
     /// Whether the policy looks at nodes.
@@ -56,7 +56,7 @@ impl<'a> Control<'a> {
 
     /// Takes a sample.
     pub(super) fn sample(&mut self, now: Moment, load: ServiceLoad) {
-        if let Some(sampler) = &mut self.sampler {
+        for sampler in self.samplers.iter_mut().flatten() {
             sampler.sample(now, load);
         }
     }
@@ -71,8 +71,7 @@ impl<'a> Control<'a> {
         pools: &[PoolView<'_>],
         detail: Detail,
     ) -> Result<(Decision, Option<DecisionRecord>), ObservationError> {
-        let seen =
-            observe(self.bindings, scraper, self.sampler.as_ref(), now, self.spec_replicas, pods);
+        let seen = observe(self.bindings, scraper, &self.samplers, now, self.spec_replicas, pods);
         let mut seen = ObservationRecord { warm, ..seen };
         if self.asks_for_nodes() {
             observe_nodes(&mut seen, self.policy, pods, pools);

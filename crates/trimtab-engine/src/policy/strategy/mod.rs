@@ -16,12 +16,13 @@ pub use knative::{KnativeAggregation, KnativeSettings, KnativeSpec};
 pub use ray_serve::{RayServeAggregation, RayServeSettings, RayServeSpec, TargetCapacityDirection};
 pub use slo::{
     SloCounts, SloLatencySpec, SloLearned, SloLearnedSpec, SloModel, SloObjectivesSpec, SloOffered,
-    SloOfferedSpec, SloRefitSpec, SloRole, SloServiceModelSpec, SloSettings, SloSignal,
-    SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec,
+    SloOfferedSpec, SloRefitSpec, SloRole, SloSampling, SloSamplingSpec, SloServiceModelSpec,
+    SloSettings, SloSignal, SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec,
 };
 pub use wva::{WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec};
 
 pub(super) use keda::formula_names;
+pub(super) use slo::{INTERVAL, WINDOW};
 pub(super) use wva::ROLES as WVA_ROLES;
 
 use alloc::boxed::Box;
@@ -147,7 +148,8 @@ impl Strategy {
     /// Time between two decisions.
     pub(super) fn period(&self, hpa: &HpaSettings) -> Span {
         match self {
-            Self::Hpa | Self::Slo(_) | Self::Wva(_) => hpa.sync_period,
+            Self::Hpa | Self::Wva(_) => hpa.sync_period,
+            Self::Slo(slo) => slo.period.unwrap_or(hpa.sync_period),
             Self::Keda(keda) => keda.period(hpa),
             Self::Knative(knative) => knative.tick_interval,
             Self::RayServe(ray) => ray.control_loop_interval,
@@ -158,7 +160,8 @@ impl Strategy {
     /// How the strategy samples its load by itself, if it does.
     pub(super) fn sampling(&self) -> Option<Sampling> {
         match self {
-            Self::Hpa | Self::Keda(_) | Self::Slo(_) | Self::Wva(_) | Self::Apa(_) => None,
+            Self::Hpa | Self::Keda(_) | Self::Wva(_) | Self::Apa(_) => None,
+            Self::Slo(slo) => slo.sampling.map(SloSampling::rhythm),
             Self::Knative(knative) => Some(knative.sampling()),
             Self::RayServe(ray) => Some(ray.sampling()),
         }

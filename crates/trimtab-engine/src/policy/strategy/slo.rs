@@ -1,9 +1,12 @@
 //! The settings of trimtab's own strategy: what each signal may do, and how long a start takes.
 
 mod offered;
+mod sampling;
 mod service_model;
 
 pub use offered::{SloCounts, SloLearned, SloLearnedSpec, SloOffered, SloOfferedSpec};
+pub(in crate::policy) use sampling::{INTERVAL, WINDOW};
+pub use sampling::{SloSampling, SloSamplingSpec};
 pub use service_model::{
     SloModel, SloObjectivesSpec, SloRefitSpec, SloServiceModelSpec, SloTokens,
 };
@@ -76,6 +79,10 @@ pub struct SloSpec {
     /// What one replica takes, and what users are promised. Default: nothing is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_model: Option<Box<SloServiceModelSpec>>,
+    /// Demands of the whole service are sampled, instead of read where they are scraped. Default: they
+    /// are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<SloSamplingSpec>,
 }
 
 /// What a later release adds counts only where it is set, so that a policy keeps its digest.
@@ -91,11 +98,13 @@ impl Hash for SloSpec {
             latency,
             signals,
             service_model,
+            sampling,
         } = self;
         (lead_time_seconds, overdue_after_seconds, surge_quantile, max_surge_percent).hash(hasher);
         (scale_to_zero_after_seconds, latency, signals).hash(hasher);
         headroom.iter().for_each(|headroom| headroom.hash(hasher));
         service_model.iter().for_each(|model| model.hash(hasher));
+        sampling.iter().for_each(|sampling| sampling.hash(hasher));
     }
 }
 
@@ -234,6 +243,10 @@ pub struct SloSettings {
     pub signals: Vec<SloSignal>,
     /// What one replica takes, and what users are promised.
     pub model: Option<Box<SloModel>>,
+    /// How demands are sampled, if they are.
+    pub sampling: Option<SloSampling>,
+    /// How often is decided, where the sampling says so.
+    pub period: Option<Span>,
 }
 
 /// A metric as the strategy looks at it.
@@ -275,6 +288,7 @@ impl SloSettings {
             let at = metrics.iter().position(|metric| Metric::from_spec(metric).name() == name)?;
             u32::try_from(at).ok()
         };
+        let sampling = spec.sampling.as_ref().map(|sampling| sampling.settings(lead_time));
         Self {
             lead_time,
             overdue_after: spec
@@ -294,6 +308,10 @@ impl SloSettings {
             projection: policy.retire.as_ref().is_some_and(|it| it.projection.unwrap_or(true)),
             signals: metrics.iter().map(|metric| signal(spec, metric, lead_time, place)).collect(),
             model: spec.service_model.as_ref().map(|model| Box::new(model.settings(place))),
+            sampling,
+            period: sampling
+                .filter(|_| policy.hpa.as_ref().is_none_or(|hpa| hpa.sync_period_seconds.is_none()))
+                .map(|it| it.interval),
         }
     }
 }

@@ -11,6 +11,7 @@ use trimtab_metric::Quantity;
 
 use super::Errors;
 use super::strategy::Within;
+use crate::policy::strategy::{INTERVAL, WINDOW};
 use crate::policy::{
     Metric, MetricSource, MetricSpec, PolicySpec, SloRole, SloSignalSpec, SloSpec, Target,
 };
@@ -31,6 +32,14 @@ pub(super) fn slo(slo: &SloSpec, spec: &PolicySpec, errors: &mut Errors) {
         within.whole("latency.settleSeconds", latency.settle_seconds, 0, i32::MAX);
         within.number("latency.holdRatio", latency.hold_ratio, 0.0, 1.0);
     }
+    if let Some(sampling) = &slo.sampling {
+        let interval = sampling.interval_seconds.unwrap_or(INTERVAL);
+        let window = sampling.window_seconds.unwrap_or(WINDOW);
+        within.whole("sampling.intervalSeconds", sampling.interval_seconds, 1, 60);
+        within.whole("sampling.windowSeconds", sampling.window_seconds, interval, 600);
+        within.whole("sampling.recentSeconds", sampling.recent_seconds, interval, window);
+        within.number("sampling.noise", sampling.noise, 0.0, 10.0);
+    }
     let metrics = spec.metrics.as_deref().unwrap_or_default();
     // Without any metric that is the one thing to say.
     let signals = slo.signals.iter().filter(|_| !metrics.is_empty());
@@ -43,7 +52,7 @@ pub(super) fn slo(slo: &SloSpec, spec: &PolicySpec, errors: &mut Errors) {
     if !metrics.is_empty() {
         service_model::service_model(slo, &Names(metrics), errors);
     }
-    offered::not_too_many(slo, errors);
+    offered::not_too_many(slo, metrics, errors);
     parts_are_named(slo, errors);
     has_a_size(slo, metrics, errors);
 }

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
+use super::average::Average;
 use super::load::finite;
 use super::offered::Load;
 use super::signal::{Known, Seen};
@@ -30,6 +31,15 @@ pub enum SloStep {
         target: Finite,
         /// That.
         known: Known,
+    },
+    /// What samples of a demand come to.
+    Sampled {
+        /// Whose.
+        metric: u32,
+        /// Over the window.
+        mean: Finite,
+        /// Over its last seconds.
+        recent: Finite,
     },
     /// What a demand's reading leaves out of the load that is offered.
     Offered {
@@ -153,6 +163,11 @@ pub enum SloStep {
 }
 
 impl SloStep {
+    pub(super) fn sampled(metric: u32, average: &Average) -> Self {
+        let (mean, recent) = (finite(average.mean), finite(average.recent()));
+        Self::Sampled { metric, mean, recent }
+    }
+
     pub(super) fn offered(metric: u32, read: f64, load: Load) -> Self {
         let Load { low, waiting, rejected, growth, drain, .. } = load;
         let [read, waiting, rejected, growth, drain, load] =
@@ -179,6 +194,10 @@ pub(crate) fn words(step: &SloStep, steps: &[Step]) -> (String, String, String) 
             let (measure, rule) = known_words(*known, target);
             let rule = format!("{}{rule}", role_word(*role));
             (name.clone(), measure, rule)
+        }
+        SloStep::Sampled { metric, mean, recent } => {
+            let rule = format!("sampled: {} on average, {} lately", number(*mean), number(*recent));
+            (name(metric), String::new(), rule)
         }
         SloStep::Offered { metric, read, waiting, rejected, growth, drain, load } => {
             let more = [

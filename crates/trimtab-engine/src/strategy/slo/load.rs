@@ -51,6 +51,7 @@ impl SloSettings {
     /// Whether anything is sensed that has to be remembered.
     pub(super) fn remembers(&self) -> bool {
         self.model.is_some()
+            || self.sampling.is_some()
             || self.signals.iter().any(|own| own.offered.is_some() || own.learned.is_some())
     }
 }

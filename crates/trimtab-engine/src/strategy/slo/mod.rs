@@ -4,6 +4,7 @@
 //! Every signal has a [role](crate::SloRole). [`Want`] is what they come to: a count to go up to, and
 //! a count that it may come down to. Between the two the count stays.
 
+mod average;
 mod capacity;
 mod explain;
 mod found;
@@ -20,6 +21,7 @@ mod state;
 mod surge;
 mod want;
 
+pub use average::{Average, Noise};
 pub use capacity::Learned;
 pub use explain::SloStep;
 pub use latency::{LatencyRules, stretch};

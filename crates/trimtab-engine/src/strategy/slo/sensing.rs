@@ -1,10 +1,12 @@
 //! What `slo` remembers of the load that is offered, of what replicas can take, and of its model.
 
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
+use super::average::Noise;
 use super::capacity::Learned;
 use super::offered::Backlog;
 use super::refit::Refit;
@@ -26,7 +28,7 @@ pub struct SensingState {
 }
 
 /// What is remembered of one demand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DemandState {
     /// Its place among the metrics.
@@ -37,6 +39,18 @@ pub struct DemandState {
     /// What one replica takes of it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub learned: Learned,
+    /// How much of it comes and goes by chance, where it is sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
+}
+
+/// What a later release adds counts only where it is set, so that a state keeps its digest.
+impl Hash for DemandState {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { metric, backlog, learned, noise } = self;
+        (metric, backlog, learned).hash(hasher);
+        noise.iter().for_each(|noise| noise.hash(hasher));
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

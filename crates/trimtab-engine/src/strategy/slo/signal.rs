@@ -1,5 +1,7 @@
 //! What is known of one signal: its value, or between which values it lies, or why nothing is.
 
+use alloc::vec::Vec;
+
 use libm::{fmax, fmin};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::{Span, Timestamp};
@@ -89,12 +91,12 @@ impl Measure {
             }
             MetricReading::Totals(_) => return Known::Unavailable { why: Unavailable::Missing },
             MetricReading::PerPod(readings) => return self.of_pods(readings, pods, now),
+            MetricReading::Series(points) if points.iter().all(Vec::is_empty) => {
+                return Known::Unavailable { why: Unavailable::Missing };
+            }
             MetricReading::Series(_) => None,
         };
-        match seen {
-            Some(seen) if seen.low.get() >= 0.0 => Known::Value(seen),
-            _ => Known::Unavailable { why: Unavailable::Invalid },
-        }
+        Known::of(seen)
     }
 
     fn of_pods(self, readings: &PodReadings, pods: &PodTable, now: Timestamp) -> Known {
@@ -184,6 +186,19 @@ impl Tally {
 }
 
 impl Known {
+    /// A load that was averaged.
+    pub(super) fn of_load(load: f64) -> Self {
+        Self::of(Seen::exactly(load))
+    }
+
+    /// A value, unless it is none or below 0.
+    fn of(seen: Option<Seen>) -> Self {
+        match seen {
+            Some(seen) if seen.low.get() >= 0.0 => Self::Value(seen),
+            _ => Self::Unavailable { why: Unavailable::Invalid },
+        }
+    }
+
     /// The value, if there is one.
     pub const fn seen(self) -> Option<Seen> {
         match self {

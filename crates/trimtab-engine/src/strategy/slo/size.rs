@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use libm::{ceil, floor, fmax, fmin, sqrt};
 use trimtab_metric::{Span, Timestamp};
 
+use super::average::{Average, Noise};
 use super::explain::SloStep;
 use super::found::Found;
 use super::latency::stretch;
@@ -160,7 +161,12 @@ impl Sizing<'_> {
     /// What is known of the signal at `place`.
     fn sense<R: Recorder>(&mut self, place: u32, signal: &SloSignal, trace: &mut R) -> Known {
         let Observation { now, ref pods, .. } = *self.observation;
-        let known = signal.measure.of(self.observation.reading(place as usize), pods, now);
+        let reading = self.observation.reading(place as usize);
+        let average = self.average(place, signal, reading);
+        let known = match &average {
+            Some((_, load)) => Known::of_load(*load),
+            None => signal.measure.of(reading, pods, now),
+        };
         let metric = self.policy.metrics().get(place as usize);
         match known {
             Known::Value(_) => self.known = self.known.saturating_add(1),
@@ -174,7 +180,35 @@ impl Sizing<'_> {
             let rule = Rule::Slo(SloStep::Signal { index: place, name, role, target, known });
             Step::unchanged(Stage::Sense, self.current, rule)
         });
+        if let Some((average, _)) = average {
+            let step = SloStep::sampled(place, &average);
+            trace.record(|| Step::unchanged(Stage::Sense, self.current, Rule::Slo(step)));
+        }
         known
+    }
+
+    /// What samples of a demand come to, if it was sampled: their average, and what counts of it. How
+    /// noisy they are counts from the next decision on.
+    fn average(
+        &mut self,
+        place: u32,
+        signal: &SloSignal,
+        reading: &MetricReading,
+    ) -> Option<(Average, f64)> {
+        let sampling = self.settings.sampling.as_ref()?;
+        let MetricReading::Series(sources) = reading else { return None };
+        if signal.role != SloRole::Demand {
+            return None;
+        }
+        let (now, target) = (self.observation.now, signal.measure.target);
+        let average = Average::of(sources, sampling, now)?;
+        let memory = self.memory.sensing.get_or_insert_with(Box::default).of_mut(place);
+        let noise = memory.as_ref().and_then(|memory| memory.noise);
+        if let Some(memory) = memory {
+            memory.noise = Noise::after(noise, &average, target, now);
+        }
+        let load = average.load(target, noise, sampling.noise);
+        Some((average, load))
     }
 
     fn demands<R: Recorder>(&mut self, trace: &mut R) -> Need {

@@ -7,7 +7,8 @@ use trimtab_metric::Quantity;
 
 use super::{Errors, Names, Within, word};
 use crate::policy::{
-    Finite, SloCounts, SloLearnedSpec, SloOfferedSpec, SloRole, SloSignalSpec, SloSpec,
+    Finite, Metric, MetricSource, MetricSpec, SloCounts, SloLearnedSpec, SloOfferedSpec, SloRole,
+    SloSignalSpec, SloSpec,
 };
 use crate::strategy::slo::SensingState;
 
@@ -111,15 +112,23 @@ fn above_zero(quantity: Option<&Quantity>, field: String, errors: &mut Errors) {
 }
 
 /// What demands remember is bounded by how many of them do.
-pub(super) fn not_too_many(slo: &SloSpec, errors: &mut Errors) {
-    let remembers = |signal: &&SloSignalSpec| {
+pub(super) fn not_too_many(slo: &SloSpec, metrics: &[MetricSpec], errors: &mut Errors) {
+    let learns = |signal: &SloSignalSpec| {
         signal.learned.is_some() || signal.offered.as_ref().is_some_and(|it| it.backlog.is_some())
     };
-    let (count, most) = (slo.signals.iter().filter(remembers).count(), SensingState::MOST_DEMANDS);
+    let remembers = |metric: &&MetricSpec| {
+        let read = Metric::from_spec(metric);
+        let own = slo.signals.iter().find(|own| own.metric == read.name());
+        let is_sampled = slo.sampling.is_some()
+            && *read.source() == MetricSource::External
+            && own.is_none_or(|own| own.role == SloRole::Demand);
+        is_sampled || own.is_some_and(learns)
+    };
+    let (count, most) = (metrics.iter().filter(remembers).count(), SensingState::MOST_DEMANDS);
     if count > most {
         let detail = format!(
-            "has {count} demands with `learned` or a `backlog`, which have something to remember: at \
-             most {most} may"
+            "has {count} demands with `learned`, a `backlog` or `sampling`, which have something to \
+             remember: at most {most} may"
         );
         errors.invalid(String::from("spec.slo.signals"), detail);
     }
