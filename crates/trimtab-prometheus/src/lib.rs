@@ -23,7 +23,7 @@ mod source;
 #[cfg(feature = "client")]
 pub use client::{Answer, Counts, PrometheusClient, Series, ServerSpec, Shape};
 #[cfg(feature = "client")]
-pub use connect::{AuthSpec, BasicAuthSpec, ConnectSpec, TlsSpec, use_ring};
+pub use connect::{AuthSpec, BasicAuthSpec, ConnectSpec, TlsSpec};
 #[cfg(feature = "client")]
 pub use error::SpecError;
 pub use exposition::{Exposition, ExpositionError, Line, TextSample};

@@ -1,6 +1,7 @@
 //! The first HTTPS client of a process may be somebody else's, as `kube`'s is.
 
-use trimtab_prometheus::{PrometheusClient, ServerSpec, use_ring};
+use trimtab_prometheus::{PrometheusClient, ServerSpec};
+use trimtab_runtime::use_ring;
 
 #[test]
 fn somebody_has_chosen_a_cryptography() {

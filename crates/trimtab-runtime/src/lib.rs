@@ -16,7 +16,7 @@ mod status;
 mod store;
 mod target;
 mod tick;
-#[cfg(feature = "webhook")]
+#[cfg(feature = "tls")]
 mod tls;
 mod worker;
 mod workload;
@@ -39,6 +39,6 @@ pub use target::{ExecSpec, ExecTarget};
 pub use target::{LocalReplica, LocalSpec, LocalTarget};
 #[cfg(feature = "webhook")]
 pub use target::{WebhookError, WebhookSpec, WebhookTarget};
-#[cfg(feature = "webhook")]
-pub use tls::install_tls_provider;
+#[cfg(feature = "tls")]
+pub use tls::use_ring;
 pub use workload::{InvalidWorkloadId, Mode, Workload, WorkloadId};

@@ -65,7 +65,7 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
         None => Plan::built_in(args.short)?,
     };
     // HTTP clients want to know whose cryptography they would use.
-    trimtab_prometheus::use_ring();
+    trimtab_runtime::use_ring();
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut stack = Stack::start(&args.directory).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
-use trimtab_runtime::{WorkloadStatus, install_tls_provider};
+use trimtab_runtime::{WorkloadStatus, use_ring};
 
 use super::args::ServerArgs;
 use crate::error::CommandError;
@@ -23,7 +23,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(args: &ServerArgs) -> Result<Self, CommandError> {
         let server = args.server.trim_end_matches('/').to_owned();
-        install_tls_provider();
+        use_ring();
         let wrong = |error: &dyn std::fmt::Display| {
             CommandError::argument(format!("HTTP can't be spoken: {error}"))
         };

@@ -17,7 +17,7 @@ use trimtab_runtime::SourceError;
 
 pub use auth::{AuthSpec, BasicAuthSpec};
 pub(crate) use body::{read_body, sending_failed};
-pub use tls::{TlsSpec, use_ring};
+pub use tls::TlsSpec;
 use watched::{Stamp, Watched};
 
 use crate::SpecError;
@@ -89,7 +89,7 @@ impl Transport {
 }
 
 fn build(spec: &ConnectSpec, connect_timeout: Duration) -> Result<Built, SpecError> {
-    use_ring();
+    trimtab_runtime::use_ring();
     // Before the files are read: one that changes meanwhile is read again.
     let files = spec.tls.as_ref().map(TlsSpec::stamps).unwrap_or_default();
     let mut builder = reqwest::Client::builder()

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use reqwest::{Certificate, ClientBuilder, Identity};
-use rustls::crypto::{CryptoProvider, ring};
 use serde::{Deserialize, Serialize};
 
 use super::Stamp;
@@ -28,23 +27,6 @@ pub struct TlsSpec {
     /// Its private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
-}
-
-/// Makes *ring* the cryptography of this process, unless it has one already.
-///
-/// `rustls` wants to be told once per process which it is, and nothing here chooses for others: a program that made its own
-/// choice before, or made a `kube` client, keeps it. The sources of this crate call this by themselves; a program that makes
-/// HTTPS clients of its own may want to call it first.
-///
-/// ```
-/// trimtab_prometheus::use_ring();
-/// trimtab_prometheus::use_ring(); // again does nothing
-/// ```
-pub fn use_ring() {
-    if CryptoProvider::get_default().is_none() {
-        // Another thread may have been faster, which is as good.
-        let _chosen = ring::default_provider().install_default();
-    }
 }
 
 impl TlsSpec {

@@ -14,7 +14,7 @@ use thiserror::Error;
 use trimtab_engine::PodRecord;
 
 use super::{Change, ScaleTarget, TargetError, TargetStatus};
-use crate::{WorkloadId, install_tls_provider};
+use crate::{WorkloadId, use_ring};
 
 /// No answer is longer.
 const LONGEST: usize = 8 << 20;
@@ -101,7 +101,7 @@ impl WebhookTarget {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong(String::from("it has to begin with `http://` or `https://`")));
         }
-        install_tls_provider();
+        use_ring();
         let client = Client::builder()
             .user_agent(concat!("trimtab/", env!("CARGO_PKG_VERSION")))
             .default_headers(header_map(&headers)?)
