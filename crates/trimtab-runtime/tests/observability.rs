@@ -38,7 +38,7 @@ fn passes(output: &Output) {
 
 #[test]
 fn the_alerts_pass_their_tests() {
-    for arguments in [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]] {
+    for arguments in [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts-tests.yaml"]] {
         if let Some(output) = promtool(&arguments, Stdio::null()) {
             passes(&output);
         }
@@ -75,7 +75,7 @@ async fn metrics() -> String {
 async fn alerts_and_dashboard_ask_for_what_is_there() {
     let text = metrics().await;
     let there = names(&text);
-    for file in ["alerts.yaml", "alerts_test.yaml", "dashboard.json"] {
+    for file in ["alerts.yaml", "alerts-tests.yaml", "dashboard.json"] {
         let asked = names(&std::fs::read_to_string(example(file)).unwrap());
         assert!(!asked.is_empty());
         let absent: Vec<_> = asked.difference(&there).collect();
