@@ -87,7 +87,8 @@ fn workload(number: usize, client: &PrometheusClient) -> Result<Workload, Box<dy
                 "metric": {"name": "load"},
                 "target": {"type": "AverageValue", "averageValue": "4"}}}]}"#,
     )?;
-    let query = format!("sum(up) * 0 + {} + 10 * (time() % 60 > bool 30)", number % 40);
+    let load = number % 40;
+    let query = format!("sum(up) * 0 + {load} + 10 * (time() % 60 > bool 30) + 0 * {number}");
     let metric = MetricQuery { metric: String::from("load"), query, ..MetricQuery::default() };
     let queries = QueriesSpec { metrics: vec![metric], ..QueriesSpec::default() };
     let source = PrometheusSource::new(client.clone(), &queries)?;
