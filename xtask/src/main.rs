@@ -3,6 +3,7 @@
 
 mod chromium;
 mod ci;
+mod debian;
 mod fuzz;
 mod generate;
 mod project;

@@ -8,6 +8,7 @@ mod decide;
 mod error;
 mod evaluate;
 mod explain;
+mod github;
 mod import;
 mod input;
 mod lint;

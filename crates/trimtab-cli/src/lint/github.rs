@@ -6,6 +6,7 @@ use trimtab_manifest::{Finding, Report, Severity};
 
 use super::json::{Place, place, unreadable};
 use crate::error::CommandError;
+use crate::github::{data, property};
 
 pub(super) fn write(
     report: &Report,
@@ -50,25 +51,4 @@ fn line(
         write!(out, "col={column},endColumn={end_column},")?;
     }
     writeln!(out, "title={}::{}", property(title), data(message))
-}
-
-/// What stands behind the second pair of colons.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// What stands between them.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_end_a_command_is_escaped() {
-        assert_eq!(data("a: 50 %\nb"), "a: 50 %25%0Ab");
-        assert_eq!(property("a,b:c%"), "a%2Cb%3Ac%25");
-    }
 }

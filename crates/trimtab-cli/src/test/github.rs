@@ -8,6 +8,7 @@ use super::args::TestArgs;
 use super::suites::{Outcome, Ran};
 use super::text::{explain, results};
 use crate::error::CommandError;
+use crate::github::{data, property};
 
 pub(super) fn write(
     outcome: &Outcome,
@@ -58,24 +59,4 @@ fn annotate(
         data(text)
     )?;
     Ok(())
-}
-
-/// What stands behind `::` may have lines, escaped.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_and_separators_are_escaped() {
-        assert_eq!(data("50 %\nx"), "50 %25%0Ax");
-        assert_eq!(property("a,b:c"), "a%2Cb%3Ac");
-    }
 }
