@@ -11,7 +11,7 @@ mod knative;
 mod kserve;
 mod outcome;
 mod owned;
-mod promql;
+pub(crate) mod promql;
 mod ray;
 mod text;
 

@@ -18,7 +18,7 @@ const KEYWORDS: [&str; 12] = [
 /// Words that are followed by a list of labels.
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 /// Functions over all series, which may have their labels before what they are applied to.
-const AGGREGATIONS: [&str; 14] = [
+pub(crate) const AGGREGATIONS: [&str; 14] = [
     "sum",
     "min",
     "max",

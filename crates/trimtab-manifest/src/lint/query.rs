@@ -1,6 +1,7 @@
 //! What a PromQL query does with the series that it reads: as much as rules ask, and no more.
 
 use super::autoscaler::LONGEST;
+use crate::import::promql::AGGREGATIONS;
 
 /// The metrics of a query, each with the functions around it.
 #[derive(Debug, Default, PartialEq)]
@@ -39,22 +40,6 @@ pub(super) enum Combined {
     ByLabels,
 }
 
-const AGGREGATIONS: [&str; 14] = [
-    "sum",
-    "min",
-    "max",
-    "avg",
-    "group",
-    "stddev",
-    "stdvar",
-    "count",
-    "count_values",
-    "bottomk",
-    "topk",
-    "quantile",
-    "limitk",
-    "limit_ratio",
-];
 /// Words that are neither functions nor metrics.
 const WORDS: [&str; 15] = [
     "and",
