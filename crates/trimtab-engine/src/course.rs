@@ -225,13 +225,19 @@ impl<R: Recorder> Course<'_, '_, R> {
     }
 
     /// Of a strategy that bounds its count itself. The stages behind the sizing are only those that
-    /// the policy asks for by `behavior`.
+    /// the policy asks for by `behavior`; they move a count within the bounds, and one from outside
+    /// goes back inside at once.
     fn bounded_by_itself(&mut self, sized: Sized) -> Verdict {
         let (policy, current) = (self.policy, self.scale.spec_replicas);
         let (desired, winner, outcome) = match sized {
             Sized::Nothing(outcome) => return Verdict::nothing(outcome),
             Sized::Wanted { replicas, winner, outcome } => (replicas, winner, outcome),
         };
+        if policy.behavior().is_some()
+            && let Some((replicas, reason)) = enforce(policy, current, self.trace)
+        {
+            return Verdict::enforced(replicas, reason);
+        }
         let replicas = match policy.behavior() {
             Some(_) => self.envelope(policy, desired),
             None => {
