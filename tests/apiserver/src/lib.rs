@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Kubernetes API servers for tests.
