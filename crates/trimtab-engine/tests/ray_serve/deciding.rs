@@ -268,6 +268,20 @@ fn a_behavior_comes_behind_it() {
     assert_eq!(decision.scale_to, Some(5));
 }
 
+/// The rate limit would leave it outside for a long time.
+#[test]
+fn a_behavior_does_not_hold_a_count_outside_the_bounds() {
+    let mut spec = spec(1, 4, &json!({"downscaleDelaySeconds": 0}));
+    let behavior =
+        json!({"scaleDown": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}});
+    spec.behavior = serde_json::from_value(behavior).expect("a behavior");
+    let policy = Policy::new(spec).expect("a valid policy");
+    let mut state = State::for_policy(&policy);
+    state.strategy = Some(StrategyState::RayServe(Box::default()));
+    let (decision, _) = decide(&policy, state, &seen(0, 9, 9, 10));
+    assert_eq!((decision.scale_to, decision.outcome), (Some(4), Outcome::Enforced));
+}
+
 #[test]
 fn it_is_asked_again_a_control_loop_later() {
     let policy = policy(1, 20, &json!({}));
