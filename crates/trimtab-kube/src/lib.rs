@@ -4,6 +4,7 @@
 /// What is known of a cluster from watching it: pods, nodes, node pools, disruption budgets.
 pub mod cluster;
 /// The controller of `ScalingPolicy` resources.
+#[cfg(feature = "controller")]
 pub mod controller;
 /// The `ScalingPolicy` resource.
 pub mod crd;
