@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
+use kube::api::{Api, ListParams, ObjectMeta, PostParams};
 use kube::{Client, Error};
 use tokio::time::timeout;
 
@@ -54,7 +54,7 @@ impl LeaseApi {
         }
     }
 
-    async fn write(&self, key: &Key, write: &Write) -> Result<Record, Error> {
+    async fn write(&self, key: Key, write: &Write) -> Result<Record, Error> {
         let lease = self.lease(key, write);
         let by = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let lease = match &write.replaces {
@@ -67,17 +67,10 @@ impl LeaseApi {
         Ok(read.unwrap_or_else(|| Record { version, ..self.record(write) }))
     }
 
-    async fn remove(&self, key: &Key, record: &Record) -> Result<(), Error> {
-        let as_seen =
-            Preconditions { resource_version: Some(record.version.clone()), uid: None };
-        let params = DeleteParams { preconditions: Some(as_seen), ..DeleteParams::default() };
-        self.api.delete(&self.name_of(key), &params).await.map(drop)
-    }
-
-    fn name_of(&self, key: &Key) -> String {
+    fn name_of(&self, key: Key) -> String {
         match key {
             Key::Shard(shard) => format!("{}-{shard}", self.name),
-            Key::Member(identity) => format!("{}-member-{identity}", self.name),
+            Key::Member(number) => format!("{}-member-{number}", self.name),
         }
     }
 
@@ -92,7 +85,7 @@ impl LeaseApi {
         }
     }
 
-    fn lease(&self, key: &Key, write: &Write) -> Lease {
+    fn lease(&self, key: Key, write: &Write) -> Lease {
         let now = MicroTime(Timestamp::now());
         let before = write.replaces.as_ref();
         let goes_on = before.filter(|record| {
@@ -128,7 +121,7 @@ impl LeaseApi {
         let name = metadata.name?;
         let key = name.strip_prefix(&self.name)?.strip_prefix('-')?;
         let key = match key.strip_prefix("member-") {
-            Some(identity) => Key::Member(String::from(identity)),
+            Some(number) => Key::Member(number.parse().ok()?),
             None => Key::Shard(key.parse().ok()?),
         };
         let spec = lease.spec.unwrap_or_default();
@@ -157,15 +150,9 @@ impl Backend for LeaseApi {
     }
 
     async fn send(&self, request: &Request) -> (Answer, Option<String>) {
-        let sent = async {
-            match request {
-                Request::Write(key, write) => self.write(key, write).await.map(Some),
-                Request::Remove(key, record) => self.remove(key, record).await.map(|()| None),
-            }
-        };
-        match timeout(self.patience, sent).await {
-            Ok(Ok(Some(record))) => (Answer::Done(record), None),
-            Ok(Ok(None)) => (Answer::Failed, None),
+        let Request(key, write) = request;
+        match timeout(self.patience, self.write(*key, write)).await {
+            Ok(Ok(record)) => (Answer::Done(record), None),
             Ok(Err(Error::Api(status))) if status.code == 409 || status.code == 404 => {
                 (Answer::Conflict, None)
             }

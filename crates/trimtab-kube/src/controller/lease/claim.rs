@@ -83,6 +83,11 @@ impl Claim {
         self.held.map(|held| held.term)
     }
 
+    /// The lease as it was last seen.
+    pub(crate) fn record(&self) -> Option<&Record> {
+        self.seen.as_ref().map(|(record, _)| record)
+    }
+
     pub(crate) fn is_held(&self) -> bool {
         self.held.is_some()
     }
@@ -227,13 +232,5 @@ impl Claim {
         if let Some(held) = self.held.as_mut().filter(|held| held.term == term) {
             held.doubted = Some(now);
         }
-    }
-}
-
-impl Claim {
-    /// The record, if it has not changed for so long.
-    pub(crate) fn unchanged_for(&self, patience: Duration, now: Moment) -> Option<&Record> {
-        let (record, at) = self.seen.as_ref()?;
-        (now.at_least_since(*at) >= patience).then_some(record)
     }
 }

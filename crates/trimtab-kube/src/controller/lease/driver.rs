@@ -106,10 +106,9 @@ impl Leases {
         let now = self.desk.now();
         let seen = self.desk.shards().saw(leases, begun, now);
         self.tell(changes, seen);
-        let (mut requests, leaving) = self.desk.shards().moves(self.desk.now());
+        let (requests, leaving) = self.desk.shards().moves(self.desk.now());
         self.tell(changes, leaving);
         let takes = requests.len();
-        requests.extend(self.desk.shards().remains(self.desk.now()));
         self.send(requests).await;
         self.counts.leases_held(self.desk.shards().held());
         // What was taken counts after another look.

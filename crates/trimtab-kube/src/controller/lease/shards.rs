@@ -2,7 +2,7 @@
 //! and takes note of what became of it.
 //!
 //! Each shard is a lease. With one shard that is leader election. With more, each replica has a lease besides that
-//! says that it is there, and has as many shards as its share is.
+//! says that it is there, the first that is free, and has as many shards as its share is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,22 +12,17 @@ use super::moment::Moment;
 use super::Terms;
 
 /// Which lease.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     /// That of a shard.
     Shard(u32),
-    /// That which says that a replica is there.
-    Member(String),
+    /// One that says that a replica is there.
+    Member(u32),
 }
 
-/// A request to the API server.
+/// A lease that is to be made or replaced.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Request {
-    /// Make or replace a lease.
-    Write(Key, Write),
-    /// Remove the lease of a replica that is long gone.
-    Remove(Key, Record),
-}
+pub(crate) struct Request(pub(crate) Key, pub(crate) Write);
 
 /// What has changed for this replica.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -46,32 +41,27 @@ pub(crate) enum Change {
 pub(crate) struct Shards {
     identity: String,
     terms: Terms,
-    claims: Vec<Claim>,
-    /// When a write of each claim was last done: a look that began before shows what was before.
-    answered: Vec<Moment>,
-    own: Claim,
-    own_answered: Moment,
-    members: BTreeMap<String, Claim>,
-    /// Leases of shards that this replica has not, since it divides them otherwise.
-    beyond: BTreeMap<u32, Claim>,
+    claims: BTreeMap<Key, Slot>,
     leaving: BTreeSet<u32>,
     /// It has had more than its share since then.
     surplus: Option<Moment>,
     is_ending: bool,
 }
 
+/// A lease, and when a write of it was last done: a look that began before shows what was before.
+#[derive(Debug, Default)]
+struct Slot {
+    claim: Claim,
+    written: Moment,
+}
+
 impl Shards {
     pub(crate) fn new(identity: &str, terms: Terms) -> Self {
-        let count = usize::try_from(terms.shards).unwrap_or(1).max(1);
+        let claims = (0..terms.shards).map(|shard| (Key::Shard(shard), Slot::default())).collect();
         Self {
             identity: String::from(identity),
             terms,
-            claims: vec![Claim::default(); count],
-            answered: vec![Moment::default(); count],
-            own: Claim::default(),
-            own_answered: Moment::default(),
-            members: BTreeMap::new(),
-            beyond: BTreeMap::new(),
+            claims,
             leaving: BTreeSet::new(),
             surplus: None,
             is_ending: false,
@@ -89,13 +79,20 @@ impl Shards {
         self.claim(shard).and_then(Claim::term) == Some(term)
     }
 
+    /// How many shards it has.
     pub(crate) fn held(&self) -> usize {
-        self.claims.iter().filter(|claim| claim.is_held()).count()
+        self.own().filter(|(key, _)| matches!(key, Key::Shard(_))).count()
     }
 
     /// Whether anything is left to be given back.
     pub(crate) fn has_any(&self) -> bool {
-        self.held() > 0 || self.own.is_held()
+        self.own().next().is_some()
+    }
+
+    /// What it has.
+    fn own(&self) -> impl Iterator<Item = (Key, &Claim)> {
+        let held = self.claims.iter().filter(|(_, slot)| slot.claim.is_held());
+        held.map(|(key, slot)| (*key, &slot.claim))
     }
 
     /// Nothing may be written for `shard` until it is renewed.
@@ -112,17 +109,10 @@ impl Shards {
 
     /// What is to be renewed.
     pub(crate) fn renewals(&self, now: Moment) -> Vec<Request> {
-        let of = |(shard, claim): (u32, &Claim)| {
-            Some((Key::Shard(shard), claim.renew(&self.identity, &self.terms, now)?))
+        let renewal = |(key, claim): (Key, &Claim)| {
+            Some(Request(key, claim.renew(&self.identity, &self.terms, now)?))
         };
-        let shards = (0..).zip(&self.claims).filter_map(of);
-        let own = || {
-            let renewal = self.own.renew(&self.identity, &self.terms, now);
-            let write = renewal.or_else(|| self.own.take(&self.identity, &self.terms, now))?;
-            Some((Key::Member(self.identity.clone()), write))
-        };
-        let own = self.has_members().then(own).flatten();
-        shards.chain(own).map(|(key, write)| Request::Write(key, write)).collect()
+        self.own().filter_map(renewal).collect()
     }
 
     /// Takes note of a look at all leases that began at `begun`.
@@ -132,65 +122,46 @@ impl Shards {
         begun: Moment,
         now: Moment,
     ) -> Vec<Change> {
+        for key in leases.keys() {
+            self.claims.entry(*key).or_default();
+        }
         let mut changes = Vec::new();
-        for (shard, (claim, answered)) in (0..).zip(self.claims.iter_mut().zip(&self.answered)) {
-            let record = leases.remove(&Key::Shard(shard));
-            if answered.steady > begun.steady {
-                continue;
-            }
-            let term = claim.term();
-            let is_told = claim.is_told();
-            if let (true, Some(term)) = (claim.see(record, &self.identity, now), term) {
+        let old = |slot: &Slot| slot.written.steady > begun.steady;
+        for (key, slot) in self.claims.iter_mut().filter(|(_, slot)| !old(slot)) {
+            let (term, is_told) = (slot.claim.term(), slot.claim.is_told());
+            let is_lost = slot.claim.see(leases.remove(key), &self.identity, now);
+            if let (Key::Shard(shard), true, Some(term)) = (*key, is_lost, term) {
                 self.leaving.remove(&shard);
                 if is_told {
                     changes.push(Change::Lost(shard, term));
                 }
             }
         }
-        let own = leases.remove(&Key::Member(self.identity.clone()));
-        if self.own_answered.steady <= begun.steady {
-            self.own.see(own, &self.identity, now);
+        if self.is_divided_otherwise(now) {
+            return changes;
         }
-        self.saw_others(leases, now);
-        if !self.is_divided_otherwise(now) {
-            for (shard, (claim, answered)) in (0..).zip(self.claims.iter_mut().zip(&self.answered)) {
-                if let (true, Some(term)) = (claim.is_new(), claim.term())
-                    && answered.steady <= begun.steady
-                {
-                    if claim.confirm() {
-                        changes.push(Change::Gained(shard, term));
-                    }
-                }
+        let new = |slot: &Slot| !old(slot) && slot.claim.is_new();
+        for (key, slot) in self.claims.iter_mut().filter(|(_, slot)| new(slot)) {
+            let is_first = slot.claim.confirm();
+            if let (Key::Shard(shard), true, Some(term)) = (*key, is_first, slot.claim.term()) {
+                changes.push(Change::Gained(shard, term));
             }
         }
         changes
     }
 
-    fn saw_others(&mut self, leases: BTreeMap<Key, Record>, now: Moment) {
-        let mut members = std::mem::take(&mut self.members);
-        let mut beyond = std::mem::take(&mut self.beyond);
-        for (key, record) in leases {
-            match key {
-                Key::Shard(shard) => {
-                    let mut claim = beyond.remove(&shard).unwrap_or_default();
-                    claim.see(Some(record), &self.identity, now);
-                    self.beyond.insert(shard, claim);
-                }
-                Key::Member(name) => {
-                    let mut claim = members.remove(&name).unwrap_or_default();
-                    claim.see(Some(record), &self.identity, now);
-                    self.members.insert(name, claim);
-                }
-            }
-        }
-    }
-
     /// Somebody divides policies into another number of shards, and has some of them.
     fn is_divided_otherwise(&self, now: Moment) -> bool {
-        let all = self.claims.iter().chain(self.beyond.values()).chain(self.members.values());
-        all.filter_map(|claim| claim.live(&self.terms, now)).any(|record| {
+        self.live(now).any(|(_, record)| {
             record.shards != self.terms.shards && record.holder.as_deref() != Some(&self.identity)
         })
+    }
+
+    /// What somebody has, as far as is known.
+    fn live(&self, now: Moment) -> impl Iterator<Item = (Key, &Record)> {
+        let live = move |slot: &'_ Slot| slot.claim.live(&self.terms, now).is_some();
+        let live = self.claims.iter().filter(move |(_, slot)| live(slot));
+        live.filter_map(|(key, slot)| Some((*key, slot.claim.record()?)))
     }
 
     /// What is to be given back or taken, after a look.
@@ -219,38 +190,44 @@ impl Shards {
         }
         self.surplus = None;
         // Who is not there yet, as others see it, takes nothing.
-        if self.has_members() && !self.own.is_held() {
-            return (Vec::new(), Vec::new());
+        if self.terms.shards > 1 && !self.is_member() {
+            return (self.enter(now).into_iter().collect(), Vec::new());
         }
-        let free = order.into_iter().filter_map(|shard| {
-            let write = self.claim(shard)?.take(&self.identity, &self.terms, now)?;
-            Some(Request::Write(Key::Shard(shard), write))
-        });
+        let free = order.into_iter().filter_map(|shard| self.take(Key::Shard(shard), now));
         (free.take(most - held).collect(), Vec::new())
+    }
+
+    fn take(&self, key: Key, now: Moment) -> Option<Request> {
+        let nobodys = Claim::default();
+        let claim = self.claims.get(&key).map_or(&nobodys, |slot| &slot.claim);
+        Some(Request(key, claim.take(&self.identity, &self.terms, now)?))
+    }
+
+    fn is_member(&self) -> bool {
+        self.own().any(|(key, _)| matches!(key, Key::Member(_)))
+    }
+
+    /// Takes the first lease of a member that is free.
+    fn enter(&self, now: Moment) -> Option<Request> {
+        (0..).find_map(|number| self.take(Key::Member(number), now))
     }
 
     /// Gives back what is not confirmed.
     fn withdraw(&mut self) -> Vec<Change> {
-        let new = (0..).zip(&mut self.claims).filter(|(_, claim)| claim.is_new());
         let mut changes = Vec::new();
-        for (shard, claim) in new {
-            if let (true, Some(term)) = (claim.is_told(), claim.term()) {
+        for (key, slot) in self.claims.iter_mut().filter(|(_, slot)| slot.claim.is_new()) {
+            let is_told = slot.claim.is_told();
+            if let (Key::Shard(shard), true, Some(term)) = (*key, is_told, slot.claim.term()) {
                 changes.push(Change::Lost(shard, term));
             }
-            claim.give_back();
+            slot.claim.give_back();
         }
         changes
     }
 
     /// The writes that give back what is to go.
     fn releases(&self) -> Vec<Request> {
-        let shards = (0..).zip(&self.claims);
-        let write = |(shard, claim): (u32, &Claim)| {
-            Some(Request::Write(Key::Shard(shard), claim.release()?))
-        };
-        let own = self.own.release().and_then(|write| write.replaces);
-        let own = own.map(|record| Request::Remove(Key::Member(self.identity.clone()), record));
-        shards.filter_map(write).chain(own).collect()
+        self.own().filter_map(|(key, claim)| Some(Request(key, claim.release()?))).collect()
     }
 
     /// Leaves the shards that it wants least of those it has, `surplus` of them.
@@ -269,42 +246,16 @@ impl Shards {
         changes
     }
 
-    /// Leases of replicas that are long gone.
-    pub(crate) fn remains(&self, now: Moment) -> Vec<Request> {
-        let patience = self.terms.duration.saturating_mul(10);
-        let gone = self.members.iter().filter_map(|(name, claim)| {
-            let record = claim.unchanged_for(patience, now)?;
-            Some(Request::Remove(Key::Member(name.clone()), record.clone()))
-        });
-        gone.collect()
-    }
-
     /// Takes note of what became of a request that was begun at `begun`.
     pub(crate) fn wrote(&mut self, request: &Request, answer: Answer, begun: Moment, now: Moment) {
-        let (terms, is_done) = (self.terms, matches!(answer, Answer::Done(_)));
-        match request {
-            Request::Write(Key::Shard(shard), write) => {
-                let index = usize::try_from(*shard).unwrap_or(usize::MAX);
-                if let Some(answered) = self.answered.get_mut(index).filter(|_| is_done) {
-                    *answered = now;
-                }
-                if let Some(claim) = self.claim_mut(*shard) {
-                    claim.wrote(write, answer, &terms, (begun, now));
-                    if !claim.is_held() {
-                        self.leaving.remove(shard);
-                    }
-                }
-            }
-            Request::Write(Key::Member(_), write) => {
-                if is_done {
-                    self.own_answered = now;
-                }
-                self.own.wrote(write, answer, &terms, (begun, now));
-            }
-            Request::Remove(Key::Member(name), _) if *name == self.identity => {
-                self.own = Claim::default();
-            }
-            Request::Remove(..) => {}
+        let Request(key, write) = request;
+        let slot = self.claims.entry(*key).or_default();
+        if matches!(answer, Answer::Done(_)) {
+            slot.written = now;
+        }
+        slot.claim.wrote(write, answer, &self.terms, (begun, now));
+        if let (Key::Shard(shard), false) = (key, slot.claim.is_held()) {
+            self.leaving.remove(shard);
         }
     }
 
@@ -318,26 +269,21 @@ impl Shards {
     /// Nothing is done any more: all goes back.
     pub(crate) fn give_all_back(&mut self) {
         self.is_ending = true;
-        self.claims.iter_mut().for_each(Claim::give_back);
-        self.own.give_back();
+        self.claims.values_mut().for_each(|slot| slot.claim.give_back());
     }
 
+    /// Who is there, this one included.
     fn live_members(&self, now: Moment) -> BTreeSet<String> {
-        let live = |claim: &Claim| claim.live(&self.terms, now).is_some();
-        let others = self.members.iter().filter(|(_, claim)| live(claim));
-        let others = others.map(|(name, _)| name.clone());
+        let members = self.live(now).filter(|(key, _)| matches!(key, Key::Member(_)));
+        let others = members.filter_map(|(_, record)| record.holder.clone());
         others.chain([self.identity.clone()]).collect()
     }
 
-    fn has_members(&self) -> bool {
-        self.terms.shards > 1
-    }
-
     fn claim(&self, shard: u32) -> Option<&Claim> {
-        self.claims.get(usize::try_from(shard).ok()?)
+        self.claims.get(&Key::Shard(shard)).map(|slot| &slot.claim)
     }
 
     fn claim_mut(&mut self, shard: u32) -> Option<&mut Claim> {
-        self.claims.get_mut(usize::try_from(shard).ok()?)
+        self.claims.get_mut(&Key::Shard(shard)).map(|slot| &mut slot.claim)
     }
 }

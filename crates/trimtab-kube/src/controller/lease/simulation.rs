@@ -43,7 +43,7 @@ impl Server {
             acquired: None,
             shards,
         };
-        leases.insert(key.clone(), record.clone());
+        leases.insert(*key, record.clone());
         Answer::Done(record)
     }
 }
@@ -154,16 +154,8 @@ impl Backend for Line {
         // Who sent it may have given up: it is done all the same.
         let done = tokio::spawn(async move {
             sleep(there).await;
-            match &request {
-                Request::Write(key, write) => server.write(key, write, shards, duration),
-                Request::Remove(key, record) => {
-                    let mut leases = server.leases.lock().unwrap();
-                    if leases.1.get(key).is_some_and(|is| is.version == record.version) {
-                        leases.1.remove(key);
-                    }
-                    Answer::Failed
-                }
-            }
+            let Request(key, write) = &request;
+            server.write(key, write, shards, duration)
         });
         let answer = timeout(self.settings.request_timeout, async {
             let answer = done.await.unwrap();
