@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::status::StatusError;
+
 type Labels = Vec<(&'static str, String)>;
 type Level = Gauge<i64, AtomicI64>;
 
@@ -69,12 +71,27 @@ impl KubeCounts {
         self.events.get_or_create(&vec![("how", String::from(how))]).inc();
     }
 
+    /// A status could not be read or written.
+    pub(crate) fn status_failed(&self, what: &str, error: &StatusError) {
+        let what = format!("status {what}");
+        match error {
+            StatusError::Failed(error) => self.request_failed(&what, error),
+            StatusError::Conflict => self.failed(&what, String::from("409")),
+            StatusError::Gone => self.failed(&what, String::from("404")),
+            StatusError::TimedOut(_) => self.failed(&what, String::from("timeout")),
+        }
+    }
+
     /// A request failed: what for, and the HTTP status or `unreachable`.
     pub(crate) fn request_failed(&self, what: &str, error: &kube::Error) {
         let code = match error {
             kube::Error::Api(status) => status.code.to_string(),
             _ => String::from("unreachable"),
         };
+        self.failed(what, code);
+    }
+
+    fn failed(&self, what: &str, code: String) {
         let labels = vec![("what", String::from(what)), ("code", code)];
         self.errors.get_or_create(&labels).inc();
     }

@@ -117,7 +117,7 @@ pub const CONTROLLER_ACCESS: &[AccessRule] = &[
         scope: Namespace,
         groups: &["coordination.k8s.io"],
         resources: &["leases"],
-        verbs: &["create", "get", "list", "patch", "update"],
+        verbs: &["create", "list", "update"],
         why: "which replica of the controller decides",
     },
 ];
