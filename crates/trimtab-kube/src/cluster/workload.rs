@@ -107,7 +107,9 @@ impl ScaleSelector {
         let text = scale.status.and_then(|status| status.selector).unwrap_or_default();
         if text.is_empty() {
             let kind = &self.reference.kind;
-            return Err(SourceError::Empty(format!("the scale of {kind} `{name}` has no selector")));
+            return Err(SourceError::Empty(format!(
+                "the scale of {kind} `{name}` has no selector"
+            )));
         }
         text.parse().map_err(|error: super::SelectorError| SourceError::Invalid(error.to_string()))
     }
@@ -149,9 +151,8 @@ impl ClusterSource {
         let Some(health) = self.cluster.health_of(Part::Pods, namespace) else {
             return SourceError::Refused(format!("namespace `{namespace}` is not watched"));
         };
-        let span = |time: Duration| {
-            Span::from_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
-        };
+        let span =
+            |time: Duration| Span::from_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
         match (health.synced, health.age, health.error) {
             (true, Some(age), _) => {
                 let limit = span(self.cluster.stale_after());

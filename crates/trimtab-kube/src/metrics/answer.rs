@@ -124,7 +124,9 @@ impl Values {
     pub(super) fn into_value(self) -> Result<Read, SourceError> {
         let count = self.0.len();
         let [item]: [ValueItem; 1] = self.0.try_into().map_err(|_| {
-            SourceError::Malformed(format!("{count} values for one object, and there can be only one"))
+            SourceError::Malformed(format!(
+                "{count} values for one object, and there can be only one"
+            ))
         })?;
         let at = item.timestamp;
         let reading = ReadingRecord { value: Some(item.value), ..ReadingRecord::default() };
@@ -143,7 +145,9 @@ impl Read {
     /// Without what is older; of pods, without those whose value is.
     pub(super) fn no_older_than(
         mut self,
-        limit: Span, now: Timestamp) -> Result<Self, SourceError> {
+        limit: Span,
+        now: Timestamp,
+    ) -> Result<Self, SourceError> {
         let old = |at: Timestamp| now.since(at) > limit;
         let stale = |at: Timestamp| SourceError::Stale { age: now.since(at), limit };
         let newest = match self {

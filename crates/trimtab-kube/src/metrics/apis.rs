@@ -140,12 +140,14 @@ impl MetricsApis {
                 .map_err(|failure| refused(CUSTOM, failure))?;
             let preferred = group.preferred_version.into_iter();
             let versions = preferred.chain(group.versions).map(|version| version.version);
-            versions.into_iter().find(|version| VERSIONS.contains(&version.as_str())).ok_or_else(|| {
-                SourceError::Refused(format!(
-                    "the cluster has no version of `{CUSTOM}` that is known: {} are",
-                    VERSIONS.join(" and ")
-                ))
-            })
+            versions.into_iter().find(|version| VERSIONS.contains(&version.as_str())).ok_or_else(
+                || {
+                    SourceError::Refused(format!(
+                        "the cluster has no version of `{CUSTOM}` that is known: {} are",
+                        VERSIONS.join(" and ")
+                    ))
+                },
+            )
         };
         self.version.get(find).await
     }
@@ -178,7 +180,11 @@ impl MetricsApis {
     }
 
     /// In whichever version: it is the group and the kind that name a resource.
-    async fn resource_in_group(&self, group: &str, kind: &str) -> Result<Option<String>, SourceError> {
+    async fn resource_in_group(
+        &self,
+        group: &str,
+        kind: &str,
+    ) -> Result<Option<String>, SourceError> {
         let versions: APIGroup = match self.ask(format!("/apis/{group}")).await {
             Ok(versions) => versions,
             Err(failure) if failure.has_code(404) => return Ok(None),
@@ -261,7 +267,9 @@ impl<T: Clone> Known<T> {
 /// Why an API of metrics had no answer.
 fn refused(api: &str, failure: Failure) -> SourceError {
     if failure.is_path_unknown() {
-        return SourceError::Unreachable(format!("the cluster has no `{api}`: nothing is installed that serves it"));
+        return SourceError::Unreachable(format!(
+            "the cluster has no `{api}`: nothing is installed that serves it"
+        ));
     }
     source_error(failure)
 }

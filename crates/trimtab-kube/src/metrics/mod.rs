@@ -102,7 +102,10 @@ impl KubeMetrics {
                 apis.external(namespace, &metric.name, &selector).await?.into_values()
             }
             Of::Nothing => {
-                return Err(SourceError::Refused(format!("no API has a metric like `{}`", asked.name)));
+                return Err(SourceError::Refused(format!(
+                    "no API has a metric like `{}`",
+                    asked.name
+                )));
             }
         };
         match self.max_age {

@@ -38,7 +38,8 @@ pub(super) fn object(
 ) -> Result<String, SourceError> {
     let (namespace, name, metric) = (encode(namespace), segment(name)?, segment(metric)?);
     let resource = encode(resource);
-    let path = format!("/apis/{CUSTOM}/{version}/namespaces/{namespace}/{resource}/{name}/{metric}");
+    let path =
+        format!("/apis/{CUSTOM}/{version}/namespaces/{namespace}/{resource}/{name}/{metric}");
     Ok(with_query(path, &[("metricLabelSelector", selector)]))
 }
 
