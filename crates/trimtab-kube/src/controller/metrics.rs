@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::status::StatusError;
+use crate::cluster::WatchHealth;
 
 type Labels = Vec<(&'static str, String)>;
 type Level = Gauge<i64, AtomicI64>;
@@ -24,6 +25,8 @@ pub(crate) struct KubeCounts {
     status_writes: Family<Labels, Counter>,
     events: Family<Labels, Counter>,
     errors: Family<Labels, Counter>,
+    listings: Family<Labels, Level>,
+    synced: Family<Labels, Level>,
     /// What each label of `policies` was set to, so that those that nobody has any more become 0.
     reasons: Mutex<Vec<String>>,
 }
@@ -96,8 +99,28 @@ impl KubeCounts {
         self.errors.get_or_create(&labels).inc();
     }
 
-    /// All of it, to be encoded with what else there is.
-    pub(crate) fn registry(&self) -> Registry {
+    /// How the watches of the cluster are.
+    pub(crate) fn watches(&self, health: &[WatchHealth]) {
+        for watch in health {
+            let labels = vec![
+                ("resource", watch.part.to_string()),
+                ("namespace", watch.namespace.clone().unwrap_or_default()),
+            ];
+            let listings = i64::try_from(watch.listings).unwrap_or(i64::MAX);
+            self.listings.get_or_create(&labels).set(listings);
+            self.synced.get_or_create(&labels).set(i64::from(watch.synced));
+        }
+    }
+
+    /// All of it as OpenMetrics text.
+    pub(crate) fn encode(&self) -> String {
+        let mut text = String::new();
+        // A string takes whatever is written to it.
+        let _always_ok = prometheus_client::encoding::text::encode(&mut text, &self.registry());
+        text
+    }
+
+    fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("trimtab_kube");
         let to = &mut registry;
         to.register("leases_held", "Leases of shards that this replica has", self.leases.clone());
@@ -116,6 +139,16 @@ impl KubeCounts {
             "watch_restarts",
             "Watches that broke off and began anew, by resource",
             self.watch_restarts.clone(),
+        );
+        to.register(
+            "watch_listings",
+            "How often all of a resource was listed; more than once where its watch could not go on",
+            self.listings.clone(),
+        );
+        to.register(
+            "watch_synced",
+            "1 where all of a resource is known, else 0",
+            self.synced.clone(),
         );
         to.register(
             "status_writes",

@@ -183,13 +183,15 @@ impl StatusKeeper {
             let entries = self.entries();
             ids.iter().filter_map(|id| entries.get(id).cloned()).collect()
         };
-        let saves = entries.iter().map(|entry| async move {
-            let mut entry = entry.lock().await;
-            let is_due = entry.is_behind || entry.has_intent;
-            is_due && self.write(&mut entry, Cause::End).await.is_err()
-        });
-        let failed = stream::iter(saves).buffer_unordered(AT_ONCE);
-        failed.filter(|failed| std::future::ready(*failed)).count().await
+        let saves: Vec<_> = entries.into_iter().map(|entry| self.save_last(entry)).collect();
+        let done: Vec<bool> = stream::iter(saves).buffer_unordered(AT_ONCE).collect().await;
+        done.iter().filter(|is_saved| !**is_saved).count()
+    }
+
+    async fn save_last(&self, entry: Arc<AsyncMutex<Entry>>) -> bool {
+        let mut entry = entry.lock().await;
+        let is_due = entry.is_behind || entry.has_intent;
+        !is_due || self.write(&mut entry, Cause::End).await.is_ok()
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkloadId, Arc<AsyncMutex<Entry>>>> {

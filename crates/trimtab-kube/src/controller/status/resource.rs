@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kube::api::{GetParams, ObjectMeta, Patch, PatchParams};
+use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::core::Request;
 use kube::{Client, Error};
 use serde::Deserialize;
@@ -78,7 +78,7 @@ impl StatusApi {
     /// The status as it is now.
     pub(crate) async fn read(&self, named: &Named) -> Result<Held, StatusError> {
         let request = Self::request(&named.namespace);
-        let request = request.get_subresource("status", &named.name, &GetParams::default());
+        let request = request.get_subresource("status", &named.name);
         let held = self.send(request).await?;
         if held.uid == named.uid { Ok(held) } else { Err(StatusError::Gone) }
     }
@@ -108,7 +108,7 @@ impl StatusApi {
         &self,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Held, StatusError> {
-        let request = request.map_err(|error| StatusError::Failed(Box::new(error.into())))?;
+        let request = request.map_err(|error| StatusError::Failed(Box::new(Error::BuildRequest(error))))?;
         let object = match timeout(self.patience, self.client.request::<Object>(request)).await {
             Ok(Ok(object)) => object,
             Ok(Err(Error::Api(status))) if status.code == 409 => return Err(StatusError::Conflict),
