@@ -181,7 +181,8 @@ impl Cluster {
         if !known {
             return None;
         }
-        let (knows_pools, knows_claims) = (inner.trusts(Part::NodePools, None), inner.knows_claims());
+        let (knows_pools, knows_claims) =
+            (inner.trusts(Part::NodePools, None), inner.knows_claims());
         let picture = inner.read();
         let pods = &picture.pods.select(namespace, selector);
         picture.supply(policy, &Question { now, pods, knows_pools, knows_claims })
@@ -229,9 +230,8 @@ impl Inner {
             Some(names) => names.iter().cloned().map(Some).collect(),
             None => vec![None],
         };
-        let watching = |part, namespace: &Option<String>| {
-            Arc::new(Watching::new(part, namespace.clone()))
-        };
+        let watching =
+            |part, namespace: &Option<String>| Arc::new(Watching::new(part, namespace.clone()));
         let mut watches = Vec::new();
         for part in [Part::Pods, Part::Budgets] {
             watches.extend(namespaces.iter().map(|namespace| watching(part, namespace)));

@@ -241,7 +241,9 @@ fn value(lexer: &mut Lexer<'_>) -> Result<Box<str>, String> {
 /// Behind `in`: words in parentheses. What is not there between two commas is the empty value.
 fn values(lexer: &mut Lexer<'_>) -> Result<Vec<Box<str>>, String> {
     if lexer.next() != Token::Open {
-        return Err("after `in` and `notin` come values in parentheses, as in `app in (a,b)`".into());
+        return Err(
+            "after `in` and `notin` come values in parentheses, as in `app in (a,b)`".into()
+        );
     }
     let mut values = Vec::new();
     if lexer.peek() == Token::Close {

@@ -17,8 +17,8 @@ use super::Inner;
 use super::karpenter::{NodeClaim, NodePool};
 use super::picture::{Kept, Picture, sweep};
 use super::pod::Pod;
-use super::wire::{WireBudget, WireNode, WireNodeClaim, WireNodePool, WirePod};
 use super::watching::{Part, Watching};
+use super::wire::{WireBudget, WireNode, WireNodeClaim, WireNodePool, WirePod};
 
 /// The group of Karpenter's kinds, and its versions, the best in front.
 const KARPENTER: &str = "karpenter.sh";

@@ -17,7 +17,7 @@ pub(super) struct ScalePath {
 }
 
 /// What is to be written.
-pub(super) struct Count<'a> {
+pub(super) struct Apply<'a> {
     pub(super) replicas: i32,
     /// Only if nothing changed since.
     pub(super) version: Option<&'a str>,
@@ -48,7 +48,7 @@ impl ScalePath {
     }
 
     /// Server-side apply: the field has an owner that everybody can see, and no other field is touched.
-    pub(super) async fn write(&self, client: &Client, count: &Count<'_>) -> Result<Scale, Failure> {
+    pub(super) async fn write(&self, client: &Client, count: &Apply<'_>) -> Result<Scale, Failure> {
         let mut metadata = json!({"name": self.name});
         if let (Some(version), Some(metadata)) = (count.version, metadata.as_object_mut()) {
             metadata.insert("resourceVersion".into(), version.into());
