@@ -386,7 +386,10 @@ fn is_same(current: &Value, object: &Value) -> bool {
 /// Whether a change counts as one of what is wanted.
 fn counts(kind: &Kind, before: &Value, after: &Value) -> bool {
     if !kind.is_custom() {
-        return before["spec"] != after["spec"];
+        let annotations = |object: &Value| object["metadata"]["annotations"].clone();
+        // Annotations of a Deployment go to its ReplicaSets.
+        return before["spec"] != after["spec"]
+            || (kind.kind == "Deployment" && annotations(before) != annotations(after));
     }
     let wanted = |object: &Value| {
         let mut object = object.clone();

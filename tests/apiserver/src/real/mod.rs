@@ -33,6 +33,7 @@ pub(crate) struct Real {
     etcd_url: String,
     certificates: Certificates,
     metrics: Arc<Mutex<Metrics>>,
+    _sweep: Process,
     folder: TempDir,
 }
 
@@ -58,6 +59,7 @@ impl Real {
             etcd_url,
             certificates,
             metrics: Arc::default(),
+            _sweep: Process::sweep(folder.path()),
             folder,
         };
         real.start_apiserver().await;

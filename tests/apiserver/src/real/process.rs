@@ -11,6 +11,9 @@ const TIED: &str = r#"exec 3<&0 </dev/null
 exec 3<&-
 exec "$@""#;
 
+/// Removes a folder once its input ends, if it is still there.
+const SWEEP: &str = r#"cat >/dev/null; sleep 1; rm -rf "$1""#;
+
 /// A running process. It is killed when dropped.
 pub(super) struct Process {
     child: Child,
@@ -32,6 +35,19 @@ impl Process {
             .unwrap();
         let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Self { child, log: log.into(), name }
+    }
+
+    /// Removes a folder when this process is gone, by which a server that lives as long leaves nothing behind.
+    pub(super) fn sweep(folder: &Path) -> Self {
+        let child = Command::new("sh")
+            .args(["-c", SWEEP, "sh"])
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, log: PathBuf::new(), name: "sh".into() }
     }
 
     /// Panics, with what it logged, if it has ended.
