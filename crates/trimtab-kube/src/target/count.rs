@@ -14,7 +14,7 @@ use super::discovery::{Discovery, Scalable};
 use super::fence::Fence;
 use super::ownership::Ownership;
 use super::rivals::Scaled;
-use super::scale::{Apply, ScalePath};
+use super::scale::{ScalePath, Written};
 
 /// What all requests of a target have in common.
 pub(super) struct Host {
@@ -40,6 +40,8 @@ pub(super) struct Count {
 #[derive(Default)]
 struct Memory {
     ownership: Ownership,
+    /// What was written last.
+    written: Option<i32>,
     /// What was said of others that scale it.
     told: Option<String>,
 }
@@ -143,21 +145,23 @@ impl Count {
         &self,
         host: &Host,
         found: &Found,
-        replicas: i32,
+        (from, replicas): (i32, i32),
         version: Option<&str>,
     ) -> Result<(), TargetError> {
         let path = &found.path;
-        let mut apply = Apply { replicas, version, manager: &host.manager, force: false };
+        let mut write = Written { replicas, version, manager: &host.manager, force: false };
+        if !path.can_apply {
+            self.ask_owners(host, path, from).await?;
+        }
         host.check_fence()?;
-        let mut written = path.write(&host.client, &apply).await;
+        let mut written = path.write(&host.client, &write).await;
         if let Err(Failure::Answer(answer)) = &written
             && !answer.managers.is_empty()
         {
-            let told = self.memory().ownership.lost_to(&answer.managers, Instant::now())?;
-            tracing::info!("{}: {told}", self.name);
-            apply.force = true;
+            self.take_over(&answer.managers)?;
+            write.force = true;
             host.check_fence()?;
-            written = path.write(&host.client, &apply).await;
+            written = path.write(&host.client, &write).await;
         }
         match written {
             Ok(_) => {}
@@ -170,7 +174,33 @@ impl Count {
             }
             Err(failure) => return Err(self.failed(host, failure).await),
         }
-        self.memory().ownership.is_ours();
+        let mut memory = self.memory();
+        memory.ownership.is_ours();
+        memory.written = Some(replicas);
+        Ok(())
+    }
+
+    /// Where the server does not say who else manages the field: if the count is not what was written last, somebody does.
+    async fn ask_owners(
+        &self,
+        host: &Host,
+        path: &ScalePath,
+        from: i32,
+    ) -> Result<(), TargetError> {
+        if self.memory().written == Some(from) {
+            return Ok(());
+        }
+        let owners = path.owners(&host.client, &host.manager).await;
+        let owners = owners.unwrap_or_else(|failure| {
+            tracing::debug!("who set the count of {} can't be said: {failure}", self.name);
+            vec![String::from("somebody")]
+        });
+        if owners.is_empty() { Ok(()) } else { self.take_over(&owners) }
+    }
+
+    fn take_over(&self, managers: &[String]) -> Result<(), TargetError> {
+        let told = self.memory().ownership.lost_to(managers, Instant::now())?;
+        tracing::info!("{}: {told}", self.name);
         Ok(())
     }
 

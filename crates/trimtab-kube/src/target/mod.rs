@@ -43,8 +43,8 @@ const LOOK_BEFORE_WRITE: Duration = Duration::from_secs(10);
 /// Scales one object of a cluster: a Deployment, a StatefulSet, a LeaderWorkerSet, or any other kind with a `scale`
 /// subresource.
 ///
-/// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it, on the condition that the object is
-/// as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up: that is said once, in the log. Someone who
+/// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it (of a custom resource, a patch, since
+/// the API server can't apply there), on the condition that the object is as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up: that is said once, in the log. Someone who
 /// takes it back again and again is not fought with ([`TargetError::Contested`]), nor is an autoscaler that has the same target.
 ///
 /// ```no_run
@@ -229,7 +229,7 @@ impl KubeTarget {
 
     async fn count(&self, found: &Found, change: &Change) -> Result<(), TargetError> {
         let version = change.version.as_deref();
-        self.main.write(&self.host, found, change.replicas, version).await
+        self.main.write(&self.host, found, (change.from, change.replicas), version).await
     }
 }
 

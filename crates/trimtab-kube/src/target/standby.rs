@@ -69,9 +69,10 @@ pub(super) async fn write(host: &Host, standby: &Count, size: i32) -> Result<(),
     standby.check_ownership()?;
     let found = standby.find(host).await?;
     let scale = standby.read(host, &found).await?;
-    if count_of(&scale) == size {
+    let from = count_of(&scale);
+    if from == size {
         return Ok(());
     }
     let version = scale.metadata.resource_version.as_deref();
-    standby.write(host, &found, size, version).await
+    standby.write(host, &found, (from, size), version).await
 }
