@@ -1,13 +1,12 @@
 //! A namespace of a server, and targets in it.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::Client;
-use kube::api::{Api, DynamicObject, PostParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
-use serde_json::Value;
+use serde_json::{Value, json};
 use trimtab_apiserver::{ApiServer, fixture};
 use trimtab_engine::CrossVersionObjectReference;
 use trimtab_kube::connect_with;
@@ -76,4 +75,26 @@ pub(crate) async fn change(target: &KubeTarget, replicas: i32) -> Change {
     let mut change = Change::of(status.replicas, replicas);
     change.version = status.version;
     change
+}
+
+pub(crate) fn deployments(client: &Client, namespace: &str) -> Api<Deployment> {
+    Api::namespaced(client.clone(), namespace)
+}
+
+pub(crate) async fn replicas(client: &Client, namespace: &str, name: &str) -> i32 {
+    let found = deployments(client, namespace).get(name).await.unwrap();
+    found.spec.unwrap().replicas.unwrap()
+}
+
+/// Sets the count by hand, as `kubectl scale` does.
+pub(crate) async fn scale_by(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    manager: &str,
+    replicas: i32,
+) {
+    let by = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    deployments(client, namespace).patch_scale(name, &by, &patch).await.unwrap();
 }

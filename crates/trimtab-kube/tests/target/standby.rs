@@ -1,21 +1,18 @@
 //! The warm pool as a second workload, and replicas that leave in order.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
-
-mod targets;
-
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
-use targets::{Side, change, id, reference, sides};
 use tokio_util::sync::CancellationToken;
 use trimtab_apiserver::{ApiServer, Rule, fixture};
 use trimtab_engine::{WarmCounts, WarmPlan};
 use trimtab_kube::cluster::{Cluster, Scope};
 use trimtab_kube::target::{Discovery, KubeTarget};
 use trimtab_runtime::{ScaleTarget, TargetError};
+
+use crate::side::{Side, change, id, reference, sides};
 
 async fn counts(side: &Side) -> (i32, i32) {
     let api: Api<Deployment> = Api::namespaced(side.client.clone(), &side.namespace);
