@@ -22,7 +22,9 @@ fn merge(replicas: i32) -> Patch<Value> {
 }
 
 /// Who owns the replicas: manager, operation, subresource, version.
-fn owners(fields: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry]) -> Vec<String> {
+fn owners(
+    fields: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry],
+) -> Vec<String> {
     let mut owners: Vec<String> = fields
         .iter()
         .filter(|entry| {
@@ -122,7 +124,10 @@ async fn whoever_wrote_the_scale_owns_the_replicas() {
         fixture::deployment(&client, "owners", "web", 3).await;
         let api: Api<Deployment> = Api::namespaced(client.clone(), "owners");
         let owned = async || owners(api.get("web").await.unwrap().managed_fields());
-        let by = |manager: &str| PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+        let by = |manager: &str| PatchParams {
+            field_manager: Some(manager.into()),
+            ..PatchParams::default()
+        };
 
         api.patch_scale("web", &by("one"), &merge(4)).await.unwrap();
         assert_eq!(owned().await, ["one Update apps/v1 scale"]);
@@ -143,7 +148,10 @@ async fn whoever_wrote_the_scale_owns_the_replicas() {
             "Apply failed with 1 conflict: conflict with \"two\" using autoscaling/v1: .spec.replicas"
         );
         let cause = &refused.details.unwrap().causes[0];
-        assert_eq!((cause.reason.as_str(), cause.field.as_str()), ("FieldManagerConflict", ".spec.replicas"));
+        assert_eq!(
+            (cause.reason.as_str(), cause.field.as_str()),
+            ("FieldManagerConflict", ".spec.replicas")
+        );
         api.patch_scale("web", &by("four").force(), &applied).await.unwrap();
         assert_eq!(owned().await, ["four Apply apps/v1 scale"]);
 
@@ -210,7 +218,10 @@ async fn fields_are_owned_given_up_and_fought_over() {
         }));
         let refused = refusal(api.patch("web", &PatchParams::apply("git"), &conflicts).await);
         let message = refused.message.lines().collect::<Vec<_>>();
-        assert!(message[0].starts_with("Apply failed with 3 conflicts: conflicts with \""), "{refused}");
+        assert!(
+            message[0].starts_with("Apply failed with 3 conflicts: conflicts with \""),
+            "{refused}"
+        );
         assert_eq!(
             message[1..],
             [
@@ -219,7 +230,8 @@ async fn fields_are_owned_given_up_and_fought_over() {
                 "- .spec.template.spec.containers[name=\"main\"].image",
             ]
         );
-        let forced = api.patch("web", &PatchParams::apply("git").force(), &conflicts).await.unwrap();
+        let forced =
+            api.patch("web", &PatchParams::apply("git").force(), &conflicts).await.unwrap();
         let spec = forced.spec.unwrap().template.spec.unwrap();
         assert_eq!(spec.containers.len(), 1);
         assert_eq!(spec.containers[0].image.as_deref(), Some("example.com/main:2"));

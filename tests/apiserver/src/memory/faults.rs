@@ -212,7 +212,8 @@ impl Faults {
     }
 
     /// Whether a watch that begins too early is answered with the status 410, rather than with 200 and
-    /// an event that says so, which is usual.
+    /// an event that says so, which is what servers do since long. `kube`'s watcher begins anew after the event only:
+    /// after the status it asks for the same version for ever.
     pub fn gone_as_status(&self, yes: bool) {
         self.switches.lock().unwrap().gone_as_status = yes;
     }

@@ -163,7 +163,8 @@ fn version() -> Value {
 
 /// The answer of a metrics API, if that is asked and served.
 fn metrics(shared: &Shared, asked: &Asked) -> Option<Answer> {
-    let parts: Vec<&str> = asked.logged.path.trim_matches('/').split('/').collect();
+    let path = super::decode(&asked.logged.path);
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let ["apis", group, version, rest @ ..] = parts.as_slice() else { return None };
     let metrics = shared.metrics.lock().unwrap();
     let api = MetricsApi::ALL.into_iter().find(|api| {

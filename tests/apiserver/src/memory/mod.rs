@@ -36,7 +36,7 @@ use crate::metrics::{Metrics, MetricsApi};
 use crate::serve::{Handler, Serving};
 
 pub use faults::{Faults, Logged, Rule};
-pub(crate) use request::query;
+pub(crate) use request::{decode, query};
 pub(crate) use selector::Selector;
 pub(crate) use status::{Answer, Status, json_response};
 
