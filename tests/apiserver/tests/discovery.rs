@@ -134,6 +134,7 @@ async fn schemas_prune_fill_in_and_refuse() {
                 "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
             },
         }});
+        definition.spec.versions[0].subresources.as_mut().unwrap().scale = None;
         definition.spec.versions[0].schema = Some(serde_json::from_value(schema).unwrap());
         fixture::install(&client, &definition).await;
         let kind = GroupVersionKind::gvk("example.org", "v1", "Valve");

@@ -300,6 +300,12 @@ async fn what_is_defined_is_scaled_as_its_definition_says() {
         let bad = Patch::Merge(json!({"spec": {"replicas": "many"}}));
         let refused = refusal(api.patch("llm", &by, &bad).await);
         assert_eq!((refused.code, refused.reason.as_str()), (422, "Invalid"), "{refused}");
+        let below = Patch::Merge(json!({"spec": {"replicas": -1}}));
+        assert_eq!(
+            refusal(api.patch("llm", &by, &below).await).message,
+            "Engine.example.dev \"llm\" is invalid: [spec.replicas: Invalid value: -1: spec.replicas in body should be \
+             greater than or equal to 0, .spec.replicas: Invalid value: -1: should be a non-negative integer]"
+        );
         let strategic = Patch::Strategic(json!({"spec": {"replicas": 1}}));
         assert_eq!(refusal(api.patch("llm", &by, &strategic).await).code, 415);
         let mut blind = read.clone();

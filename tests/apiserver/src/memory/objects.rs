@@ -347,7 +347,8 @@ fn prepare(kind: &Kind, object: &mut Value, before: Option<&Value>) -> Result<()
         Some(definition) => {
             schema::prune(definition, object, true);
             schema::default(definition, object);
-            causes.extend(schema::validate(definition, object, before));
+            causes.extend(schema::validate(definition, object));
+            causes.extend(super::scale::validate(kind, object));
         }
         None => {
             builtin::default(kind, object);

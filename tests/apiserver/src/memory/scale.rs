@@ -127,6 +127,14 @@ fn scale_of(kind: &Kind, paths: &ScalePaths, object: &Value) -> Answer {
     Ok(scale)
 }
 
+/// What the counts of something defined can't be, whatever its schema says.
+pub(super) fn validate(kind: &Kind, object: &Value) -> Option<Cause> {
+    let path = &kind.scale.as_ref()?.spec;
+    let replicas = object.pointer(path)?.as_i64().filter(|replicas| *replicas < 0)?;
+    let why = "should be a non-negative integer";
+    Some(Cause::invalid(&path.replace('/', "."), &replicas.to_string(), why))
+}
+
 /// A label selector in the form of text, its requirements by key.
 pub(super) fn selector_text(selector: &Value) -> String {
     let mut parts: Vec<(String, String)> = Vec::new();

@@ -78,7 +78,7 @@ fn default_inner(schema: &Value, value: &mut Value) {
 }
 
 /// What the schema does not allow.
-pub(super) fn validate(schema: &Value, value: &Value, _before: Option<&Value>) -> Vec<Cause> {
+pub(super) fn validate(schema: &Value, value: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     check(schema, value, "", &mut causes);
     causes
