@@ -1,7 +1,5 @@
 //! How servers come and go.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use std::process::{Command, Stdio};
 use std::time::Duration;
 

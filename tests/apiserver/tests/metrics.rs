@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, PostParams};
-use kube::{Client, Discovery, Error};
+use kube::{Client, Discovery};
 use serde_json::{Value, json};
 use trimtab_apiserver::{ApiServer, MetricsApi, Sample, fixture};
 
@@ -15,8 +15,7 @@ async fn get(client: &Client, path: &str) -> Result<Value, u16> {
     let request = hyper::Request::get(path).body(Vec::new()).unwrap();
     match client.request_text(request).await {
         Ok(text) => Ok(serde_json::from_str(&text).unwrap()),
-        Err(Error::Api(status)) => Err(status.code),
-        Err(other) => panic!("{other:?}"),
+        refused => Err(fixture::refusal(refused).code),
     }
 }
 

@@ -5,18 +5,11 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::Status;
-use kube::{Error, ResourceExt};
 use serde_json::json;
+use trimtab_apiserver::fixture::refusal;
 use trimtab_apiserver::{ApiServer, fixture};
-
-fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> Status {
-    match result {
-        Err(Error::Api(status)) => *status,
-        other => panic!("not refused: {other:?}"),
-    }
-}
 
 fn config_map(value: serde_json::Value) -> ConfigMap {
     serde_json::from_value(value).unwrap()

@@ -5,17 +5,11 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind, Status};
-use kube::{Client, Error, ResourceExt};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
+use trimtab_apiserver::fixture::refusal;
 use trimtab_apiserver::{ApiServer, fixture};
-
-fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> Status {
-    match result {
-        Err(Error::Api(status)) => *status,
-        other => panic!("not refused: {other:?}"),
-    }
-}
 
 fn merge(replicas: i32) -> Patch<Value> {
     Patch::Merge(json!({"spec": {"replicas": replicas}}))

@@ -14,6 +14,7 @@ mod lists;
 mod managed;
 mod objects;
 mod patch;
+mod removal;
 mod request;
 mod scale;
 mod schema;
@@ -21,6 +22,7 @@ mod selector;
 mod status;
 mod store;
 mod strategic;
+mod update;
 mod watch;
 
 use std::path::Path;

@@ -6,11 +6,12 @@ use super::apply::apply;
 use super::kinds::{Kind, ScalePaths};
 use super::list::shown;
 use super::managed::Operation;
-use super::objects::{find, forget, parse, shape, text, update, writer};
+use super::objects::{find, forget, parse, shape, text, writer};
 use super::patch::{APPLY, change, configuration};
 use super::request::Asked;
 use super::status::{Answer, Cause, Status};
 use super::store::Inner;
+use super::update::update;
 
 pub(super) fn answer(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
     let paths = kind.scale.clone().ok_or_else(Status::no_such_resource)?;

@@ -105,10 +105,10 @@ impl Inner {
             namespace: namespace.into(),
             name: String::new(),
         };
-        let meant = |key: &&Key| {
+        let meant = |key: &Key| {
             key.resource == *resource && (namespace.is_empty() || key.namespace == namespace)
         };
-        let found = self.objects.range(first..).take_while(|(key, _)| meant(&key));
+        let found = self.objects.range(first..).take_while(|(key, _)| meant(key));
         found.map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
     }
 

@@ -57,6 +57,11 @@ impl Process {
         }
     }
 
+    /// Whether it ended because somebody else was faster at its port.
+    pub(super) fn lost_its_port(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some() && self.log().contains("address already in use")
+    }
+
     /// The end of its log.
     pub(super) fn log(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
