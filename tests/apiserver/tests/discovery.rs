@@ -98,6 +98,9 @@ async fn a_definition_adds_its_resources_and_takes_them_away() {
             matches!(listed, Err(Error::Api(status)) if status.code == 404).then_some(())
         })
         .await;
+        // What was defined by it went with it.
+        fixture::install(&client, &pool).await;
+        assert!(api.list(&ListParams::default()).await.unwrap().items.is_empty());
     }
 }
 

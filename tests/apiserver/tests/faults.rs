@@ -112,6 +112,21 @@ async fn watches_expire_break_and_end() {
 }
 
 #[tokio::test]
+async fn watches_are_held_and_go_on() {
+    let server = ApiServer::in_process().await;
+    let client = server.client();
+    let pods: Api<Pod> = Api::default_namespaced(client.clone());
+    let watched = pods.watch(&WatchParams::default(), "0").await.unwrap();
+    pin_mut!(watched);
+    server.faults().hold_watches(true);
+    fixture::pods_of(&client, "default", "web", 1).await;
+    let patience = Duration::from_millis(200);
+    assert!(tokio::time::timeout(patience, watched.next()).await.is_err());
+    server.faults().hold_watches(false);
+    assert!(matches!(watched.try_next().await.unwrap(), Some(WatchEvent::Added(_))));
+}
+
+#[tokio::test]
 async fn reflectors_survive_it() {
     let server = ApiServer::in_process().await;
     let client = server.client();
@@ -171,4 +186,9 @@ async fn who_asked_for_what_is_known() {
         ["get deployments.apps/scale default web", "watch deployments.apps default "]
     );
     assert!(log[1].query.contains("labelSelector=a%3Db"));
+    let rules = json!([
+        {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["get", "patch"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["watch"]},
+    ]);
+    assert_eq!(fixture::unused_grants(&rules, &log), ["patch deployments/scale in \"apps\""]);
 }

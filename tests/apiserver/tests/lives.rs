@@ -3,9 +3,10 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures_util::{TryStreamExt, pin_mut};
 use k8s_openapi::api::core::v1::{ConfigMap, Event as CoreEvent, ObjectReference, Pod};
 use kube::Client;
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, ListParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::json;
@@ -26,6 +27,29 @@ async fn a_restart_keeps_the_data() {
         })
         .await;
         assert_eq!(kept.metadata.resource_version, made.metadata.resource_version);
+    }
+}
+
+#[tokio::test]
+async fn what_happened_before_a_restart_is_forgotten() {
+    for server in ApiServer::both().await {
+        let client = server.client();
+        let api: Api<ConfigMap> = Api::default_namespaced(client.clone());
+        let old = api.list(&ListParams::default()).await.unwrap().metadata.resource_version;
+        fixture::deployment(&client, "default", "web", 1).await;
+        server.restart().await;
+        // The connection that was is found to be broken.
+        fixture::eventually(Duration::from_secs(20), "it answers", async || {
+            api.list(&ListParams::default()).await.ok()
+        })
+        .await;
+        let events = api.watch(&WatchParams::default().timeout(10), &old.unwrap()).await.unwrap();
+        pin_mut!(events);
+        let Some(WatchEvent::Error(status)) = events.try_next().await.unwrap() else {
+            panic!("it remembers")
+        };
+        assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
+        assert!(status.message.starts_with("too old resource version: "), "{status}");
     }
 }
 

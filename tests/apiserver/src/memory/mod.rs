@@ -37,6 +37,7 @@ use tempfile::TempDir;
 use crate::metrics::{Metrics, MetricsApi};
 use crate::serve::{Handler, Serving};
 
+pub(crate) use access::rule_allows;
 pub use faults::{Faults, Logged, Rule};
 pub(crate) use request::{decode, query};
 pub(crate) use selector::Selector;
@@ -100,6 +101,7 @@ impl Memory {
     }
 
     pub(crate) async fn restart(&self) {
+        self.shared.store.forget();
         self.serving.restart().await;
     }
 

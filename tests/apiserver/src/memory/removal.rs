@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::kinds::Kind;
+use super::kinds::{DEFINITIONS, Kind};
 use super::list::{Meant, shown};
 use super::objects::{find, parse, text};
 use super::request::Asked;
@@ -66,6 +66,14 @@ fn delete_object(
     let held = object["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty())
         || kind.stored.as_ref() == "namespaces";
     if grace == 0 && !held {
+        if kind.stored.as_ref() == DEFINITIONS {
+            // Nothing is left of what was defined by it.
+            for (key, object) in
+                inner.list(&current["metadata"]["name"].as_str().unwrap_or_default().into(), "")
+            {
+                inner.remove(key, object.as_ref().clone());
+            }
+        }
         let gone = inner.remove(key, object);
         let returned = ["pods", "serviceaccounts", "persistentvolumeclaims"];
         if kind.is_custom() || !returned.contains(&kind.stored.as_ref()) {
