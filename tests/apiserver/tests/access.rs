@@ -1,23 +1,13 @@
 //! Who may do what, with both servers.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::Discovery;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams, WatchParams};
-use kube::core::Status;
-use kube::{Discovery, Error};
 use serde_json::json;
+use trimtab_apiserver::fixture::refusal;
 use trimtab_apiserver::{ApiServer, fixture};
-
-fn refusal<T>(result: Result<T, Error>) -> Status {
-    match result {
-        Err(Error::Api(status)) => *status,
-        Err(other) => panic!("{other:?}"),
-        Ok(_) => panic!("not refused"),
-    }
-}
 
 #[tokio::test]
 async fn who_has_no_role_may_see_the_discovery_alone() {

@@ -98,6 +98,9 @@ async fn a_definition_adds_its_resources_and_takes_them_away() {
             matches!(listed, Err(Error::Api(status)) if status.code == 404).then_some(())
         })
         .await;
+        // What was defined by it went with it.
+        fixture::install(&client, &pool).await;
+        assert!(api.list(&ListParams::default()).await.unwrap().items.is_empty());
     }
 }
 
@@ -128,11 +131,13 @@ async fn schemas_prune_fill_in_and_refuse() {
                             "properties": {"weight": {"type": "number", "default": 1.5}},
                         }},
                         "port": {"x-kubernetes-int-or-string": true},
+                        "name": {"type": "string", "pattern": "^[a-z]+$", "minLength": 2, "maxLength": 4},
                     },
                 },
                 "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
             },
         }});
+        definition.spec.versions[0].subresources.as_mut().unwrap().scale = None;
         definition.spec.versions[0].schema = Some(serde_json::from_value(schema).unwrap());
         fixture::install(&client, &definition).await;
         let kind = GroupVersionKind::gvk("example.org", "v1", "Valve");
@@ -148,7 +153,10 @@ async fn schemas_prune_fill_in_and_refuse() {
         let post = PostParams::default();
         let wrong = [
             (json!({}), "spec.size: Required value"),
-            (json!({"size": "tiny"}), "spec.size: Unsupported value: \"tiny\": supported values: \"small\", \"large\""),
+            (
+                json!({"size": "tiny"}),
+                "spec.size: Unsupported value: \"tiny\": supported values: \"small\", \"large\"",
+            ),
             (
                 json!({"size": "small", "replicas": -1}),
                 "spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0",
@@ -157,7 +165,26 @@ async fn schemas_prune_fill_in_and_refuse() {
                 json!({"size": "small", "replicas": "1"}),
                 "spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\"",
             ),
-            (json!({"size": "small", "parts": [{}, {}, {}]}), "spec.parts: Too many: 3: must have at most 2 items"),
+            (
+                json!({"size": "small", "parts": [{}, {}, {}]}),
+                "spec.parts: Too many: 3: must have at most 2 items",
+            ),
+            (
+                json!({"size": "small", "name": "a"}),
+                "spec.name: Invalid value: \"a\": spec.name in body should be at least 2 chars long",
+            ),
+            (
+                json!({"size": "small", "name": "abcde"}),
+                "spec.name: Too long: may not be more than 4 bytes",
+            ),
+            (
+                json!({"size": "small", "name": "A1"}),
+                "spec.name: Invalid value: \"A1\": spec.name in body should match '^[a-z]+$'",
+            ),
+            (
+                json!({"size": "small", "port": true}),
+                "spec.port: Invalid value: \"boolean\": spec.port in body must be of type integer,string: \"boolean\"",
+            ),
         ];
         for (spec, message) in wrong {
             let Err(Error::Api(status)) = api.create(&post, &valve(spec)).await else {

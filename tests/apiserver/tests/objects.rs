@@ -5,18 +5,11 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::Status;
-use kube::{Error, ResourceExt};
 use serde_json::json;
+use trimtab_apiserver::fixture::refusal;
 use trimtab_apiserver::{ApiServer, fixture};
-
-fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> Status {
-    match result {
-        Err(Error::Api(status)) => *status,
-        other => panic!("not refused: {other:?}"),
-    }
-}
 
 fn config_map(value: serde_json::Value) -> ConfigMap {
     serde_json::from_value(value).unwrap()
@@ -79,7 +72,8 @@ async fn names_and_places_are_checked() {
         let generated = api.create(&post, &generated).await.unwrap().name_any();
         assert!(generated.starts_with("made-") && generated.len() == "made-".len() + 5);
 
-        let bad = refusal(api.create(&post, &config_map(json!({"metadata": {"name": "Bad"}}))).await);
+        let bad =
+            refusal(api.create(&post, &config_map(json!({"metadata": {"name": "Bad"}}))).await);
         assert_eq!((bad.code, bad.reason.as_str()), (422, "Invalid"));
         let nameless = refusal(api.create(&post, &config_map(json!({"metadata": {}}))).await);
         assert_eq!(nameless.code, 422);
@@ -146,7 +140,10 @@ async fn what_was_not_said_has_defaults_and_what_can_not_be_is_refused() {
         }));
         let refused = refusal(api.create(&post, &wrong).await);
         assert_eq!(refused.code, 422);
-        assert!(refused.message.contains("`selector` does not match template `labels`"), "{refused}");
+        assert!(
+            refused.message.contains("`selector` does not match template `labels`"),
+            "{refused}"
+        );
         let right = deployment(json!({
             "selector": {"matchLabels": {"app": "web"}}, "template": template,
         }));
@@ -211,7 +208,10 @@ async fn pods_on_nodes_take_time_to_end() {
         moved.spec.as_mut().unwrap().priority_class_name = Some("high".into());
         let refused = refusal(pods.replace("fixed", &PostParams::default(), &moved).await);
         assert_eq!(refused.code, 422);
-        assert!(refused.message.contains("pod updates may not change fields other than"), "{refused}");
+        assert!(
+            refused.message.contains("pod updates may not change fields other than"),
+            "{refused}"
+        );
     }
 }
 

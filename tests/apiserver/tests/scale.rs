@@ -5,24 +5,20 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind, Status};
-use kube::{Client, Error, ResourceExt};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
+use trimtab_apiserver::fixture::refusal;
 use trimtab_apiserver::{ApiServer, fixture};
-
-fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> Status {
-    match result {
-        Err(Error::Api(status)) => *status,
-        other => panic!("not refused: {other:?}"),
-    }
-}
 
 fn merge(replicas: i32) -> Patch<Value> {
     Patch::Merge(json!({"spec": {"replicas": replicas}}))
 }
 
 /// Who owns the replicas: manager, operation, subresource, version.
-fn owners(fields: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry]) -> Vec<String> {
+fn owners(
+    fields: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry],
+) -> Vec<String> {
     let mut owners: Vec<String> = fields
         .iter()
         .filter(|entry| {
@@ -122,7 +118,10 @@ async fn whoever_wrote_the_scale_owns_the_replicas() {
         fixture::deployment(&client, "owners", "web", 3).await;
         let api: Api<Deployment> = Api::namespaced(client.clone(), "owners");
         let owned = async || owners(api.get("web").await.unwrap().managed_fields());
-        let by = |manager: &str| PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+        let by = |manager: &str| PatchParams {
+            field_manager: Some(manager.into()),
+            ..PatchParams::default()
+        };
 
         api.patch_scale("web", &by("one"), &merge(4)).await.unwrap();
         assert_eq!(owned().await, ["one Update apps/v1 scale"]);
@@ -143,7 +142,10 @@ async fn whoever_wrote_the_scale_owns_the_replicas() {
             "Apply failed with 1 conflict: conflict with \"two\" using autoscaling/v1: .spec.replicas"
         );
         let cause = &refused.details.unwrap().causes[0];
-        assert_eq!((cause.reason.as_str(), cause.field.as_str()), ("FieldManagerConflict", ".spec.replicas"));
+        assert_eq!(
+            (cause.reason.as_str(), cause.field.as_str()),
+            ("FieldManagerConflict", ".spec.replicas")
+        );
         api.patch_scale("web", &by("four").force(), &applied).await.unwrap();
         assert_eq!(owned().await, ["four Apply apps/v1 scale"]);
 
@@ -210,7 +212,10 @@ async fn fields_are_owned_given_up_and_fought_over() {
         }));
         let refused = refusal(api.patch("web", &PatchParams::apply("git"), &conflicts).await);
         let message = refused.message.lines().collect::<Vec<_>>();
-        assert!(message[0].starts_with("Apply failed with 3 conflicts: conflicts with \""), "{refused}");
+        assert!(
+            message[0].starts_with("Apply failed with 3 conflicts: conflicts with \""),
+            "{refused}"
+        );
         assert_eq!(
             message[1..],
             [
@@ -219,7 +224,8 @@ async fn fields_are_owned_given_up_and_fought_over() {
                 "- .spec.template.spec.containers[name=\"main\"].image",
             ]
         );
-        let forced = api.patch("web", &PatchParams::apply("git").force(), &conflicts).await.unwrap();
+        let forced =
+            api.patch("web", &PatchParams::apply("git").force(), &conflicts).await.unwrap();
         let spec = forced.spec.unwrap().template.spec.unwrap();
         assert_eq!(spec.containers.len(), 1);
         assert_eq!(spec.containers[0].image.as_deref(), Some("example.com/main:2"));
@@ -288,6 +294,12 @@ async fn what_is_defined_is_scaled_as_its_definition_says() {
         let bad = Patch::Merge(json!({"spec": {"replicas": "many"}}));
         let refused = refusal(api.patch("llm", &by, &bad).await);
         assert_eq!((refused.code, refused.reason.as_str()), (422, "Invalid"), "{refused}");
+        let below = Patch::Merge(json!({"spec": {"replicas": -1}}));
+        assert_eq!(
+            refusal(api.patch("llm", &by, &below).await).message,
+            "Engine.example.dev \"llm\" is invalid: [spec.replicas: Invalid value: -1: spec.replicas in body should be \
+             greater than or equal to 0, .spec.replicas: Invalid value: -1: should be a non-negative integer]"
+        );
         let strategic = Patch::Strategic(json!({"spec": {"replicas": 1}}));
         assert_eq!(refusal(api.patch("llm", &by, &strategic).await).code, 415);
         let mut blind = read.clone();

@@ -106,8 +106,7 @@ async fn watches_tell_what_happens() {
                 versions.push(object.resource_version().unwrap().parse::<u64>().unwrap());
             }
         }
-        let wanted =
-            ["added new", "modified new", "deleted before", "added other", "deleted new"];
+        let wanted = ["added new", "modified new", "deleted before", "added other", "deleted new"];
         assert_eq!(seen, wanted);
         assert!(versions.is_sorted_by(|one, next| one < next), "{versions:?}");
     }
@@ -137,7 +136,10 @@ async fn a_list_may_be_a_stream() {
         let params = WatchParams::default().initial_events().timeout(5);
         let events = api.watch(&params, "0").await.unwrap();
         let events: Vec<_> = events.take(3).try_collect().await.unwrap();
-        assert_eq!(events.iter().map(told).collect::<Vec<_>>(), ["added one", "added two", "bookmark"]);
+        assert_eq!(
+            events.iter().map(told).collect::<Vec<_>>(),
+            ["added one", "added two", "bookmark"]
+        );
         let WatchEvent::Bookmark(end) = &events[2] else { panic!("no bookmark") };
         assert_eq!(end.metadata.annotations["k8s.io/initial-events-end"], "true");
     }
@@ -184,7 +186,8 @@ async fn versions_of_the_future_are_not_there_yet() {
         // Otherwise the client waits and tries again by itself.
         config.default_retry = false;
         let api: Api<ConfigMap> = Api::default_namespaced(Client::try_from(config).unwrap());
-        let params = ListParams::default().at("999999999").matching(kube::api::VersionMatch::NotOlderThan);
+        let params =
+            ListParams::default().at("999999999").matching(kube::api::VersionMatch::NotOlderThan);
         let Err(Error::Api(status)) = api.list(&params).await else { panic!("listed") };
         assert_eq!((status.code, status.reason.as_str()), (504, "Timeout"));
         assert_eq!(status.details.unwrap().retry_after_seconds, 1);

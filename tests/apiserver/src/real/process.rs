@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Waits for the end of its input, which comes when whoever holds the other end dies by whatever means, and then ends
 /// the process that it became beside it.
@@ -19,6 +20,7 @@ pub(super) struct Process {
     child: Child,
     log: PathBuf,
     name: String,
+    tied: bool,
 }
 
 impl Process {
@@ -34,7 +36,7 @@ impl Process {
             .spawn()
             .unwrap();
         let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { child, log: log.into(), name }
+        Self { child, log: log.into(), name, tied: true }
     }
 
     /// Removes a folder when this process is gone, by which a server that lives as long leaves nothing behind.
@@ -47,7 +49,7 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, log: PathBuf::new(), name: "sh".into() }
+        Self { child, log: PathBuf::new(), name: "sh".into(), tied: false }
     }
 
     /// Panics, with what it logged, if it has ended.
@@ -55,6 +57,11 @@ impl Process {
         if let Some(status) = self.child.try_wait().unwrap() {
             panic!("{} ended ({status}): {}", self.name, self.log());
         }
+    }
+
+    /// Whether it ended because somebody else was faster at its port.
+    pub(super) fn lost_its_port(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some() && self.log().contains("address already in use")
     }
 
     /// The end of its log.
@@ -67,6 +74,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // What waits for the end of the input kills it, and has no number to kill by once nobody has that any more.
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.tied && Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
