@@ -3,7 +3,7 @@
 //! A [`KubeTarget`] reads and writes one count through `/scale`, and nothing else of the object. Many share one
 //! [`Discovery`].
 
-mod call;
+pub(crate) mod call;
 mod count;
 mod discovery;
 mod fence;

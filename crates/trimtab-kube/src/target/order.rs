@@ -65,7 +65,9 @@ impl Ordinals {
         let before = known.map_or(0, |(start, _)| start);
         let read: Result<Value, _> = call(client, request.get(name, &Default::default())).await;
         let start = match read {
-            Ok(object) => object["spec"]["ordinals"]["start"].as_u64().unwrap_or(0),
+            Ok(object) => {
+                object.pointer("/spec/ordinals/start").and_then(Value::as_u64).unwrap_or(0)
+            }
             Err(failure) => {
                 tracing::debug!(
                     "where the pods of {namespace}/{name} begin can't be read: {failure}"

@@ -13,9 +13,9 @@ const WINDOW: Duration = Duration::from_secs(600);
 pub(super) fn owners(meta: &ObjectMeta, ours: &str) -> Vec<String> {
     let fields = meta.managed_fields.iter().flatten();
     let owning = fields.filter(|entry| {
-        let spec = entry.fields_v1.as_ref().map(|fields| &fields.0["f:spec"]);
+        let spec = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:spec")?.as_object());
         let is_scale = entry.subresource.as_deref() == Some("scale");
-        spec.is_some_and(|spec| is_scale && spec.is_object() || spec["f:replicas"].is_object())
+        spec.is_some_and(|spec| is_scale || spec.contains_key("f:replicas"))
     });
     let mut owners: Vec<String> = owning.filter_map(|entry| entry.manager.clone()).collect();
     owners.retain(|owner| owner != ours);

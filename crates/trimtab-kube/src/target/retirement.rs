@@ -176,11 +176,13 @@ mod tests {
         let at = Timestamp::from_secs(1_790_000_000);
         let fresh = Seen { labels: label("true"), before: None };
         let drains = spec.patch(Mark::Drains, &fresh, at);
-        let before = drains["metadata"]["annotations"][LABELS_BEFORE].as_str().unwrap();
+        let annotations = |patch: &Value| patch.pointer("/metadata/annotations").unwrap().clone();
+        let before = annotations(&drains);
+        let before = before.get(LABELS_BEFORE).unwrap().as_str().unwrap();
         let drained =
             Seen { labels: label("false"), before: serde_json::from_str(before).unwrap() };
         let again = spec.patch(Mark::Drains, &drained, at);
-        assert_eq!(again["metadata"]["annotations"].get(LABELS_BEFORE), None, "it stays as it is");
+        assert_eq!(annotations(&again).get(LABELS_BEFORE), None, "it stays as it is");
         insta::assert_yaml_snapshot!([
             drains,
             spec.patch(Mark::Goes, &drained, at),
