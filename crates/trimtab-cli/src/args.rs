@@ -81,6 +81,9 @@ pub(crate) enum Command {
     /// Watch workloads live
     #[command(after_help = TOP_EXAMPLES)]
     Top(TopArgs),
+    /// Print the definition of the `ScalingPolicy` resource, for a cluster
+    #[command(after_help = "Examples:\n  trimtab crd | kubectl apply --server-side -f -")]
+    Crd,
     /// Check the engine against recorded runs of real autoscalers
     #[command(after_help = CONFORM_EXAMPLES)]
     Conform(ConformArgs),
