@@ -52,9 +52,16 @@ pub const CONTROLLER_ACCESS: &[AccessRule] = &[
     },
     AccessRule {
         scope: Cluster,
+        groups: &["apps"],
+        resources: &["statefulsets"],
+        verbs: &["get"],
+        why: "where its pods begin to be numbered",
+    },
+    AccessRule {
+        scope: Cluster,
         groups: &[""],
         resources: &["pods"],
-        verbs: &["list", "patch", "watch"],
+        verbs: &["get", "list", "patch", "watch"],
         why: "replicas; the marks of those that drain or are to go first",
     },
     AccessRule {
@@ -94,6 +101,13 @@ pub const CONTROLLER_ACCESS: &[AccessRule] = &[
     },
     AccessRule {
         scope: Cluster,
+        groups: &["autoscaling.aibrix.ai", "autoscaling.internal.knative.dev"],
+        resources: &["podautoscalers"],
+        verbs: &["list"],
+        why: "who else scales the same",
+    },
+    AccessRule {
+        scope: Cluster,
         groups: &["metrics.k8s.io"],
         resources: &["pods"],
         verbs: &["list"],
@@ -117,10 +131,32 @@ pub const CONTROLLER_ACCESS: &[AccessRule] = &[
         scope: Namespace,
         groups: &["coordination.k8s.io"],
         resources: &["leases"],
-        verbs: &["create", "get", "list", "patch", "update"],
+        verbs: &["create", "list", "update"],
         why: "which replica of the controller decides",
     },
 ];
 
-/// What `trimtab keda-scaler` may do.
-pub const KEDA_SCALER_ACCESS: &[AccessRule] = &[];
+/// What `trimtab keda-scaler` may do: it reads, and KEDA writes.
+pub const KEDA_SCALER_ACCESS: &[AccessRule] = &[
+    AccessRule {
+        scope: Cluster,
+        groups: &["trimtab.dev"],
+        resources: &["scalingpolicies"],
+        verbs: &["list", "watch"],
+        why: "the policies that ScaledObjects name",
+    },
+    AccessRule {
+        scope: Cluster,
+        groups: &["apps"],
+        resources: &["deployments/scale", "replicasets/scale", "statefulsets/scale"],
+        verbs: &["get"],
+        why: "the count",
+    },
+    AccessRule {
+        scope: Cluster,
+        groups: &[""],
+        resources: &["nodes", "pods"],
+        verbs: &["list", "watch"],
+        why: "replicas, and where they run",
+    },
+];
