@@ -22,8 +22,7 @@ fn refused(more: &str) -> String {
 #[test]
 fn all_of_it_is_read() {
     let text = with(
-        "\
-  warmPool: {size: {fixed: 1}}
+        r#"  warmPool: {size: {fixed: 1}}
   retire: {maxSessionSeconds: 60}
   mode: shadow
   sources:
@@ -31,10 +30,10 @@ fn all_of_it_is_read() {
   - prometheus:
       server: main
       queries: {preset: vllm, metrics: [{metric: queue, query: sum(queue)}]}
-  draining: {podLabels: {trimtab.dev/serving: \"false\"}}
+  draining: {podLabels: {trimtab.dev/serving: "false"}}
   standby: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: llm-standby}}
   adopt: {horizontalPodAutoscaler: llm}
-",
+"#,
     );
     let read = read_policies(&Source::new("policy.yaml", text)).unwrap();
     let host = &read.policies[0].host;
@@ -58,31 +57,29 @@ fn no_decision_and_no_digest_looks_at_it() {
 #[test]
 fn mistakes_have_a_place_and_a_help() {
     insta::assert_snapshot!(refused(
-        "\
-  mod: shadow
+        r#"  mod: shadow
   sources:
   - prometheus:
       server: main
       queries: {presets: vllm, metric: []}
   - kubernets: {}
   adopt: {horizontalPodAutoscalers: llm}
-"
+"#
     ));
 }
 
 #[test]
 fn rules_have_a_place() {
     insta::assert_snapshot!(refused(
-        "\
-  mode: shadow
+        r#"  mode: shadow
   sources:
   - kubernetes: {}
   - kubernetes: {}
-  - prometheus: {server: \"\", queries: {matchers: \"a=\\\"b\\\"\"}}
-  draining: {podLabels: {\"-\": no}}
+  - prometheus: {server: "", queries: {matchers: "a=\"b\""}}
+  draining: {podLabels: {"-": no}}
   standby: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: llm}}
   adopt: {horizontalPodAutoscaler: LLM}
-"
+"#
     ));
 }
 
