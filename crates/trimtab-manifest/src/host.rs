@@ -107,9 +107,9 @@ pub struct KubernetesSourceSpec {}
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DrainingSpec {
-    /// Labels that a pod has while it drains, in place of those that it had: a Service or gateway that
-    /// selects pods by their old values sends it nothing new. Default: none, and the readiness gate or
-    /// the server itself has to see the annotation `trimtab.dev/draining-since`.
+    /// Labels that a pod has while it drains, in place of those that it had, beside the label
+    /// `trimtab.dev/draining`: a Service or gateway that selects pods by their old values sends it nothing
+    /// new.
     pub pod_labels: BTreeMap<String, String>,
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod config;
 mod fleet;
+mod host;
 mod load;
 
 use std::io::{IsTerminal, Write};

@@ -11,7 +11,7 @@ mod status;
 pub use adopt::{ADOPT_ANNOTATION, AdoptError, Adopted, HandOver, policy_of, wants_adoption};
 pub use condition::{ACCEPTED, ADOPTED, condition, condition_of};
 pub use object::{GuardedPolicy, ScalingPolicy};
-pub use rbac::{AccessRule, AccessScope, CONTROLLER_ACCESS, KEDA_SCALER_ACCESS};
+pub use rbac::{AccessRule, AccessScope, CONTROLLER_ACCESS, KEDA_SCALER_ACCESS, access_rules};
 pub use schema::{crd, crd_yaml};
 pub use state::{MOST_STATE_BYTES, StateError, StoredState};
 pub use status::{DecidedBy, LastDecision, MOST_EXPLANATION_CHARS, ScaleTargetStatus, ScalingPolicyStatus};

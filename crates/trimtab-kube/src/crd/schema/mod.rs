@@ -1,5 +1,7 @@
 //! The definition of the resource: its schema, made of the Rust types, and what the API server checks beyond types.
 
+mod bounds;
+mod rules;
 mod structural;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -71,8 +73,14 @@ pub(crate) fn definition() -> Value {
 }
 
 fn schema() -> Value {
-    let spec = structural::of::<ScalingPolicySpec>();
-    let status = structural::of::<ScalingPolicyStatus>();
+    let mut spec = structural::of::<ScalingPolicySpec>();
+    bounds::add(&mut spec);
+    rules::add(&mut spec);
+    let mut status = structural::of::<ScalingPolicyStatus>();
+    for part in [&mut spec, &mut status] {
+        bounds::room(part);
+    }
+    bounds::status(&mut status);
     json!({
         "description": "A scaling policy: what is scaled, by what, within which bounds and how fast.",
         "type": "object",
@@ -81,8 +89,8 @@ fn schema() -> Value {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": spec,
-            "status": status,
+            "spec": structural::in_order(spec),
+            "status": structural::in_order(status),
         },
     })
 }
@@ -123,4 +131,26 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bound_and_every_rule_has_its_place() {
+        let mut spec = structural::of::<ScalingPolicySpec>();
+        assert_eq!(bounds::add(&mut spec), Vec::<String>::new());
+        assert_eq!(rules::add(&mut spec), Vec::<String>::new());
+        assert_eq!(
+            bounds::status(&mut structural::of::<ScalingPolicyStatus>()),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn the_definition_is_one() {
+        assert_eq!(crd().metadata.name.as_deref(), Some("scalingpolicies.trimtab.dev"));
+        assert!(!crd_yaml().is_empty());
+    }
 }

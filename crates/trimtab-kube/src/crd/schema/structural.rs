@@ -21,6 +21,9 @@ pub(super) fn of<T: JsonSchema>() -> Value {
 fn rewrite(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
     unwrap_option(object);
+    if let Some(Value::String(text)) = object.get_mut("description") {
+        *text = plain(text);
+    }
     merge_one_of(object);
     for unknown in ["additionalProperties", "unevaluatedProperties"] {
         if object.get(unknown) == Some(&Value::Bool(false)) {
@@ -30,9 +33,6 @@ fn rewrite(schema: &mut Value) {
     // What serde takes for a field that is absent is no default that somebody should see in an object.
     object.remove("default");
     numbers(object);
-    if let Some(Value::String(text)) = object.get_mut("description") {
-        *text = plain(text);
-    }
     for (key, inside) in object.iter_mut() {
         match (key.as_str(), inside) {
             ("properties", Value::Object(properties)) => properties.values_mut().for_each(rewrite),
@@ -135,4 +135,49 @@ fn plain(text: &str) -> String {
     let paragraphs =
         unlinked.split("\n\n").map(|one| one.split_whitespace().collect::<Vec<_>>().join(" "));
     paragraphs.collect::<Vec<_>>().join("\n\n")
+}
+
+/// The keys in the order in which they are read: what it is, what it may be, what is in it.
+pub(super) fn in_order(schema: Value) -> Value {
+    const FIRST: [&str; 18] = [
+        "description",
+        "type",
+        "format",
+        "enum",
+        "default",
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "exclusiveMaximum",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minItems",
+        "maxItems",
+        "required",
+        "properties",
+        "items",
+        "additionalProperties",
+    ];
+    match schema {
+        Value::Object(mut object) => {
+            let mut ordered = Map::new();
+            for key in FIRST {
+                if let Some(value) = object.remove(key) {
+                    let value = match (key, value) {
+                        ("properties", Value::Object(properties)) => {
+                            properties.into_iter().map(|(name, it)| (name, in_order(it))).collect()
+                        }
+                        (_, value) => in_order(value),
+                    };
+                    ordered.insert(key.into(), value);
+                }
+            }
+            let mut rest: Vec<_> = object.into_iter().collect();
+            rest.sort_by(|(one, _), (other, _)| one.cmp(other));
+            ordered.extend(rest);
+            Value::Object(ordered)
+        }
+        other => other,
+    }
 }
