@@ -4,6 +4,7 @@
 mod args;
 mod backtest;
 pub mod conform;
+mod controller;
 mod crd;
 mod decide;
 mod error;
@@ -147,6 +148,7 @@ fn dispatch(
         Command::Run(args) => run::run(args, out),
         Command::Status(args) => live::status(args, out),
         Command::Top(args) => live::top(args, out),
+        Command::Controller(args) => controller::run(args, out),
         Command::Crd => crd::run(out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;

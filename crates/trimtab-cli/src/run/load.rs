@@ -67,7 +67,7 @@ fn known_server(config: &RunConfig, path: &Path, server: &str) -> Result<(), Com
         .with_help(format!("`servers` is {known}")))
 }
 
-fn directory(path: &Path) -> PathBuf {
+pub(crate) fn directory(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     std::path::absolute(parent).unwrap_or_else(|_| parent.to_owned())

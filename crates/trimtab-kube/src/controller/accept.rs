@@ -11,7 +11,7 @@ use super::lease::TermFence;
 use crate::cluster::{Cluster, ClusterSource, WorkloadPods};
 use crate::crd::{GuardedPolicy, HostMode, ScalingPolicy, SourceSpec};
 use crate::metrics::{KubeMetrics, MetricsApis};
-use crate::target::{Discovery, KubeTarget};
+use crate::target::{Discovery, KubeTarget, RetirementSpec};
 
 /// Why a policy is not driven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,8 +101,12 @@ impl Parts {
         let reference = &object.spec.policy.scale_target_ref;
         let discovery = Arc::clone(&self.discovery);
         let mut target = KubeTarget::new(self.client.clone(), discovery, namespace, reference)
+            .with_cluster(self.cluster.clone())
             .with_policy_name(metadata.name.clone().unwrap_or_default())
             .with_fence(Arc::new(fence.clone()));
+        if let Some(draining) = &object.spec.host.draining {
+            target = target.with_retirement(RetirementSpec { pod_labels: draining.pod_labels.clone() });
+        }
         if let Some(standby) = &object.spec.host.standby {
             target = target.with_standby(&standby.scale_target_ref);
         }
