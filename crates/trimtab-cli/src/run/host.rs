@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use trimtab_manifest::{HostMode, HostSpec, SourceSpec};
+use trimtab_manifest::{HostMode, HostSpec, KubernetesSourceSpec, SourceSpec};
 use trimtab_runtime::Mode;
 
-use super::config::{PrometheusConfig, SourceConfig, WorkloadConfig};
+use super::config::{PrometheusConfig, SourceConfig, TargetConfig, WorkloadConfig};
 use crate::error::CommandError;
 
 /// Takes it over. What is about a cluster is not for a process without one.
@@ -22,6 +22,11 @@ pub(super) fn take_over(
         return Ok(());
     }
     for source in &host.sources {
+        if matches!((source, &workload.target), (SourceSpec::Kubernetes(_), TargetConfig::Kubernetes(_)))
+        {
+            workload.sources.push(SourceConfig::Kubernetes(KubernetesSourceSpec {}));
+            continue;
+        }
         let SourceSpec::Prometheus(asked) = source else {
             let message = format!(
                 "the policy of `{}` has the source `kubernetes`, which `trimtab controller` has",
@@ -75,7 +80,7 @@ mod tests {
             take_over(&mut workload, &policys, Path::new("run.yaml")).unwrap();
             let servers = workload.sources.iter().map(|source| match source {
                 SourceConfig::Prometheus(asked) => asked.server.as_str(),
-                SourceConfig::Scrape(_) => "none",
+                _ => "none",
             });
             assert_eq!(servers.collect::<Vec<_>>(), [wanted]);
         }

@@ -92,6 +92,7 @@ fn make_absolute(config: &mut RunConfig, directory: &Path) {
                 local.targets_file.iter_mut().for_each(fix);
             }
             TargetConfig::Webhook(webhook) => webhook.secret_file.iter_mut().for_each(fix),
+            TargetConfig::Kubernetes(_) => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `trimtab run`: the autoscaler as one process, for any source and any target.
 
 pub(crate) mod args;
+mod clusters;
 mod config;
 mod fleet;
 mod host;

@@ -15,20 +15,25 @@ use crate::harness::{
     spec, status, until_condition, until_replicas, workload,
 };
 
+/// What no API server can check.
+fn never_opens() -> serde_json::Value {
+    json!([{"name": "day", "start": "99 8 * * *", "durationSeconds": 3600, "minReplicas": 2}])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_is_wrong_says_why_and_stops_no_other() {
     for server in ApiServer::both().await {
         let admin = cluster(&server).await;
         workload(&admin, "llm", 1, spec("llm")).await;
         let mut wrong = spec("other");
-        wrong["minReplicas"] = 30.into();
+        wrong["schedules"] = never_opens();
         apply(&admin, "wrong", wrong).await;
         let mut unknown = spec("other");
         unknown["sources"] = json!([{"prometheus": {"server": "main", "queries": {"preset": "vllm"}}}]);
         apply(&admin, "unknown", unknown).await;
         let controller = Running::start(client(&server), settings("one"));
         let told = until_condition(&admin, "wrong", "Accepted", "False Invalid").await;
-        assert!(told.contains("maxReplicas"), "{told}");
+        assert!(told.contains("spec.schedules[0].start"), "{told}");
         let told = until_condition(&admin, "unknown", "Accepted", "False SourcesUnusable").await;
         assert!(told.ends_with("there is no server `main`: `servers` is empty"), "{told}");
         queue(&server, 24);
@@ -51,7 +56,7 @@ async fn what_was_valid_runs_on_beside_a_spec_that_is_not() {
         let controller = Running::start(client(&server), settings("one"));
         until_condition(&admin, "llm", "Accepted", "True").await;
         let mut wrong = spec("llm");
-        wrong["minReplicas"] = 30.into();
+        wrong["schedules"] = never_opens();
         apply(&admin, "llm", wrong).await;
         let told = until_condition(&admin, "llm", "Accepted", "False Invalid").await;
         assert!(told.ends_with("; what was valid before runs on"), "{told}");
