@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use trimtab_metric::Span;
 
 use crate::backtest::args::{BACKTEST_EXAMPLES, BACKTEST_LONG, BacktestArgs};
+use crate::controller::args::{CONTROLLER_EXAMPLES, CONTROLLER_LONG, ControllerArgs};
 use crate::explain::args::{EXPLAIN_EXAMPLES, ExplainArgs};
 use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
 use crate::lint::args::{LINT_EXAMPLES, LINT_LONG, LintArgs};
@@ -81,6 +82,12 @@ pub(crate) enum Command {
     /// Watch workloads live
     #[command(after_help = TOP_EXAMPLES)]
     Top(TopArgs),
+    /// Drive the policies of a Kubernetes cluster
+    #[command(after_help = CONTROLLER_EXAMPLES, after_long_help = CONTROLLER_LONG)]
+    Controller(ControllerArgs),
+    /// Print the definition of the `ScalingPolicy` resource, for a cluster
+    #[command(after_help = "Examples:\n  trimtab crd | kubectl apply --server-side -f -")]
+    Crd,
     /// Check the engine against recorded runs of real autoscalers
     #[command(after_help = CONFORM_EXAMPLES)]
     Conform(ConformArgs),
@@ -172,7 +179,7 @@ pub(crate) struct DecideArgs {
     /// Where to write what this decision leaves; `-` prints it
     #[arg(long, value_name = "FILE")]
     pub(crate) state_out: Option<PathBuf>,
-    /// The change is not carried out: rate limits do not count it
+    /// The change is not carried out: rate limits do not count it. As with `mode: shadow` in the policy
     #[arg(long)]
     pub(crate) shadow: bool,
     /// Print the decision as JSON

@@ -4,6 +4,8 @@
 mod args;
 mod backtest;
 pub mod conform;
+mod controller;
+mod crd;
 mod decide;
 mod error;
 mod evaluate;
@@ -146,6 +148,8 @@ fn dispatch(
         Command::Run(args) => run::run(args, out),
         Command::Status(args) => live::status(args, out),
         Command::Top(args) => live::top(args, out),
+        Command::Controller(args) => controller::run(args, out),
+        Command::Crd => crd::run(out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;
             Ok(if counts.failed == 0 { Exit::Done } else { Exit::No })

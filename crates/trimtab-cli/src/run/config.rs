@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use trimtab_kube::target::KubeTargetSpec;
+use trimtab_manifest::KubernetesSourceSpec;
 use trimtab_prometheus::{QueriesSpec, ScrapeSpec, ServerSpec};
 use trimtab_runtime::{ExecSpec, LocalSpec, Mode, WebhookSpec, WorkloadId};
 
@@ -87,6 +89,8 @@ pub(crate) enum TargetConfig {
     Webhook(WebhookSpec),
     /// As processes of this machine.
     Local(LocalSpec),
+    /// By the scale of an object in a cluster.
+    Kubernetes(KubeTargetSpec),
 }
 
 /// Where metrics come from. Exactly one.
@@ -97,6 +101,8 @@ pub(crate) enum SourceConfig {
     Prometheus(PrometheusConfig),
     /// The replicas themselves, without a server.
     Scrape(ScrapeSpec),
+    /// The metrics APIs of the cluster that the target is in.
+    Kubernetes(KubernetesSourceSpec),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

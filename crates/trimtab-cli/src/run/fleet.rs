@@ -14,6 +14,7 @@ use trimtab_runtime::{
     WebhookTarget, Workload, WorkloadId,
 };
 
+use super::clusters::Clusters;
 use super::config::{RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
 use super::load::Loaded;
 use crate::error::CommandError;
@@ -25,6 +26,7 @@ type Servers = BTreeMap<String, (ServerSpec, PrometheusClient)>;
 pub(super) struct Fleet {
     clock: Arc<dyn Clock>,
     servers: Servers,
+    clusters: Clusters,
     parts: BTreeMap<WorkloadId, Parts>,
 }
 
@@ -39,7 +41,12 @@ struct Parts {
 
 impl Fleet {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, servers: BTreeMap::new(), parts: BTreeMap::new() }
+        Self {
+            clock,
+            servers: BTreeMap::new(),
+            clusters: Clusters::default(),
+            parts: BTreeMap::new(),
+        }
     }
 
     /// Drives what `loaded` says, and nothing else. If any part of it can't be made, all stays as it is.
@@ -48,9 +55,10 @@ impl Fleet {
         loaded: &Loaded,
         controller: &Controller,
     ) -> Result<(), CommandError> {
-        let (servers, parts) = self.made_of(&loaded.config)?;
+        let clusters = Clusters::of(&loaded.config, &self.clusters).await?;
+        let (servers, parts) = self.made_of(&loaded.config, &clusters)?;
         let before = std::mem::replace(&mut self.parts, parts);
-        self.servers = servers;
+        (self.servers, self.clusters) = (servers, clusters);
         for (id, parts) in before {
             let still = self.parts.get(&id);
             if still.is_none() {
@@ -92,9 +100,10 @@ impl Fleet {
                 TargetConfig::Local(spec) => {
                     spec.check().map_err(|error| refused(&what, &error))?
                 }
+                TargetConfig::Kubernetes(_) => {}
             }
             let is_local = matches!(workload.target, TargetConfig::Local(_));
-            sources(workload, &servers, is_local.then(Weak::new).as_ref())?;
+            sources(workload, &servers, is_local.then(Weak::new).as_ref(), None)?;
         }
         Ok(())
     }
@@ -109,17 +118,23 @@ impl Fleet {
     fn made_of(
         &self,
         config: &RunConfig,
+        clusters: &Clusters,
     ) -> Result<(Servers, BTreeMap<WorkloadId, Parts>), CommandError> {
         let servers = servers(config, &self.servers)?;
         let mut parts = BTreeMap::new();
         for workload in &config.workloads {
-            let made = self.parts_of(workload, &servers)?;
+            let made = self.parts_of(workload, &servers, clusters)?;
             parts.insert(workload.name.clone(), made);
         }
         Ok((servers, parts))
     }
 
-    fn parts_of(&self, config: &WorkloadConfig, servers: &Servers) -> Result<Parts, CommandError> {
+    fn parts_of(
+        &self,
+        config: &WorkloadConfig,
+        servers: &Servers,
+        clusters: &Clusters,
+    ) -> Result<Parts, CommandError> {
         let before = self.parts.get(&config.name);
         let what = target_words(config);
         let same_target = before.filter(|before| before.config.target == config.target);
@@ -140,6 +155,9 @@ impl Fleet {
                     .map_err(|error| refused(&what, &error))?;
                 (Arc::clone(&target) as Arc<dyn ScaleTarget>, Some(target))
             }
+            (None, TargetConfig::Kubernetes(spec)) => {
+                (Arc::new(clusters.get(spec)?.target(spec)) as Arc<dyn ScaleTarget>, None)
+            }
         };
         // Counters and windows go on in sources that are asked the same of the same.
         let same_sources = same_target.filter(|before| before.config.sources == config.sources);
@@ -147,7 +165,7 @@ impl Fleet {
             Some(before) => before.sources.clone(),
             None => {
                 let local = local.as_ref().map(Arc::downgrade);
-                sources(config, servers, local.as_ref())?
+                sources(config, servers, local.as_ref(), Some(clusters))?
             }
         };
         Ok(Parts { config: config.clone(), target, sources, local })
@@ -208,8 +226,16 @@ fn sources(
     config: &WorkloadConfig,
     servers: &Servers,
     local: Option<&Weak<LocalTarget>>,
+    clusters: Option<&Clusters>,
 ) -> Result<Vec<Arc<dyn MetricSource>>, CommandError> {
     let mut made: Vec<Arc<dyn MetricSource>> = Vec::new();
+    let of_cluster = match (&config.target, clusters) {
+        (TargetConfig::Kubernetes(spec), Some(clusters)) => Some((clusters.get(spec)?, spec)),
+        _ => None,
+    };
+    if let Some((cluster, spec)) = &of_cluster {
+        made.push(cluster.observation(spec));
+    }
     for source in &config.sources {
         let what = format!("a source of `{}`", config.name);
         match source {
@@ -219,13 +245,22 @@ fn sources(
                     .map_err(|error| refused(&what, &error))?;
                 made.push(Arc::new(source));
             }
+            SourceConfig::Kubernetes(_) => match (&of_cluster, &config.target) {
+                (Some((cluster, spec)), _) => made.push(cluster.metrics(spec)),
+                (None, TargetConfig::Kubernetes(_)) => {}
+                (None, _) => {
+                    let message = format!("{what} is the cluster that its target is in, and that is in none");
+                    return Err(CommandError::argument(message)
+                        .with_help("give it a `target.kubernetes`, or another source"));
+                }
+            },
             SourceConfig::Scrape(spec) => {
                 let source = scraper(spec, local).map_err(|error| refused(&what, &error))?;
                 made.push(Arc::new(source));
             }
         }
     }
-    if made.is_empty() {
+    if config.sources.is_empty() {
         warn!(target: "trimtab", workload = config.name.as_str(), "it has no `sources`");
     }
     Ok(made)

@@ -10,6 +10,7 @@ use trimtab_manifest::{Limits, from_str};
 use trimtab_runtime::WorkloadId;
 
 use super::config::{RunConfig, SourceConfig, TargetConfig};
+use super::host;
 use crate::args::PolicyArgs;
 use crate::error::CommandError;
 use crate::input::read_source;
@@ -29,20 +30,28 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
     make_absolute(&mut config, &directory);
     let mut names = BTreeSet::new();
     let mut policies = BTreeMap::new();
+    let mut hosts = Vec::new();
     for workload in &config.workloads {
         if !names.insert(&workload.name) {
             let message = format!("workload `{}` is listed twice", workload.name);
             return Err(CommandError::in_file(source.name(), message)
                 .with_help("give each a name of its own"));
         }
+        let asked =
+            PolicyArgs { policy: workload.policy.clone(), name: workload.policy_name.clone() };
+        let document = policy_file::load(&asked)?;
+        hosts.push(document.host);
+        policies.insert(workload.name.clone(), document.policy);
+    }
+    for (workload, told) in config.workloads.iter_mut().zip(&hosts) {
+        host::take_over(workload, told, path)?;
+    }
+    for workload in &config.workloads {
         for source in &workload.sources {
             if let SourceConfig::Prometheus(prometheus) = source {
                 known_server(&config, path, &prometheus.server)?;
             }
         }
-        let asked =
-            PolicyArgs { policy: workload.policy.clone(), name: workload.policy_name.clone() };
-        policies.insert(workload.name.clone(), policy_file::load(&asked)?.policy);
     }
     Ok(Loaded { config, policies })
 }
@@ -58,7 +67,7 @@ fn known_server(config: &RunConfig, path: &Path, server: &str) -> Result<(), Com
         .with_help(format!("`servers` is {known}")))
 }
 
-fn directory(path: &Path) -> PathBuf {
+pub(crate) fn directory(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     std::path::absolute(parent).unwrap_or_else(|_| parent.to_owned())
@@ -83,6 +92,7 @@ fn make_absolute(config: &mut RunConfig, directory: &Path) {
                 local.targets_file.iter_mut().for_each(fix);
             }
             TargetConfig::Webhook(webhook) => webhook.secret_file.iter_mut().for_each(fix),
+            TargetConfig::Kubernetes(_) => {}
         }
     }
 }

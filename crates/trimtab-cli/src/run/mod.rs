@@ -1,8 +1,10 @@
 //! `trimtab run`: the autoscaler as one process, for any source and any target.
 
 pub(crate) mod args;
+mod clusters;
 mod config;
 mod fleet;
+mod host;
 mod load;
 
 use std::io::{IsTerminal, Write};
@@ -24,8 +26,10 @@ use trimtab_runtime::{
 use crate::Exit;
 use crate::error::CommandError;
 use args::RunArgs;
+pub(crate) use config::LogConfig;
 use config::RunConfig;
 use fleet::Fleet;
+pub(crate) use load::directory;
 use load::{Loaded, Looks, load};
 
 /// How often the files are looked at.
@@ -160,20 +164,23 @@ fn controller(config: &RunConfig, clock: &Arc<dyn Clock>) -> Result<Controller, 
         .with_settings(settings)
         .with_sink(Arc::new(TracingSink::default()));
     if let Some(log) = &config.log {
-        let default = Rotation::default();
-        let rotation = Rotation {
-            bytes: log.max_bytes.unwrap_or(default.bytes),
-            keep: log.keep.unwrap_or(default.keep),
-        };
-        let sink = JsonlSink::open(&log.file, rotation)
-            .map_err(|error| CommandError::argument(error.to_string()))?;
-        builder = builder.with_sink(Arc::new(sink));
+        builder = builder.with_sink(Arc::new(logged(log)?));
     }
     Ok(builder.build())
 }
 
+/// The log of decisions.
+pub(crate) fn logged(log: &LogConfig) -> Result<JsonlSink, CommandError> {
+    let default = Rotation::default();
+    let rotation = Rotation {
+        bytes: log.max_bytes.unwrap_or(default.bytes),
+        keep: log.keep.unwrap_or(default.keep),
+    };
+    JsonlSink::open(&log.file, rotation).map_err(|error| CommandError::argument(error.to_string()))
+}
+
 /// What happens, on standard error; `TRIMTAB_LOG` says how much of it.
-fn log_to_stderr() {
+pub(crate) fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("TRIMTAB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
