@@ -106,6 +106,11 @@ impl Answers {
         self.all().iter().all(|entry| entry.latest.borrow().confirmed.is_some())
     }
 
+    /// How many streams are open.
+    pub fn streams(&self) -> usize {
+        self.all().iter().map(|entry| entry.latest.receiver_count()).sum()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         entries.values().cloned().collect()

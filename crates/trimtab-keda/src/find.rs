@@ -1,5 +1,6 @@
 //! Which workload does a ScaledObject mean?
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tonic::Status;
@@ -38,8 +39,8 @@ pub(crate) fn find(
     };
     match &entry.registration.scaled_object {
         Some(only) if *only != own => Err(Status::permission_denied(format!(
-            "workload `{}` is for the ScaledObject `{only}`, and `{own}` asks: set `scaledObject` of its target to \
-             that, or ask for another workload",
+            "workload `{}` is only for the ScaledObject `{only}`, and `{own}` asks: ask for another, or change \
+             `scaledObject` of its target",
             entry.registration.workload
         ))),
         _ => Ok(entry),
@@ -67,7 +68,8 @@ fn by_policy(answers: &Answers, name: &str) -> Result<Arc<Entry>, Status> {
         ))),
         (None, _) => {
             let policies = all.iter().filter_map(|entry| entry.registration.policy.as_deref());
-            let known = names("policies", policies);
+            let policies: BTreeSet<&str> = policies.collect();
+            let known = names("policies", policies.into_iter());
             Err(Status::not_found(format!("there is no policy `{name}`: {known}")))
         }
     }

@@ -136,7 +136,7 @@ impl Server {
 }
 
 /// Keeps what health says up to date.
-async fn tell_health(health: HealthReporter, answers: Arc<Answers>, end: CancellationToken) {
+async fn tell_health(mut health: HealthReporter, answers: Arc<Answers>, end: CancellationToken) {
     let mut rounds = interval(Duration::from_millis(500));
     loop {
         tokio::select! {
@@ -150,6 +150,8 @@ async fn tell_health(health: HealthReporter, answers: Arc<Answers>, end: Cancell
     }
     for name in ["", NAME] {
         health.set_service_status(name, ServingStatus::NotServing).await;
+        // Ends the streams of those who watch.
+        health.clear_service_status(name).await;
     }
 }
 
