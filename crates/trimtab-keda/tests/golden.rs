@@ -1,5 +1,6 @@
 //! What goes over the wire, byte by byte, as KEDA's own messages have it.
 
+#[cfg(test)]
 mod scaler;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! Which steps get through KEDA and its HPA, by the HPA reproduced: every step from 1..=1000 to 1..=1000.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+
 use serde_json::json;
 use trimtab_engine::{MetricReading, Observation, Policy, PolicySpec, Scale, State, decide};
 use trimtab_keda::{Reporting, Within};
