@@ -3,6 +3,7 @@
 
 /// What is known of a cluster from watching it: pods, nodes, node pools, disruption budgets.
 pub mod cluster;
+mod connect;
 /// The controller of `ScalingPolicy` resources.
 pub mod controller;
 /// The `ScalingPolicy` resource.
@@ -11,3 +12,5 @@ pub mod crd;
 pub mod metrics;
 /// Scale targets: whatever has a `scale` subresource.
 pub mod target;
+
+pub use connect::{ConnectError, ConnectSpec, connect, connect_with};

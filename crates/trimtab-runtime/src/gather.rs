@@ -32,7 +32,10 @@ pub(crate) async fn gather(
     deadline: Duration,
 ) -> Gathered {
     let (status, target_error) = match read_target(workload, deadline).await {
-        Ok(status) => (Some(status), None),
+        Ok(mut status) => {
+            let contested = status.contested.take().map(TargetError::Contested);
+            (Some(status), contested)
+        }
         Err(error) => (None, Some(error)),
     };
     let pods = status.as_ref().and_then(|status| status.pods.as_deref()).unwrap_or_default();
@@ -104,7 +107,7 @@ struct Assembly {
 impl Assembly {
     fn new(time: Timestamp, status: Option<TargetStatus>) -> Self {
         let knows_target = status.is_some();
-        let TargetStatus { replicas, status_replicas, selector, pods, version } =
+        let TargetStatus { replicas, status_replicas, selector, pods, version, warm, .. } =
             status.unwrap_or_default();
         let observation = ObservationRecord {
             time,
@@ -114,7 +117,7 @@ impl Assembly {
             pods: Vec::new(),
             pod_metrics: None,
             readings: Vec::new(),
-            warm: None,
+            warm,
             supply: None,
         };
         let mut whole = Self {
@@ -205,6 +208,7 @@ fn complete(pod: &mut PodRecord, more: PodRecord) {
     pod.pool = pod.pool.take().or(more.pool);
     pod.in_flight = pod.in_flight.or(more.in_flight);
     pod.draining_since = pod.draining_since.or(more.draining_since);
+    pod.ordinal = pod.ordinal.or(more.ordinal);
     if pod.containers.is_empty() {
         pod.containers = more.containers;
     }

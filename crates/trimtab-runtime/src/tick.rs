@@ -68,7 +68,8 @@ pub(crate) async fn tick(
         store_error = save(workload, ports.store, &intent, deadline).await.err();
         let written = write(workload, change, deadline).await;
         let update = if written.is_ok() { ScaleUpdate::Applied } else { ScaleUpdate::Rejected };
-        target_error = written.err();
+        // That somebody else scales it, too, is said as long as it is so.
+        target_error = written.err().or(target_error);
         state = record.settle(&workload.policy, state, update);
     }
     let is_due = memory.saved.is_none_or(|saved| saved.elapsed() >= ports.settings.save_interval);
@@ -223,6 +224,7 @@ async fn write(
     change: &Change,
     deadline: Duration,
 ) -> Result<(), TargetError> {
+    let mut last = None;
     let attempts = async {
         let mut change = change.clone();
         let mut wait = FIRST_WAIT;
@@ -237,6 +239,7 @@ async fn write(
             if !error.is_passing() {
                 return Err(error);
             }
+            last = Some(error.clone());
             sleep(wait).await;
             wait = wait.saturating_mul(2);
             if error == TargetError::Conflict {
@@ -248,7 +251,11 @@ async fn write(
             }
         }
     };
-    timeout(deadline, attempts).await.unwrap_or_else(|_| Err(TargetError::TimedOut(span(deadline))))
+    match timeout(deadline, attempts).await {
+        Ok(written) => written,
+        // What it said when it last said something tells more than that time is up.
+        Err(_) => Err(last.unwrap_or_else(|| TargetError::TimedOut(span(deadline)))),
+    }
 }
 
 async fn save(

@@ -21,7 +21,7 @@ pub use webhook::{WebhookError, WebhookSpec, WebhookTarget};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use trimtab_engine::{PodRecord, Selector, WarmPlan};
+use trimtab_engine::{PodRecord, Selector, WarmCounts, WarmPlan};
 use trimtab_metric::Span;
 
 use crate::WorkloadId;
@@ -99,6 +99,11 @@ pub struct TargetStatus {
     pub pods: Option<Vec<PodRecord>>,
     /// Something that changes whenever the count is written.
     pub version: Option<String>,
+    /// Its warm pool, if it has one and knows it.
+    pub warm: Option<WarmCounts>,
+    /// Who else scales it, such as "the HorizontalPodAutoscaler `llm`". That is reported; to refuse to write is up to
+    /// [`write`](ScaleTarget::write).
+    pub contested: Option<String>,
 }
 
 impl TargetStatus {

@@ -1,0 +1,101 @@
+//! Who set the count before, and does somebody set it again and again after us?
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use trimtab_runtime::TargetError;
+
+/// Two that take the count from us within that time scale it, too; and as long they are left alone with it.
+const WINDOW: Duration = Duration::from_secs(600);
+
+/// What is known of who else sets the count.
+///
+/// The first time somebody else owns the field it is taken over: a manifest had it. Later it may be a hand, which is not
+/// fought with either: what was set is what the next decision starts from. Who does it twice in ten minutes is a second
+/// autoscaler, or a deployment tool that puts the count of its manifest back; it has the target for ten minutes.
+#[derive(Debug, Default)]
+pub(super) struct Ownership {
+    /// The last write was ours.
+    ours: bool,
+    /// Who took it from us, and when.
+    lost: Option<(String, Instant)>,
+    /// Who has it, and until when.
+    contested: Option<(String, Instant)>,
+}
+
+impl Ownership {
+    /// The count was written by us.
+    pub(super) fn is_ours(&mut self) {
+        self.ours = true;
+        self.contested = None;
+    }
+
+    /// Whether somebody has it for now.
+    pub(super) fn check(&self, now: Instant) -> Result<(), TargetError> {
+        match &self.contested {
+            Some((who, until)) if now < *until => Err(TargetError::Contested(who.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Others own the field. What is to be said when it is taken over.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Contested`] where they took it from us before.
+    pub(super) fn lost_to(
+        &mut self,
+        managers: &[String],
+        now: Instant,
+    ) -> Result<String, TargetError> {
+        let names: Vec<String> = managers.iter().map(|name| format!("`{name}`")).collect();
+        let who = names.join(" and ");
+        if !std::mem::take(&mut self.ours) {
+            return Ok(format!("the count was {who}'s, and is taken over"));
+        }
+        let again = matches!(&self.lost, Some((before, at)) if *before == who && now.duration_since(*at) < WINDOW);
+        self.lost = Some((who.clone(), now));
+        if again {
+            let who = format!("the field manager {who}");
+            self.contested = Some((who.clone(), now + WINDOW));
+            return Err(TargetError::Contested(who));
+        }
+        Ok(format!("the count was changed by {who}, and is set again"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_it_twice_in_ten_minutes_has_it_for_ten_minutes() {
+        let start = Instant::now();
+        let after = |seconds: u64| start + Duration::from_secs(seconds);
+        let argo = [String::from("argocd-controller")];
+        let mut owned = Ownership::default();
+        assert!(owned.lost_to(&argo, start).unwrap().contains("taken over"), "the manifest's");
+        owned.is_ours();
+        assert!(owned.lost_to(&argo, after(10)).unwrap().contains("set again"), "a hand");
+        owned.is_ours();
+        let error = owned.lost_to(&argo, after(20)).unwrap_err();
+        insta::assert_snapshot!(error, @"the field manager `argocd-controller` scales it, too: two that scale one target undo each other's work");
+        assert_eq!(owned.check(after(30)), Err(error));
+        assert_eq!(owned.check(after(620)), Ok(()));
+        // It is tried once more.
+        assert!(owned.lost_to(&argo, after(621)).is_ok());
+        owned.is_ours();
+        assert!(owned.lost_to(&argo, after(631)).is_err());
+    }
+
+    #[test]
+    fn hands_that_come_seldom_are_no_rivals() {
+        let start = Instant::now();
+        let kubectl = [String::from("kubectl")];
+        let mut owned = Ownership::default();
+        for hour in 1..9_u64 {
+            owned.is_ours();
+            assert!(owned.lost_to(&kubectl, start + Duration::from_secs(3600 * hour)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Who else scales a target?
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::Client;
+use kube::api::ListParams;
+use kube::core::{ApiResource, Request};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::call::{Failure, call};
+use super::scale::path;
+
+/// A kind of object that scales what its `spec.scaleTargetRef` names.
+struct Scaler {
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+}
+
+/// The most telling first: KEDA makes a HorizontalPodAutoscaler of each ScaledObject.
+const SCALERS: [Scaler; 5] = [
+    Scaler { group: "keda.sh", version: "v1alpha1", kind: "ScaledObject", plural: "scaledobjects" },
+    Scaler {
+        group: "autoscaling",
+        version: "v2",
+        kind: "HorizontalPodAutoscaler",
+        plural: "horizontalpodautoscalers",
+    },
+    Scaler { group: "trimtab.dev", version: "v1alpha1", kind: POLICY, plural: "scalingpolicies" },
+    Scaler {
+        group: "autoscaling.aibrix.ai",
+        version: "v1alpha1",
+        kind: "PodAutoscaler",
+        plural: "podautoscalers",
+    },
+    Scaler {
+        group: "autoscaling.internal.knative.dev",
+        version: "v1alpha1",
+        kind: "PodAutoscaler",
+        plural: "podautoscalers",
+    },
+];
+const POLICY: &str = "ScalingPolicy";
+/// A kind that nobody installed is looked for again after that time.
+const NOT_INSTALLED_FOR: Duration = Duration::from_secs(300);
+/// After a list that failed the next one waits that long.
+const FAILED_FOR: Duration = Duration::from_secs(10);
+/// Objects per answer.
+const PAGE: u32 = 500;
+
+/// The autoscalers of a cluster, listed at most once in a while and for all targets at once.
+pub(crate) struct Rivals {
+    client: Client,
+    views: Mutex<HashMap<(usize, Option<String>), Arc<tokio::sync::Mutex<View>>>>,
+}
+
+/// What is scaled: namespace, group, kind, name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Scaled {
+    pub(crate) namespace: String,
+    pub(crate) group: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+}
+
+#[derive(Default)]
+struct View {
+    /// When it was listed; nothing if it never was.
+    at: Option<Instant>,
+    /// Not before.
+    next: Option<Instant>,
+    /// Nobody may list that here.
+    denied: bool,
+    found: HashMap<Scaled, Vec<One>>,
+}
+
+/// An autoscaler.
+#[derive(Clone, Debug)]
+struct One {
+    name: String,
+    /// The ScaledObject that it was made of.
+    made_of: Option<String>,
+    /// Older ones have the right of way among policies.
+    born: String,
+}
+
+impl Rivals {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, views: Mutex::default() }
+    }
+
+    /// Who else scales it, by the lists that are no older than `age`. `policy` is the ScalingPolicy that asks: it is no
+    /// rival of itself, and has the right of way before younger ones.
+    pub(crate) async fn of(
+        &self,
+        scaled: &Scaled,
+        policy: Option<&str>,
+        age: Duration,
+    ) -> Option<String> {
+        for (place, scaler) in SCALERS.iter().enumerate() {
+            let found = self.listed(place, scaler, scaled, age).await;
+            let rival = if scaler.kind == POLICY {
+                elder(&found, policy)
+            } else {
+                found.first().map(|one| said(scaler, one))
+            };
+            if rival.is_some() {
+                return rival;
+            }
+        }
+        None
+    }
+
+    /// Those of one kind that scale it. The whole cluster is listed where that is allowed, else its namespace.
+    async fn listed(
+        &self,
+        place: usize,
+        scaler: &Scaler,
+        scaled: &Scaled,
+        age: Duration,
+    ) -> Vec<One> {
+        for namespace in [None, Some(scaled.namespace.clone())] {
+            let view = self.view(place, namespace.clone());
+            let mut view = view.lock().await;
+            view.refresh(&self.client, scaler, namespace.as_deref(), age).await;
+            if !view.denied {
+                return view.found.get(scaled).cloned().unwrap_or_default();
+            }
+        }
+        Vec::new()
+    }
+
+    fn view(&self, place: usize, namespace: Option<String>) -> Arc<tokio::sync::Mutex<View>> {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(views.entry((place, namespace)).or_default())
+    }
+}
+
+impl View {
+    async fn refresh(
+        &mut self,
+        client: &Client,
+        scaler: &Scaler,
+        namespace: Option<&str>,
+        age: Duration,
+    ) {
+        let now = Instant::now();
+        let is_fresh = self.at.is_some_and(|at| now.duration_since(at) < age);
+        if is_fresh || self.next.is_some_and(|next| now < next) {
+            return;
+        }
+        match list(client, scaler, namespace).await {
+            Ok(found) => *self = Self { at: Some(now), found, ..Self::default() },
+            Err(failure) if failure.has_code(404) => {
+                *self = Self { next: Some(now + NOT_INSTALLED_FOR), ..Self::default() };
+            }
+            Err(failure) if failure.has_code(403) => {
+                let Scaler { group, plural, .. } = scaler;
+                if namespace.is_some() && !self.denied {
+                    tracing::warn!(
+                        "whether others scale the same targets can't be said: listing `{plural}.{group}` \
+                         is denied: {failure}"
+                    );
+                }
+                *self =
+                    Self { next: Some(now + NOT_INSTALLED_FOR), denied: true, ..Self::default() };
+            }
+            // What was known stays known.
+            Err(failure) => {
+                tracing::debug!("`{}` can't be listed: {failure}", scaler.plural);
+                self.next = Some(now + FAILED_FOR);
+            }
+        }
+    }
+}
+
+async fn list(
+    client: &Client,
+    scaler: &Scaler,
+    namespace: Option<&str>,
+) -> Result<HashMap<Scaled, Vec<One>>, Failure> {
+    let Scaler { group, version, kind, plural } = *scaler;
+    let resource = ApiResource {
+        group: group.into(),
+        version: version.into(),
+        api_version: format!("{group}/{version}"),
+        kind: kind.into(),
+        plural: plural.into(),
+    };
+    let request = Request::new(path(&resource, namespace));
+    let mut params = ListParams::default().limit(PAGE);
+    let mut found: HashMap<Scaled, Vec<One>> = HashMap::new();
+    loop {
+        let page: Value = call(client, request.list(&params)).await?;
+        for item in page["items"].as_array().into_iter().flatten() {
+            if let Some((scaled, one)) = scaling(item) {
+                found.entry(scaled).or_default().push(one);
+            }
+        }
+        match page["metadata"]["continue"].as_str() {
+            Some(token) if !token.is_empty() => params.continue_token = Some(token.to_owned()),
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// What an object scales. Nothing if it goes, is paused, or only looks on.
+fn scaling(item: &Value) -> Option<(Scaled, One)> {
+    let meta = &item["metadata"];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let goes = meta["deletionTimestamp"].is_string();
+    let is_paused = meta["annotations"]["autoscaling.keda.sh/paused"] == "true"
+        && meta["annotations"]["autoscaling.keda.sh/paused-replicas"].is_null();
+    if goes || is_paused || item["spec"]["mode"] == "shadow" {
+        return None;
+    }
+    let reference = &item["spec"]["scaleTargetRef"];
+    let api_version = reference["apiVersion"].as_str().filter(|text| !text.is_empty());
+    // KEDA's defaults; the others require both.
+    let api_version = api_version.unwrap_or("apps/v1");
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let kind = text(&reference["kind"]).filter(|kind| !kind.is_empty());
+    let scaled = Scaled {
+        namespace: text(&meta["namespace"])?,
+        group: group.to_owned(),
+        kind: kind.unwrap_or_else(|| String::from("Deployment")),
+        name: text(&reference["name"])?,
+    };
+    let one = One {
+        name: text(&meta["name"])?,
+        made_of: text(&meta["labels"]["scaledobject.keda.sh/name"]),
+        born: text(&meta["creationTimestamp"]).unwrap_or_default(),
+    };
+    Some((scaled, one))
+}
+
+fn said(scaler: &Scaler, one: &One) -> String {
+    let Scaler { kind, group, .. } = scaler;
+    match (&one.made_of, *group) {
+        (Some(made_of), "autoscaling") => {
+            format!("KEDA's {kind} `{}`, of the ScaledObject `{made_of}`,", one.name)
+        }
+        (_, "autoscaling.internal.knative.dev") => format!("Knative's {kind} `{}`", one.name),
+        (_, "autoscaling.aibrix.ai") => format!("AIBrix' {kind} `{}`", one.name),
+        _ => format!("the {kind} `{}`", one.name),
+    }
+}
+
+/// The policy that has the right of way before ours: the oldest, and of several as old the first by name.
+fn elder(found: &[One], ours: Option<&str>) -> Option<String> {
+    let rank = |one: &&One| (one.born.clone(), one.name.clone());
+    let is_ours = |one: &&One| Some(one.name.as_str()) == ours;
+    let first = found.iter().min_by_key(rank)?;
+    let others = found.iter().filter(|one| !is_ours(one)).count();
+    if is_ours(&first) || others == 0 {
+        return None;
+    }
+    Some(format!("the {POLICY} `{}`", first.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, born: &str) -> One {
+        One { name: name.into(), made_of: None, born: born.into() }
+    }
+
+    #[test]
+    fn of_two_policies_the_older_one_scales() {
+        let two = [one("b", "2026-01-01T00:00:00Z"), one("a", "2026-01-02T00:00:00Z")];
+        assert_eq!(elder(&two, Some("b")), None);
+        assert_eq!(elder(&two, Some("a")).unwrap(), "the ScalingPolicy `b`");
+        assert_eq!(elder(&two, None).unwrap(), "the ScalingPolicy `b`");
+        assert_eq!(elder(&two[..1], Some("b")), None);
+        let same = [one("b", "2026-01-01T00:00:00Z"), one("a", "2026-01-01T00:00:00Z")];
+        assert_eq!((elder(&same, Some("a")), elder(&same, Some("b")).is_some()), (None, true));
+    }
+
+    #[test]
+    fn what_is_paused_or_goes_or_only_looks_on_is_no_rival() {
+        let item = |meta: Value, spec: Value| {
+            let mut item = serde_json::json!({
+                "metadata": {"namespace": "x", "name": "a"},
+                "spec": {"scaleTargetRef": {"name": "llm"}},
+            });
+            for (part, more) in [("metadata", meta), ("spec", spec)] {
+                let more = more.as_object().unwrap().clone();
+                item[part].as_object_mut().unwrap().extend(more);
+            }
+            scaling(&item)
+        };
+        use serde_json::json;
+        let (scaled, _) = item(json!({}), json!({})).unwrap();
+        assert_eq!((scaled.group.as_str(), scaled.kind.as_str()), ("apps", "Deployment"));
+        assert!(item(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}), json!({})).is_none());
+        assert!(item(json!({}), json!({"mode": "shadow"})).is_none());
+        let paused = json!({"annotations": {"autoscaling.keda.sh/paused": "true"}});
+        assert!(item(paused, json!({})).is_none());
+        // It keeps the target at that count.
+        let at = json!({"annotations": {"autoscaling.keda.sh/paused": "true", "autoscaling.keda.sh/paused-replicas": "3"}});
+        assert!(item(at, json!({})).is_some());
+    }
+}

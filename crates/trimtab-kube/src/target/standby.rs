@@ -1,0 +1,1 @@
+//! The warm pool as a second workload.
