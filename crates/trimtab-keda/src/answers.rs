@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,6 +61,8 @@ pub(crate) struct Entry {
     pub(crate) registration: Registration,
     latest: watch::Sender<Latest>,
     trouble: Mutex<Option<String>>,
+    /// Whose place it took. It comes back if that was for nothing.
+    before: Weak<Entry>,
 }
 
 /// What is known now.
@@ -125,22 +127,28 @@ impl Answers {
     pub(crate) fn enter(&self, registration: Registration) -> Arc<Entry> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let id = registration.workload.clone();
-        let latest = entries.get(&id).map(|before| *before.latest.borrow()).unwrap_or_default();
+        let before = entries.get(&id);
+        let latest = before.map(|before| *before.latest.borrow()).unwrap_or_default();
         let entry = Arc::new(Entry {
             registration,
             latest: watch::Sender::new(latest),
             trouble: Mutex::new(None),
+            before: before.map(Arc::downgrade).unwrap_or_default(),
         });
         entries.insert(id, Arc::clone(&entry));
         entry
     }
 
-    /// Takes a workload out again, unless another has its name by now.
+    /// Takes a workload out again, unless another has its name by now. One that it was to replace and that is
+    /// still there has its place again.
     pub(crate) fn leave(&self, entry: &Arc<Entry>) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let id = &entry.registration.workload;
         if entries.get(id).is_some_and(|now| Arc::ptr_eq(now, entry)) {
-            entries.remove(id);
+            match entry.before.upgrade() {
+                Some(before) => entries.insert(id.clone(), before),
+                None => entries.remove(id),
+            };
         }
     }
 }

@@ -82,7 +82,8 @@ impl ScaleTarget for KedaTarget {
         };
         self.entry.see(seen.replicas, seen.status_replicas);
         let replicas = self.entry.asked().unwrap_or(seen.replicas);
-        Ok(TargetStatus { replicas, version: None, ..seen })
+        // Who scales it is KEDA, which a reader may take for a rival; and the count is not written past it.
+        Ok(TargetStatus { replicas, version: None, contested: None, warm: None, ..seen })
     }
 
     async fn write(&self, _workload: &WorkloadId, change: &Change) -> Result<(), TargetError> {

@@ -348,3 +348,26 @@ async fn health_says_when_there_is_something_to_say() {
     assert_eq!(watch.message().await.unwrap(), None);
     ending.await.unwrap();
 }
+
+/// A new config makes new targets; one that is refused after that drops them again.
+#[tokio::test]
+async fn a_target_that_was_made_for_nothing_gives_the_place_back() {
+    let served = Served::start(Bench::new(3, 8 * 6)).await;
+    served.bench.tick().await;
+    let mut client = served.client().await;
+    let mut stream = client.stream_is_active(object(&[])).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().unwrap().result);
+    let in_vain = served.bench.workload(served.bench.registration(), policy(""));
+    // What was told stands, whoever tells it.
+    assert_eq!(value(&mut client, object(&[])).await, 6.0);
+    drop(in_vain);
+    assert_eq!(value(&mut client, object(&[])).await, 6.0);
+
+    // One that takes over goes on from there, and streams begin anew.
+    let next = served.bench.workload(served.bench.registration(), policy(""));
+    served.bench.controller.set(next);
+    served.bench.tick().await;
+    assert_eq!(stream.message().await.unwrap(), None);
+    assert_eq!(value(&mut client, object(&[])).await, 6.0);
+    served.end().await;
+}
