@@ -15,15 +15,17 @@ use trimtab_runtime::{
 };
 
 use super::config::{RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
-use super::load::Loaded;
+use super::load::{Loaded, Named};
+use super::scaler::Scaler;
 use crate::error::CommandError;
 
 /// Prometheus servers by name.
-type Servers = BTreeMap<String, (ServerSpec, PrometheusClient)>;
+pub(super) type Servers = BTreeMap<String, (ServerSpec, PrometheusClient)>;
 
 /// The workloads with the parts that they are made of, so that what did not change goes on as it is.
 pub(super) struct Fleet {
     clock: Arc<dyn Clock>,
+    scaler: Scaler,
     servers: Servers,
     parts: BTreeMap<WorkloadId, Parts>,
 }
@@ -31,6 +33,8 @@ pub(super) struct Fleet {
 #[derive(Clone)]
 struct Parts {
     config: WorkloadConfig,
+    /// What its policy is called.
+    policy: String,
     target: Arc<dyn ScaleTarget>,
     sources: Vec<Arc<dyn MetricSource>>,
     /// The target again, where its processes have to be ended.
@@ -38,8 +42,8 @@ struct Parts {
 }
 
 impl Fleet {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, servers: BTreeMap::new(), parts: BTreeMap::new() }
+    pub(super) fn new(clock: Arc<dyn Clock>, scaler: Scaler) -> Self {
+        Self { clock, scaler, servers: BTreeMap::new(), parts: BTreeMap::new() }
     }
 
     /// Drives what `loaded` says, and nothing else. If any part of it can't be made, all stays as it is.
@@ -48,7 +52,7 @@ impl Fleet {
         loaded: &Loaded,
         controller: &Controller,
     ) -> Result<(), CommandError> {
-        let (servers, parts) = self.made_of(&loaded.config)?;
+        let (servers, parts) = self.made_of(loaded).await?;
         let before = std::mem::replace(&mut self.parts, parts);
         self.servers = servers;
         for (id, parts) in before {
@@ -67,10 +71,11 @@ impl Fleet {
                 }
             }
         }
-        for (id, policy) in &loaded.policies {
+        for (id, named) in &loaded.policies {
             let Some(parts) = self.parts.get(id) else { continue };
-            let mut workload = Workload::new(id.clone(), policy.clone(), Arc::clone(&parts.target))
-                .with_mode(parts.config.mode);
+            let (policy, target) = (named.policy.clone(), Arc::clone(&parts.target));
+            let mut workload =
+                Workload::new(id.clone(), policy, target).with_mode(parts.config.mode);
             workload.sources.clone_from(&parts.sources);
             controller.set(workload);
         }
@@ -92,6 +97,8 @@ impl Fleet {
                 TargetConfig::Local(spec) => {
                     spec.check().map_err(|error| refused(&what, &error))?
                 }
+                // That was looked at when it was loaded.
+                TargetConfig::Keda(_) => {}
             }
             let is_local = matches!(workload.target, TargetConfig::Local(_));
             sources(workload, &servers, is_local.then(Weak::new).as_ref())?;
@@ -106,23 +113,34 @@ impl Fleet {
         futures_util::future::join_all(ends).await;
     }
 
-    fn made_of(
+    async fn made_of(
         &self,
-        config: &RunConfig,
+        loaded: &Loaded,
     ) -> Result<(Servers, BTreeMap<WorkloadId, Parts>), CommandError> {
-        let servers = servers(config, &self.servers)?;
+        let servers = servers(&loaded.config, &self.servers)?;
         let mut parts = BTreeMap::new();
-        for workload in &config.workloads {
-            let made = self.parts_of(workload, &servers)?;
+        for workload in &loaded.config.workloads {
+            let Some(named) = loaded.policies.get(&workload.name) else { continue };
+            let made = self.parts_of(workload, named, &servers).await?;
             parts.insert(workload.name.clone(), made);
         }
         Ok((servers, parts))
     }
 
-    fn parts_of(&self, config: &WorkloadConfig, servers: &Servers) -> Result<Parts, CommandError> {
+    async fn parts_of(
+        &self,
+        config: &WorkloadConfig,
+        named: &Named,
+        servers: &Servers,
+    ) -> Result<Parts, CommandError> {
         let before = self.parts.get(&config.name);
         let what = target_words(config);
-        let same_target = before.filter(|before| before.config.target == config.target);
+        let same_target = before.filter(|before| {
+            // KEDA asks by the policy's name, and counts what the policy names.
+            let is_known_as = matches!(config.target, TargetConfig::Keda(_))
+                && (before.policy != named.name || !same(&self.servers, servers));
+            before.config.target == config.target && !is_known_as
+        });
         let (target, local) = match (same_target, &config.target) {
             (Some(before), _) => (Arc::clone(&before.target), before.local.clone()),
             (None, TargetConfig::Exec(spec)) => {
@@ -140,6 +158,9 @@ impl Fleet {
                     .map_err(|error| refused(&what, &error))?;
                 (Arc::clone(&target) as Arc<dyn ScaleTarget>, Some(target))
             }
+            (None, TargetConfig::Keda(keda)) => {
+                (self.scaler.target(config, keda, named, servers).await?, None)
+            }
         };
         // Counters and windows go on in sources that are asked the same of the same.
         let same_sources = same_target.filter(|before| before.config.sources == config.sources);
@@ -150,7 +171,7 @@ impl Fleet {
                 sources(config, servers, local.as_ref())?
             }
         };
-        Ok(Parts { config: config.clone(), target, sources, local })
+        Ok(Parts { config: config.clone(), policy: named.name.clone(), target, sources, local })
     }
 }
 
