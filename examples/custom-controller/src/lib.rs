@@ -4,12 +4,10 @@
 //! It is made of the engine and `kube`. What it takes from `trimtab-kube` is the target, which writes a scale only if nobody else
 //! did since it was read.
 
-#![forbid(unsafe_code)]
-
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -21,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use trimtab::kube::target::{Discovery, KubeTarget};
 use trimtab::manifest::{Limits, ManifestError, Source, from_str};
 use trimtab::metric::{Span, Timestamp};
-use trimtab::runtime::{Change, InvalidWorkloadId, ScaleTarget, TargetError, WorkloadId};
+use trimtab::runtime::{Change, Clock, ScaleTarget, SystemClock, TargetError, WorkloadId};
 use trimtab::{
     CrossVersionObjectReference, InvalidPolicy, MetricReading, Observation, Policy, PolicySpec,
     Scale, ScaleUpdate, State, Unavailable, decide_traced, settle,
@@ -39,6 +37,7 @@ struct Context {
     client: Client,
     discovery: Arc<Discovery>,
     queue_of: Arc<QueueOf>,
+    clock: SystemClock,
     targets: Mutex<HashMap<WorkloadId, Arc<KubeTarget>>>,
 }
 
@@ -56,8 +55,6 @@ enum Error {
     #[error(transparent)]
     Policy(#[from] InvalidPolicy),
     #[error(transparent)]
-    Name(#[from] InvalidWorkloadId),
-    #[error(transparent)]
     Target(#[from] TargetError),
     #[error(transparent)]
     Kube(#[from] kube::Error),
@@ -70,15 +67,15 @@ pub async fn run(
     end: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let discovery = Discovery::new(client.clone());
-    let targets = Mutex::default();
-    let context = Arc::new(Context { client: client.clone(), discovery, queue_of, targets });
+    let (clock, targets) = (SystemClock::new(), Mutex::default());
+    let context = Context { client: client.clone(), discovery, queue_of, clock, targets };
     let again = |deployment: Arc<Deployment>, error: &Error, _| {
         tracing::warn!(name = deployment.name_any(), %error, "not looked after");
         Action::requeue(Duration::from_secs(15))
     };
     Controller::new(Api::<Deployment>::all(client), watcher::Config::default())
         .graceful_shutdown_on(end)
-        .run(look_after, again, context)
+        .run(look_after, again, Arc::new(context))
         .for_each(|_| async {})
         .await;
 }
@@ -89,67 +86,62 @@ async fn look_after(deployment: Arc<Deployment>, context: Arc<Context>) -> Resul
         return Ok(Action::await_change());
     };
     let (namespace, name) = (deployment.namespace().unwrap_or_default(), deployment.name_any());
-    let id: WorkloadId = format!("{namespace}/{name}").parse()?;
-    let spec: PolicySpec = from_str(&Source::new(POLICY, text.as_str()), &Limits::default())
-        .map_err(Box::new)?;
+    let Ok(id) = format!("{namespace}/{name}").parse::<WorkloadId>() else {
+        return Ok(Action::await_change());
+    };
+    let spec: PolicySpec =
+        from_str(&Source::new(POLICY, text.as_str()), &Limits::default()).map_err(Box::new)?;
     let reference = CrossVersionObjectReference {
         api_version: String::from("apps/v1"),
         kind: String::from("Deployment"),
         name: name.clone(),
     };
     let policy = Policy::new(PolicySpec { scale_target_ref: reference.clone(), ..spec })?;
-    let annotation = deployment.annotations().get(STATE);
-    let memory = annotation.and_then(|text| serde_json::from_str(text).ok());
-    let Memory { at, mut state } = memory.unwrap_or_default();
+    let memory = deployment.annotations().get(STATE).and_then(|it| serde_json::from_str(it).ok());
+    let Memory { at, state } = memory.unwrap_or_default();
 
     // What it wrote itself wakes it, too; then there is nothing to do yet.
-    let now = now().max(at.unwrap_or(Timestamp::MIN));
+    let now = context.clock.now().max(at.unwrap_or(Timestamp::MIN));
     let rest = at.map_or(Span::ZERO, |at| at.saturating_add(policy.period()).since(now));
     if rest > Span::ZERO {
-        return Ok(Action::requeue(duration(rest)));
+        return Ok(after(rest));
     }
-    let target = context.target(&id, &namespace, &reference);
+    let target = context.target(&id, &reference);
     let status = target.read(&id).await?;
     let reading = match (context.queue_of)(&deployment) {
         Some(length) => MetricReading::Totals(vec![i64::from(length) * 1000]),
         None => MetricReading::Unavailable(Unavailable::Failed),
     };
     let counts = Scale { spec_replicas: status.replicas, status_replicas: status.status_replicas };
-    let observation =
-        Observation { readings: vec![reading], ..Observation::new(now, counts) };
+    let observation = Observation { readings: vec![reading], ..Observation::new(now, counts) };
 
-    let (decision, next) = decide_traced(&policy, state, &observation);
-    state = next;
+    let (decision, mut state) = decide_traced(&policy, state, &observation);
     if let Some(wanted) = decision.scale_to {
         tracing::info!(%id, "{}", decision.explain());
         let mut change = Change::of(status.replicas, wanted);
         change.version = status.version;
         let written = target.write(&id, &change).await;
         let update = if written.is_ok() { ScaleUpdate::Applied } else { ScaleUpdate::Rejected };
+        written.unwrap_or_else(|error| tracing::warn!(%id, %error, "not written"));
         state = settle(&policy, state, &decision, update);
-        written?;
     }
     let kept = serde_json::to_string(&Memory { at: Some(now), state }).unwrap_or_default();
     let patch = serde_json::json!({"metadata": {"annotations": {STATE: kept}}});
     let deployments = Api::<Deployment>::namespaced(context.client.clone(), &namespace);
     deployments.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-    Ok(Action::requeue(duration(policy.period())))
+    Ok(after(policy.period()))
 }
 
 impl Context {
-    fn target(&self, id: &WorkloadId, namespace: &str, to: &CrossVersionObjectReference) -> Arc<KubeTarget> {
+    fn target(&self, id: &WorkloadId, to: &CrossVersionObjectReference) -> Arc<KubeTarget> {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        let (client, discovery) = (&self.client, &self.discovery);
-        let make = || KubeTarget::new(client.clone(), Arc::clone(discovery), namespace, to).into();
+        let (client, discovery) = (self.client.clone(), Arc::clone(&self.discovery));
+        let namespace = id.as_str().split('/').next().unwrap_or_default();
+        let make = || Arc::new(KubeTarget::new(client, discovery, namespace, to));
         Arc::clone(targets.entry(id.clone()).or_insert_with(make))
     }
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn duration(span: Span) -> Duration {
-    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(0))
+fn after(span: Span) -> Action {
+    Action::requeue(Duration::from_millis(span.as_millis().unsigned_abs()))
 }

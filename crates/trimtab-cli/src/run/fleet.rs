@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use tracing::{info, warn};
+use trimtab_engine::CrossVersionObjectReference;
 use trimtab_prometheus::{
     PrometheusClient, PrometheusSource, Replica, Replicas, ReplicasSpec, ScrapeSource, ScrapeSpec,
     ServerSpec, SpecError,
@@ -15,7 +16,7 @@ use trimtab_runtime::{
 };
 
 use super::config::{RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
-use super::load::{Loaded, Named};
+use super::load::{Loaded, Named, is_keda};
 use super::scaler::Scaler;
 use crate::error::CommandError;
 
@@ -33,8 +34,8 @@ pub(super) struct Fleet {
 #[derive(Clone)]
 struct Parts {
     config: WorkloadConfig,
-    /// What its policy is called.
-    policy: String,
+    /// What its policy is called, and what that names.
+    policy: KnownAs,
     target: Arc<dyn ScaleTarget>,
     sources: Vec<Arc<dyn MetricSource>>,
     /// The target again, where its processes have to be ended.
@@ -136,10 +137,9 @@ impl Fleet {
         let before = self.parts.get(&config.name);
         let what = target_words(config);
         let same_target = before.filter(|before| {
-            // KEDA asks by the policy's name, and counts what the policy names.
-            let is_known_as = matches!(config.target, TargetConfig::Keda(_))
-                && (before.policy != named.name || !same(&self.servers, servers));
-            before.config.target == config.target && !is_known_as
+            // KEDA asks by the policy's name; how many there are is asked of a server, or of what the policy names.
+            let is_as_known = before.policy == known_as(named) && same(&self.servers, servers);
+            before.config.target == config.target && (is_as_known || !is_keda(config))
         });
         let (target, local) = match (same_target, &config.target) {
             (Some(before), _) => (Arc::clone(&before.target), before.local.clone()),
@@ -171,8 +171,16 @@ impl Fleet {
                 sources(config, servers, local.as_ref())?
             }
         };
-        Ok(Parts { config: config.clone(), policy: named.name.clone(), target, sources, local })
+        Ok(Parts { config: config.clone(), policy: known_as(named), target, sources, local })
     }
+}
+
+/// The name of a policy, its namespace, and what it scales.
+type KnownAs = (String, Option<String>, CrossVersionObjectReference);
+
+fn known_as(named: &Named) -> KnownAs {
+    let reference = named.policy.spec().scale_target_ref.clone();
+    (named.name.clone(), named.namespace.clone(), reference)
 }
 
 fn target_words(config: &WorkloadConfig) -> String {

@@ -21,6 +21,8 @@ mod help;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod keda_scaler;
+#[cfg(test)]
 mod lint;
 #[cfg(test)]
 mod llm_inference;

@@ -6,12 +6,8 @@ use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
 use crate::lint::set::Set;
 
-pub(super) static RULES: &[&Rule] = &[
-    &COOLDOWN_WITHOUT_EFFECT,
-    &CACHED_METRICS_LATE,
-    &KEDA_SLOWS_POLICY,
-    &KEDA_MULTIPLIES_COUNT,
-];
+pub(super) static RULES: &[&Rule] =
+    &[&COOLDOWN_WITHOUT_EFFECT, &CACHED_METRICS_LATE, &KEDA_SLOWS_POLICY, &KEDA_MULTIPLIES_COUNT];
 
 fn scaled_objects<'a, 'n>(
     set: &'a Set<'n>,
@@ -132,7 +128,9 @@ fn keda_slows_policy(set: &Set<'_>, findings: &mut Findings<'_>) {
 fn is_limited_up(autoscaler: &Autoscaler<'_>) -> bool {
     let most = autoscaler.max.value.unwrap_or(100);
     let rules = autoscaler.behavior.and_then(|behavior| behavior.get("scaleUp"));
-    let Some(rules) = rules.filter(|rules| rules.get("policies").is_some()) else { return most > 4 };
+    let Some(rules) = rules.filter(|rules| rules.get("policies").is_some()) else {
+        return most > 4;
+    };
     let enough = |limit: Field<'_>| {
         let is_short = limit.int_of("periodSeconds").is_some_and(|period| period <= 15);
         let is_pods = limit.text_of("type") == Some("Pods");
@@ -162,7 +160,11 @@ fn keda_multiplies_count(set: &Set<'_>, findings: &mut Findings<'_>) {
         let type_ = trigger.get("metricType");
         let Some(at) = type_.filter(|type_| type_.text() == Some("Value")) else { continue };
         findings
-            .add(&KEDA_MULTIPLIES_COUNT, at, "under `Value` the count is multiplied by the ready pods")
+            .add(
+                &KEDA_MULTIPLIES_COUNT,
+                at,
+                "under `Value` the count is multiplied by the ready pods",
+            )
             .help("write `AverageValue`");
     }
 }
