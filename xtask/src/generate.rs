@@ -9,12 +9,21 @@ use crate::report::{self, Outcome, Report};
 /// A generated file: where it is and what makes its text.
 type Page = (&'static str, fn(&Project) -> Result<String, String>);
 
-const PAGES: [Page; 5] = [
+const PAGES: [Page; 10] = [
     ("docs/src/reference/cli.md", command_line),
     ("docs/src/reference/lint.md", |project| of_the_library(project, "lint")),
     ("docs/src/reference/profiles.md", |project| of_the_library(project, "profiles")),
     ("docs/src/reference/signals.md", |project| of_the_library(project, "signals")),
     ("crates/trimtab-engine/src/schedule/zone_names.rs", |_| crate::zones::table()),
+    ("deploy/crd/scalingpolicies.yaml", |project| of_the_library(project, "crd")),
+    ("deploy/helm/trimtab/crds/scalingpolicies.yaml", |project| of_the_library(project, "crd")),
+    ("deploy/helm/trimtab/templates/_access.tpl", |project| of_the_library(project, "access-helm")),
+    ("deploy/kustomize/controller/access.yaml", |project| {
+        of_the_library(project, "access-controller")
+    }),
+    ("deploy/kustomize/keda-scaler/access.yaml", |project| {
+        of_the_library(project, "access-keda-scaler")
+    }),
 ];
 
 /// Writes every page; with `check`, only compares.

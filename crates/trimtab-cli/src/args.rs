@@ -84,6 +84,9 @@ pub(crate) enum Command {
     /// Watch workloads live
     #[command(after_help = TOP_EXAMPLES)]
     Top(TopArgs),
+    /// Print the definition of the `ScalingPolicy` resource, for a cluster
+    #[command(after_help = "Examples:\n  trimtab crd | kubectl apply --server-side -f -")]
+    Crd,
     /// Check the engine against recorded runs of real autoscalers
     #[command(after_help = CONFORM_EXAMPLES)]
     Conform(ConformArgs),
@@ -175,7 +178,7 @@ pub(crate) struct DecideArgs {
     /// Where to write what this decision leaves; `-` prints it
     #[arg(long, value_name = "FILE")]
     pub(crate) state_out: Option<PathBuf>,
-    /// The change is not carried out: rate limits do not count it
+    /// The change is not carried out: rate limits do not count it. As with `mode: shadow` in the policy
     #[arg(long)]
     pub(crate) shadow: bool,
     /// Print the decision as JSON

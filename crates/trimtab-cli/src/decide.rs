@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anstyle::Style;
 use trimtab_engine::{Decision, ObservationRecord, ScaleUpdate, State, decide_traced, settle};
-use trimtab_manifest::{Limits, from_str};
+use trimtab_manifest::{HostMode, Limits, from_str};
 
 use crate::Exit;
 use crate::args::DecideArgs;
@@ -23,7 +23,9 @@ pub(crate) fn run(args: &DecideArgs, out: &mut dyn Write) -> Result<Exit, Comman
         ("--observation", Some(&args.observation)),
         ("--state", args.state.as_deref()),
     ])?;
-    let policy = policy_file::load(&args.policy)?.policy;
+    let document = policy_file::load(&args.policy)?;
+    let is_shadow = args.shadow || document.host.mode == HostMode::Shadow;
+    let policy = document.policy;
     let limits = Limits::default().with_max_bytes(LARGEST).with_max_nodes(MOST_VALUES);
     let seen = read_source(&args.observation, limits.max_bytes)?;
     let observation = from_str::<ObservationRecord>(&seen, &limits)?
@@ -36,7 +38,7 @@ pub(crate) fn run(args: &DecideArgs, out: &mut dyn Write) -> Result<Exit, Comman
 
     let (decision, after) = decide_traced(&policy, before, &observation);
     let after =
-        if args.shadow { after } else { settle(&policy, after, &decision, ScaleUpdate::Applied) };
+        if is_shadow { after } else { settle(&policy, after, &decision, ScaleUpdate::Applied) };
 
     let print_state = args.state_out.as_deref().is_some_and(is_stdin);
     if let Some(path) = args.state_out.as_deref().filter(|_| !print_state) {

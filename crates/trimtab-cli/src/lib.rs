@@ -4,6 +4,7 @@
 mod args;
 mod backtest;
 pub mod conform;
+mod crd;
 mod decide;
 mod error;
 mod evaluate;
@@ -147,6 +148,7 @@ fn dispatch(
         Command::KedaScaler(args) => run::keda_scaler(args, out),
         Command::Status(args) => live::status(args, out),
         Command::Top(args) => live::top(args, out),
+        Command::Crd => crd::run(out),
         Command::Conform(args) => {
             let counts = conform::run(&args.files, args.show, out)?;
             Ok(if counts.failed == 0 { Exit::Done } else { Exit::No })

@@ -5,6 +5,7 @@
 pub mod cluster;
 mod connect;
 /// The controller of `ScalingPolicy` resources.
+#[cfg(feature = "controller")]
 pub mod controller;
 /// The `ScalingPolicy` resource.
 pub mod crd;

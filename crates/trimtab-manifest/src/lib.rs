@@ -6,6 +6,7 @@ mod decode;
 mod diagnostic;
 mod error;
 mod fields;
+mod host;
 mod import;
 mod lint;
 mod locate;
@@ -16,6 +17,7 @@ mod propose;
 mod read;
 mod render;
 mod source;
+mod spec;
 mod suggest;
 mod write;
 mod yaml;
@@ -24,6 +26,10 @@ pub use decode::did_you_mean;
 pub use diagnostic::Diagnostic;
 pub use error::{ManifestError, Problem, ProblemKind};
 pub use fields::{Block, Document, Field, read_documents};
+pub use host::{
+    AdoptSpec, DrainingSpec, HostMode, HostSpec, KubernetesSourceSpec, PrometheusSourceSpec,
+    SourceSpec, StandbySpec,
+};
 pub use import::{
     Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped, import, import_within,
 };
@@ -37,4 +43,5 @@ pub use propose::Change;
 pub use read::from_str;
 pub use render::Colour;
 pub use source::{Limits, Position, Source, Span};
+pub use spec::ScalingPolicySpec;
 pub use write::{Comments, WriteError, to_yaml};

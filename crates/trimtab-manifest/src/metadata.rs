@@ -49,7 +49,7 @@ pub(crate) fn read_metadata(root: &Node) -> Result<Metadata, Vec<Problem>> {
     if name.is_empty() {
         let message = String::from("the name is missing");
         add("metadata.name", FieldErrorKind::Required, message, "give the document a name");
-    } else if name.len() > SUBDOMAIN_MAX || !name.split('.').all(is_dns_part) {
+    } else if !is_dns_subdomain(name) {
         add(
             "metadata.name",
             FieldErrorKind::Invalid,
@@ -70,6 +70,36 @@ pub(crate) fn read_metadata(root: &Node) -> Result<Metadata, Vec<Problem>> {
         );
     }
     if problems.is_empty() { Ok(metadata) } else { Err(problems) }
+}
+
+pub(crate) fn is_dns_subdomain(name: &str) -> bool {
+    name.len() <= SUBDOMAIN_MAX && name.split('.').all(is_dns_part)
+}
+
+/// What keeps `key` from being the key of a label.
+pub(crate) fn label_key_problem(key: &str) -> Option<&'static str> {
+    let (domain, name) = key.split_once('/').unwrap_or(("a", key));
+    (!is_dns_subdomain(domain) || name.is_empty() || !is_label_text(name)).then_some(
+        "the key of a label is up to 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both \
+         ends, and before it perhaps a domain and `/`",
+    )
+}
+
+/// What keeps `value` from being the value of a label.
+pub(crate) fn label_value_problem(value: &str) -> Option<&'static str> {
+    (!is_label_text(value)).then_some(
+        "the value of a label is up to 63 letters, digits, `-`, `_` and `.`, with a letter or digit at \
+         both ends",
+    )
+}
+
+fn is_label_text(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_end = |byte: u8| byte.is_ascii_alphanumeric();
+    text.len() <= LABEL_MAX
+        && text.bytes().all(inner)
+        && text.bytes().next().is_none_or(is_end)
+        && text.bytes().next_back().is_none_or(is_end)
 }
 
 fn is_dns_part(part: &str) -> bool {

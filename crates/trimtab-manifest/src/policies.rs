@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trimtab_engine::{FieldError, FieldErrorKind, InvalidPolicy, Policy, PolicySpec};
+use trimtab_engine::{FieldError, FieldErrorKind, Policy};
 
 use crate::decode::{decode, did_you_mean};
 use crate::fields::Field;
@@ -11,7 +11,10 @@ use crate::locate::locate;
 use crate::metadata::read_metadata;
 use crate::node::{Node, Scalar, Value, shortened};
 use crate::read::empty;
-use crate::{Limits, ManifestError, Metadata, Position, Problem, ProblemKind, Source, Span, yaml};
+use crate::{
+    HostSpec, Limits, ManifestError, Metadata, Position, Problem, ProblemKind, ScalingPolicySpec,
+    Source, Span, yaml,
+};
 
 /// What a source holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +36,8 @@ pub struct PolicyDocument {
     pub metadata: Metadata,
     /// The policy, checked and with its defaults.
     pub policy: Policy,
+    /// What it says to whoever carries decisions out.
+    pub host: HostSpec,
     /// Where the document starts.
     pub position: Position,
 }
@@ -154,7 +159,7 @@ pub(crate) fn problems(root: &Node) -> Vec<Problem> {
 
 /// A document without its place.
 enum Parsed<'n> {
-    Policy(PolicyKind, Metadata, Box<Policy>),
+    Policy(PolicyKind, Metadata, Box<(Policy, HostSpec)>),
     Other { api_version: &'n str, kind: &'n str, span: Span },
 }
 
@@ -168,7 +173,7 @@ pub(crate) const API_VERSION: &str = "trimtab.dev/v1alpha1";
 /// The fields of every document, besides which there are none.
 const DOCUMENT_FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 /// What a `ScalingPolicy` has and a HorizontalPodAutoscaler has not.
-const OWN_FIELDS: [&str; 16] = [
+const OWN_FIELDS: [&str; 21] = [
     "strategy",
     "pause",
     "override",
@@ -185,6 +190,11 @@ const OWN_FIELDS: [&str; 16] = [
     "slo",
     "wva",
     "apa",
+    "mode",
+    "sources",
+    "draining",
+    "standby",
+    "adopt",
 ];
 
 fn read_document(root: &Node, source: &Source) -> Result<Document, Vec<Problem>> {
@@ -192,8 +202,8 @@ fn read_document(root: &Node, source: &Source) -> Result<Document, Vec<Problem>>
     let position = source.position(root.span.start);
     Ok(match parsed {
         Parsed::Policy(kind, metadata, policy) => {
-            let policy = *policy;
-            Document::Policy(Box::new(PolicyDocument { kind, metadata, policy, position }))
+            let (policy, host) = *policy;
+            Document::Policy(Box::new(PolicyDocument { kind, metadata, policy, host, position }))
         }
         Parsed::Other { api_version, kind, span } => {
             let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
@@ -321,7 +331,7 @@ fn no_policy(other: &SkippedDocument, span: Span) -> Problem {
     Problem::new(ProblemKind::UnsupportedKind, span, message).with_field("kind").with_help(help)
 }
 
-fn read_policy(root: &Node, form: PolicyKind) -> Result<Policy, Vec<Problem>> {
+fn read_policy(root: &Node, form: PolicyKind) -> Result<(Policy, HostSpec), Vec<Problem>> {
     let Some(node) = root.get("spec") else {
         let span = locate(root, "spec").span;
         let problem = Problem::new(ProblemKind::MissingField, span, "the document has no `spec`");
@@ -336,11 +346,11 @@ fn read_policy(root: &Node, form: PolicyKind) -> Result<Policy, Vec<Problem>> {
             problems.push(known);
         }
     }
-    match decode::<PolicySpec>(node, "spec") {
-        Ok(spec) => match Policy::new(spec) {
-            Ok(policy) if problems.is_empty() => return Ok(policy),
+    match decode::<ScalingPolicySpec>(node, "spec") {
+        Ok(spec) => match spec.compile() {
+            Ok(policy) if problems.is_empty() => return Ok((policy, spec.host)),
             Ok(_) => (),
-            Err(invalid) => problems.extend(broken_rules(root, &invalid)),
+            Err(errors) => problems.extend(broken_rules(root, &errors)),
         },
         Err(found) => problems.extend(found),
     }
@@ -351,15 +361,15 @@ fn read_policy(root: &Node, form: PolicyKind) -> Result<Policy, Vec<Problem>> {
 ///
 /// The API server calls a field that is absent both missing and wrong. Here it is missing if it is
 /// not there, and wrong if it is.
-fn broken_rules(root: &Node, invalid: &InvalidPolicy) -> Vec<Problem> {
+fn broken_rules(root: &Node, errors: &[FieldError]) -> Vec<Problem> {
     // Per field: whether it is called missing, and whether it is called anything else.
     let mut called: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
     let missing = |error: &FieldError| error.kind() == FieldErrorKind::Required;
-    for error in invalid.errors() {
+    for error in errors {
         let (is_missing, is_wrong) = called.entry(error.field()).or_default();
         *if missing(error) { is_missing } else { is_wrong } = true;
     }
-    let placed = invalid.errors().iter().map(|error| (error, locate(root, error.field())));
+    let placed = errors.iter().map(|error| (error, locate(root, error.field())));
     let told = placed.filter(|(error, place)| match called.get(error.field()) {
         Some((true, true)) => missing(error) != place.present,
         _ => true,

@@ -14,6 +14,8 @@ mod histogram;
 mod per_replica;
 mod quantity;
 mod reading;
+#[cfg(feature = "schema")]
+mod schema;
 mod span;
 mod timestamp;
 mod unit;

@@ -5,10 +5,11 @@ use thiserror::Error;
 /// Why a configuration can't be meant.
 ///
 /// ```
-/// use trimtab_prometheus::{PrometheusClient, ServerSpec};
+/// use trimtab_prometheus::{MetricQuery, QueriesSpec};
 ///
-/// let error = PrometheusClient::new(&ServerSpec::at("prometheus:9090")).err().unwrap();
-/// assert!(error.to_string().contains("`http://prometheus:9090`"));
+/// let empty = MetricQuery { metric: String::from("waiting"), ..MetricQuery::default() };
+/// let error = QueriesSpec { metrics: vec![empty], ..QueriesSpec::default() }.resolve().unwrap_err();
+/// assert_eq!(error.to_string(), "the `query` of `waiting` is empty");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}")]
@@ -21,6 +22,7 @@ impl SpecError {
         Self { message: message.into() }
     }
 
+    #[cfg(feature = "client")]
     pub(crate) fn tls(message: String) -> Self {
         Self { message: format!("`tls`: {message}") }
     }

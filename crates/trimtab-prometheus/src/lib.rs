@@ -6,12 +6,12 @@
 mod client;
 #[cfg(feature = "client")]
 mod connect;
-#[cfg(feature = "client")]
+#[cfg(feature = "queries")]
 mod error;
 mod exposition;
-#[cfg(feature = "client")]
+#[cfg(feature = "queries")]
 mod preset;
-#[cfg(feature = "client")]
+#[cfg(feature = "queries")]
 mod query;
 #[cfg(feature = "client")]
 mod record;
@@ -24,13 +24,15 @@ mod source;
 pub use client::{Answer, Counts, PrometheusClient, Series, ServerSpec, Shape};
 #[cfg(feature = "client")]
 pub use connect::{AuthSpec, BasicAuthSpec, ConnectSpec, TlsSpec};
-#[cfg(feature = "client")]
+#[cfg(feature = "queries")]
 pub use error::SpecError;
 pub use exposition::{Exposition, ExpositionError, Line, TextSample};
-#[cfg(feature = "client")]
+#[cfg(feature = "queries")]
 pub use preset::{Preset, PresetArgs, PresetMetric, PresetRole};
+#[cfg(feature = "queries")]
+pub use query::{Aggregate, InFlightQuery, MetricQuery, PerReplica, QueriesSpec};
 #[cfg(feature = "client")]
-pub use query::{Aggregate, Finding, InFlightQuery, MetricQuery, PerReplica, QueriesSpec, Rule};
+pub use query::{Finding, Rule};
 #[cfg(feature = "client")]
 pub use record::{Progress, RecordError, Recorded, Recorder};
 #[cfg(feature = "client")]

@@ -91,7 +91,7 @@ impl WorkloadStatus {
 
 impl ReplicaCounts {
     /// Those of these pods; `None` if there is none, since then they are most likely not known.
-    pub(crate) fn of(pods: &[PodRecord]) -> Option<Self> {
+    pub fn of(pods: &[PodRecord]) -> Option<Self> {
         if pods.is_empty() {
             return None;
         }

@@ -1,7 +1,9 @@
 //! Prints a page of the reference that the simulator's own tables make: `reference profiles` or
-//! `reference signals`; and the rules of lint, `reference lint`.
+//! `reference signals`; the rules of lint, `reference lint`; and for clusters the `reference crd` and the roles,
+//! `reference access-controller`, `access-keda-scaler` and `access-helm`.
 #![expect(clippy::print_stdout, reason = "that is what it is for")]
 
+mod access;
 mod lint;
 mod profiles;
 mod signals;
@@ -17,6 +19,14 @@ fn main() -> ExitCode {
         },
         Some("profiles") => profiles::page(),
         Some("signals") => signals::page(),
+        Some("crd") => trimtab_kube::crd::crd_yaml(),
+        Some("access-helm") => access::templates(),
+        Some(page) if page.starts_with("access-") => {
+            match access::roles(page.trim_start_matches("access-")) {
+                Some(page) => page,
+                None => return ExitCode::FAILURE,
+            }
+        }
         _ => return ExitCode::FAILURE,
     };
     print!("{page}");

@@ -10,7 +10,7 @@ use trimtab_manifest::{Limits, PolicyDocument, from_str};
 use trimtab_runtime::WorkloadId;
 
 use super::config::{CountConfig, RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
-use super::scaler;
+use super::{host, scaler};
 use crate::args::PolicyArgs;
 use crate::error::CommandError;
 use crate::input::read_source;
@@ -38,21 +38,28 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
     make_absolute(&mut config, &directory);
     let mut names = BTreeSet::new();
     let mut policies = BTreeMap::new();
+    let mut hosts = Vec::new();
     for workload in &config.workloads {
         if !names.insert(&workload.name) {
             let message = format!("workload `{}` is listed twice", workload.name);
             return Err(CommandError::in_file(source.name(), message)
                 .with_help("give each a name of its own"));
         }
+        let asked =
+            PolicyArgs { policy: workload.policy.clone(), name: workload.policy_name.clone() };
+        let PolicyDocument { metadata, policy, host, .. } = policy_file::load(&asked)?;
+        scaler::check(workload, &policy)?;
+        hosts.push(host);
+        let named = Named { name: metadata.name, namespace: metadata.namespace, policy };
+        policies.insert(workload.name.clone(), named);
+    }
+    for (workload, told) in config.workloads.iter_mut().zip(&hosts) {
+        host::take_over(workload, told, path)?;
+    }
+    for workload in &config.workloads {
         for server in servers_of(workload) {
             known_server(&config, path, server)?;
         }
-        let asked =
-            PolicyArgs { policy: workload.policy.clone(), name: workload.policy_name.clone() };
-        let PolicyDocument { metadata, policy, .. } = policy_file::load(&asked)?;
-        scaler::check(workload, &policy)?;
-        let named = Named { name: metadata.name, namespace: metadata.namespace, policy };
-        policies.insert(workload.name.clone(), named);
     }
     if let (None, Some(workload)) = (&config.grpc, config.workloads.iter().find(|it| is_keda(it))) {
         let message = format!("KEDA is to scale `{}`, and nothing answers it", workload.name);

@@ -5,6 +5,7 @@ pub(crate) mod args;
 mod config;
 mod count;
 mod fleet;
+mod host;
 mod load;
 mod scaler;
 

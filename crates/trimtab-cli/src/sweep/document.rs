@@ -3,7 +3,7 @@
 use std::io;
 
 use trimtab_engine::Policy;
-use trimtab_manifest::{Comments, PolicyDocument, PolicyKind, to_yaml};
+use trimtab_manifest::{Comments, PolicyDocument, PolicyKind, ScalingPolicySpec, to_yaml};
 
 use crate::error::CommandError;
 
@@ -15,7 +15,8 @@ pub(super) fn text(
     policy: &Policy,
     comment: &[String],
 ) -> Result<String, CommandError> {
-    let mut spec = serde_json::to_value(policy.spec())?;
+    let whole = ScalingPolicySpec { policy: policy.spec().clone(), host: origin.host.clone() };
+    let mut spec = serde_json::to_value(whole)?;
     let is_hpa = origin.kind == PolicyKind::HorizontalPodAutoscaler && spec.get("hpa").is_none();
     if is_hpa && let Some(fields) = spec.as_object_mut() {
         fields.remove("strategy");
@@ -65,6 +66,17 @@ mod tests {
             assert_eq!(again.policy, origin.policy);
             assert_eq!((again.kind, again.metadata), (origin.kind, origin.metadata));
         }
+    }
+
+    #[test]
+    fn what_the_host_is_told_stays() {
+        let origin = read(
+            "apiVersion: trimtab.dev/v1alpha1\nkind: ScalingPolicy\nmetadata: {name: llm}\nspec:\n  \
+             scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: llm}\n  maxReplicas: 20\n  \
+             mode: shadow\n  adopt: {horizontalPodAutoscaler: llm}\n",
+        );
+        let again = read(&text(&origin, &origin.policy, &[]).unwrap());
+        assert_eq!(again.host, origin.host);
     }
 
     #[test]

@@ -61,6 +61,28 @@ fn in_shadow_mode_no_change_is_noted() {
 }
 
 #[test]
+fn a_policy_may_be_in_shadow_by_itself() {
+    let desk = Desk::new();
+    let busy = desk.write("busy.json", r#"{"time": 0, "replicas": 1}"#);
+    let active = std::fs::read_to_string(example().join("policy.yaml")).unwrap();
+    let decide = |policy: &str| {
+        let policy = desk.write("policy.yaml", policy);
+        let done = trimtab(["decide", "--state-out", "-", "--observation"])
+            .arg(&busy)
+            .arg("--policy")
+            .arg(&policy)
+            .assert()
+            .success();
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    assert!(decide(&active).contains(r#""scaleUps":[{"change":1"#));
+    let shadow = active.replace("\nspec:\n", "\nspec:\n  mode: shadow\n");
+    assert!(decide(&shadow).contains(r#""scaleUps":[]"#));
+    let policy = desk.write("policy.yaml", shadow);
+    trimtab(["lint"]).arg(&policy).assert().success();
+}
+
+#[test]
 fn of_several_policies_one_is_named() {
     let desk = Desk::new();
     let first = std::fs::read_to_string(example().join("hpa.yaml")).unwrap();

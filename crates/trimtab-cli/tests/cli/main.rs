@@ -10,6 +10,7 @@ mod bad_input;
 mod command;
 #[cfg(test)]
 mod conform;
+mod crd;
 #[cfg(test)]
 mod decide;
 #[cfg(test)]

@@ -33,6 +33,7 @@ const SHORTEST_STEP_SECONDS: i32 = 15;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScheduleSpec {
     /// Its name, which no other schedule has.
     pub name: String,
@@ -59,6 +60,7 @@ pub struct ScheduleSpec {
 /// How far the decision looks ahead, under any strategy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AnticipateSpec {
     /// From asking for a replica until it serves, in seconds, 1 to 3600. Default: `slo.leadTimeSeconds`,
     /// else 180.
@@ -87,6 +89,7 @@ pub struct AnticipateSpec {
 /// How the lead time is learned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LearnLeadTimeSpec {
     /// The share of the last 16 starts that were no longer, above 0 to 1. Default 0.9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +106,7 @@ pub struct LearnLeadTimeSpec {
 /// Which load is forecast, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ForecastSpec {
     /// A metric of the policy by its name: its whole load, of which one replica takes the
     /// `averageValue` of its target.
@@ -129,6 +133,7 @@ pub struct ForecastSpec {
 )]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ForecastModel {
     /// It stays as it is.
     #[default]

@@ -32,12 +32,9 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// An error at `field`, a path such as `spec.metrics[0].pods.target.averageValue`.
-    pub(super) fn new(
-        field: impl Into<String>,
-        kind: FieldErrorKind,
-        detail: impl Into<String>,
-    ) -> Self {
+    /// An error at `field`, a path such as `spec.metrics[0].pods.target.averageValue`; for those who have
+    /// rules for fields of their own beside the policy's.
+    pub fn new(field: impl Into<String>, kind: FieldErrorKind, detail: impl Into<String>) -> Self {
         Self { field: field.into(), kind, detail: detail.into() }
     }
 

@@ -83,3 +83,18 @@ impl<'de> Deserialize<'de> for Finite {
         })
     }
 }
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Finite {
+    fn schema_name() -> alloc::borrow::Cow<'static, str> {
+        alloc::borrow::Cow::Borrowed("Finite")
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        f64::json_schema(generator)
+    }
+}

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RedundancySpec {
     /// After the loss of so many domains, those with the most replicas, enough are left; at least 1.
     #[serde(default)]
@@ -36,6 +37,7 @@ pub struct RedundancySpec {
 /// What is lost as a whole.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FailureDomain {
     /// The replicas of a zone.
     #[default]
@@ -47,6 +49,7 @@ pub enum FailureDomain {
 /// How many replicas are enough after a loss.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Enough {
     /// `minReplicas`
     #[default]

@@ -23,6 +23,7 @@ use super::StrategyName;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetireSpec {
     /// How long a replica that is to go may keep what it is serving, in seconds, 0 to 604800. Then it
     /// goes. Default 300.
@@ -47,6 +48,7 @@ pub struct RetireSpec {
 /// How many starts and stops there may be within a time. A start is never held back by it.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FlapBudgetSpec {
     /// How many, at least 2: one stop, and the start that takes it back.
     pub changes: i32,
@@ -58,6 +60,7 @@ pub struct FlapBudgetSpec {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum VictimRule {
     /// One that is pending, then one that is not ready, then the others.
     NotReady,

@@ -46,6 +46,7 @@ use super::{RetireSpec, WarmPoolSpec};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PolicySpec {
     /// What is scaled. Has to name a resource with a `scale` subresource.
     #[serde(default)]
@@ -168,6 +169,7 @@ impl Hash for PolicySpec {
 /// a count that is above `maxReplicas`.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PauseSpec {
     /// It does not rise. Default false.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -185,6 +187,7 @@ fn is_false(value: &bool) -> bool {
 /// A count that is set by hand, for some time; windows, rate limits and `minReplicas` do not hold it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OverrideSpec {
     /// The count, from 0 to `maxReplicas`.
     pub replicas: i32,
@@ -195,6 +198,7 @@ pub struct OverrideSpec {
 /// A reference to one object by API version, kind and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CrossVersionObjectReference {
     /// Group and version, such as `apps/v1`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -210,6 +214,7 @@ pub struct CrossVersionObjectReference {
 /// One metric and its target. Exactly the field that `type` names has to be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MetricSpec {
     /// `Resource`, `ContainerResource`, `Pods`, `Object` or `External`.
     #[serde(default, rename = "type")]
@@ -234,6 +239,7 @@ pub struct MetricSpec {
 /// A metric of one Kubernetes object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObjectMetricSource {
     /// The object that the metric describes.
     #[serde(default)]
@@ -249,6 +255,7 @@ pub struct ObjectMetricSource {
 /// A metric with one value per pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PodsMetricSource {
     /// Which metric.
     #[serde(default)]
@@ -261,6 +268,7 @@ pub struct PodsMetricSource {
 /// A resource metric, summed over the containers of each pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResourceMetricSource {
     /// The resource: `cpu`, `memory`, or any other that pods request.
     #[serde(default)]
@@ -273,6 +281,7 @@ pub struct ResourceMetricSource {
 /// A resource metric of one container of each pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ContainerResourceMetricSource {
     /// The resource.
     #[serde(default)]
@@ -288,6 +297,7 @@ pub struct ContainerResourceMetricSource {
 /// A metric from outside the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExternalMetricSource {
     /// Which metric.
     #[serde(default)]
@@ -300,6 +310,7 @@ pub struct ExternalMetricSource {
 /// A metric by name and labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MetricIdentifier {
     /// Its name.
     #[serde(default)]
@@ -312,6 +323,7 @@ pub struct MetricIdentifier {
 /// A Kubernetes label selector.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LabelSelector {
     /// Labels that have to be equal.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -324,6 +336,7 @@ pub struct LabelSelector {
 /// One condition on a label.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LabelSelectorRequirement {
     /// The label.
     pub key: String,
@@ -340,6 +353,7 @@ pub struct LabelSelectorRequirement {
 /// the decision does, and treats a disagreement as a failing metric.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MetricTarget {
     /// `Utilization`, `Value` or `AverageValue`.
     #[serde(default, rename = "type")]
@@ -358,6 +372,7 @@ pub struct MetricTarget {
 /// How fast the count may move, per direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BehaviorSpec {
     /// Rules for more replicas. Default: no window, the larger of 4 pods and 100 % every 15 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -370,6 +385,7 @@ pub struct BehaviorSpec {
 /// The rules of one direction. Each field that is absent takes its own default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScalingRulesSpec {
     /// For how long a recommendation has to hold, 0 to 3600 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -388,6 +404,7 @@ pub struct ScalingRulesSpec {
 /// One rate limit: at most `value` pods or percent within `periodSeconds`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScalingPolicyRule {
     /// `Pods` or `Percent`.
     #[serde(default, rename = "type")]
@@ -403,6 +420,7 @@ pub struct ScalingPolicyRule {
 /// What `kube-controller-manager` sets by flags and feature gates for every HPA of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HpaSpec {
     /// `--horizontal-pod-autoscaler-sync-period`, in seconds. Default 15, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -435,6 +453,7 @@ pub struct HpaSpec {
 /// Kubernetes feature gates that change what the HPA decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FeatureGatesSpec {
     /// `minReplicas: 0` is allowed. Alpha; default off.
     #[serde(default, rename = "HPAScaleToZero", skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,7 @@ use crate::policy::defaults::SLO_LEAD_TIME_SECONDS;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WarmPoolSpec {
     /// How many stand by.
     pub size: WarmSizeSpec,
@@ -49,6 +50,7 @@ pub struct WarmPoolSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum WarmSizeSpec {
     /// So many.
     Fixed(i32),
@@ -62,6 +64,7 @@ pub enum WarmSizeSpec {
 /// that shall pass without a lack, as a `quantile`, or by what a spare and a lack cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WarmSurgeSpec {
     /// The share, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ mod supply;
 mod watch;
 mod watching;
 mod wire;
+mod workload;
 
 pub use budget::Disruptions;
 pub use karpenter::NodePool;
@@ -27,10 +28,13 @@ pub use pod::{Owner, Pod};
 pub use scope::{POOL_LABELS, Scope};
 pub use selector::{Selector, SelectorError};
 pub use watching::{Part, WatchHealth};
+pub use workload::{ClusterSource, WorkloadPods};
+
+pub(crate) use workload::source_error;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kube::Client;
 use tokio_util::sync::CancellationToken;
@@ -111,6 +115,16 @@ impl Cluster {
         self.inner.watches.iter().map(|watching| watching.health()).collect()
     }
 
+    /// How the watch is that sees a namespace; `None` if none does.
+    pub fn health_of(&self, part: Part, namespace: &str) -> Option<WatchHealth> {
+        self.inner.covering(part, Some(namespace)).map(|watching| watching.health())
+    }
+
+    /// How long a picture is believed of which nothing was heard.
+    pub fn stale_after(&self) -> Duration {
+        self.inner.scope.stale_after
+    }
+
     /// The pods of a namespace that are selected, as observations say them, in the order of their names. `None`: it is not
     /// known which there are.
     pub fn pods(&self, namespace: &str, selector: &Selector) -> Option<Vec<PodRecord>> {
@@ -181,7 +195,8 @@ impl Cluster {
         if !known {
             return None;
         }
-        let (knows_pools, knows_claims) = (inner.trusts(Part::NodePools, None), inner.knows_claims());
+        let (knows_pools, knows_claims) =
+            (inner.trusts(Part::NodePools, None), inner.knows_claims());
         let picture = inner.read();
         let pods = &picture.pods.select(namespace, selector);
         picture.supply(policy, &Question { now, pods, knows_pools, knows_claims })
@@ -229,9 +244,8 @@ impl Inner {
             Some(names) => names.iter().cloned().map(Some).collect(),
             None => vec![None],
         };
-        let watching = |part, namespace: &Option<String>| {
-            Arc::new(Watching::new(part, namespace.clone()))
-        };
+        let watching =
+            |part, namespace: &Option<String>| Arc::new(Watching::new(part, namespace.clone()));
         let mut watches = Vec::new();
         for part in [Part::Pods, Part::Budgets] {
             watches.extend(namespaces.iter().map(|namespace| watching(part, namespace)));
@@ -246,12 +260,15 @@ impl Inner {
 
     /// Whether what was seen of a kind, in a namespace, can be believed.
     fn trusts(&self, part: Part, namespace: Option<&str>) -> bool {
-        let covers = |watching: &&Arc<Watching>| {
+        let watching = self.covering(part, namespace);
+        watching.is_some_and(|watching| watching.is_trusted(self.scope.stale_after))
+    }
+
+    fn covering(&self, part: Part, namespace: Option<&str>) -> Option<&Arc<Watching>> {
+        self.watches.iter().find(|watching| {
             watching.part == part
                 && watching.namespace.as_deref().is_none_or(|name| Some(name) == namespace)
-        };
-        let watching = self.watches.iter().find(covers);
-        watching.is_some_and(|watching| watching.is_trusted(self.scope.stale_after))
+        })
     }
 
     /// Whether it is known which nodes were asked for. Where there is no Karpenter, nobody asks by claims.

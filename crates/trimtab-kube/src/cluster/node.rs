@@ -23,8 +23,7 @@ const CLOSED: [&str; 9] = [
 ];
 
 /// Labels with a node's zone; the second is that of old clusters.
-const ZONES: [&str; 2] =
-    ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
+const ZONES: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
 
 /// Labels with the model of a node's GPUs.
 const PRODUCTS: [&str; 5] = [
@@ -171,7 +170,8 @@ pub(super) fn is_accelerator(resource: &str) -> bool {
 fn capacity_type(labels: &Map) -> CapacityType {
     let label = |key: &str| labels.get(key).map(String::as_str);
     let has = |key: &str| labels.contains_key(key);
-    let said = label("karpenter.sh/capacity-type").or_else(|| label("eks.amazonaws.com/capacityType"));
+    let said =
+        label("karpenter.sh/capacity-type").or_else(|| label("eks.amazonaws.com/capacityType"));
     match said {
         Some("spot" | "SPOT") => return CapacityType::Spot,
         Some("on-demand" | "ON_DEMAND") => return CapacityType::OnDemand,

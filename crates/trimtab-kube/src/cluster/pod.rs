@@ -296,9 +296,8 @@ impl Hash for Shape {
 impl Shared {
     pub(super) fn label_set(&mut self, labels: Map) -> Arc<[Label]> {
         let labels = labels.iter();
-        let labels = labels.map(|(key, value)| {
-            (self.strings.get(key.as_str()), self.strings.get(value.as_str()))
-        });
+        let labels = labels
+            .map(|(key, value)| (self.strings.get(key.as_str()), self.strings.get(value.as_str())));
         let labels: Vec<Label> = labels.collect();
         self.labels.get(labels)
     }

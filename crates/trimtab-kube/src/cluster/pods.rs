@@ -212,7 +212,8 @@ impl Namespace {
         let slots = Vec::with_capacity(1);
         let new = Group { labels: Arc::clone(&labels), slots };
         let free = self.free.pop();
-        let group = match free.and_then(|place| Some((place, self.groups.get_mut(place as usize)?))) {
+        let group = match free.and_then(|place| Some((place, self.groups.get_mut(place as usize)?)))
+        {
             Some((place, group)) => {
                 *group = new;
                 place

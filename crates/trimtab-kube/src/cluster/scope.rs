@@ -75,7 +75,10 @@ impl Scope {
 
     /// Other labels that name the pool of a node. The first that a node has counts. Default: [`POOL_LABELS`].
     #[must_use]
-    pub fn with_pool_labels<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
+    pub fn with_pool_labels<L: Into<String>>(
+        mut self,
+        labels: impl IntoIterator<Item = L>,
+    ) -> Self {
         self.pool_labels = labels.into_iter().map(Into::into).collect();
         self
     }

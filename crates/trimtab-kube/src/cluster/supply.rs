@@ -50,7 +50,8 @@ impl Picture {
         settings: &SupplySettings,
         question: &Question<'_>,
     ) -> PoolSupplyRecord {
-        let mut record = PoolSupplyRecord { pool: pool.name.clone(), ..PoolSupplyRecord::default() };
+        let mut record =
+            PoolSupplyRecord { pool: pool.name.clone(), ..PoolSupplyRecord::default() };
         let nodes: Vec<&Node> = self.nodes_of(&pool.name).collect();
         let listed = question.knows_pools && self.karpenter.pools.contains_key(&*pool.name);
         if nodes.is_empty() && !listed && !self.pools.contains(&*pool.name) {
@@ -143,7 +144,8 @@ fn replica<'a>(
     let newest = pods.iter().max_by_key(|pod| (pod.created_at(), &pod.name));
     if let Some(pod) = newest {
         let totals = &pod.shape.totals;
-        let mut requested = totals.iter().filter(|(name, milli)| *milli > 0 && is_accelerator(name));
+        let mut requested =
+            totals.iter().filter(|(name, milli)| *milli > 0 && is_accelerator(name));
         let (accelerator, per_pod) = requested.next()?;
         // Of two kinds nobody says which one counts.
         let one = requested.next().is_none();

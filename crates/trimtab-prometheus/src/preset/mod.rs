@@ -28,6 +28,7 @@ pub(crate) use take::Take;
 /// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Preset {
     /// vLLM.
@@ -175,6 +176,7 @@ impl Preset {
     }
 
     /// The gauge of what a pod is serving, for draining.
+    #[cfg(feature = "client")]
     pub(crate) fn in_flight(self) -> Option<Take> {
         let entries = self.entries().iter();
         let mut serving =

@@ -1,12 +1,15 @@
 //! What is asked about a workload: a query for each of its policy's metrics.
 
+#[cfg(feature = "client")]
 pub(crate) mod lint;
 pub(crate) mod promql;
+#[cfg(feature = "client")]
 pub(crate) mod reading;
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Span;
 
+#[cfg(feature = "client")]
 pub use lint::{Finding, Rule};
 
 use crate::SpecError;
@@ -30,6 +33,7 @@ use crate::preset::{Preset, PresetArgs};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QueriesSpec {
     /// The queries of a well-known server, for those metrics of the policy that have its names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +65,7 @@ pub struct QueriesSpec {
 /// The query of one metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MetricQuery {
     /// The metric's name in the policy.
     pub metric: String,
@@ -84,6 +89,7 @@ pub struct MetricQuery {
 /// How series belong to pods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PerReplica {
     /// The label that names the pod.
     pub label: String,
@@ -92,6 +98,7 @@ pub struct PerReplica {
 /// What becomes of several values where one is wanted.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Aggregate {
     /// They are added.
     Sum,
@@ -106,6 +113,7 @@ pub enum Aggregate {
 /// The query for what pods are serving.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InFlightQuery {
     /// What is asked, in PromQL: a series per pod.
     pub query: String,
@@ -115,9 +123,11 @@ pub struct InFlightQuery {
 }
 
 /// How old samples may be unless it is said.
+#[cfg(feature = "client")]
 pub(crate) const MAX_AGE: Span = Span::from_secs(120);
 pub(crate) const POD_LABEL: &str = "pod";
 
+#[cfg(feature = "client")]
 impl Aggregate {
     /// The one value of several, NaN for none.
     pub(crate) fn of(self, values: &[f64]) -> f64 {
@@ -205,6 +215,7 @@ impl QueriesSpec {
     }
 
     /// How often servers are scraped.
+    #[cfg(feature = "client")]
     pub(crate) fn scrape_interval(&self) -> Span {
         self.scrape_interval_seconds.unwrap_or(Span::from_secs(15))
     }
@@ -236,7 +247,7 @@ fn is_plain_matchers(text: &str) -> bool {
     whole && (text.is_empty() || text.contains('='))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests {
     use super::*;
 

@@ -1,6 +1,10 @@
 //! What a PromQL query reads and what it does with it, as far as that can be told without evaluating it.
 //!
 //! This reads any text: what is not PromQL gives fewer findings, and the server has the last word.
+#![cfg_attr(
+    not(feature = "client"),
+    expect(dead_code, reason = "most of it is for what is said about queries")
+)]
 
 use trimtab_metric::Span;
 

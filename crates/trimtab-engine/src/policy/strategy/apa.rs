@@ -16,6 +16,7 @@ use crate::strategy::apa::Rates;
 /// `domain`) by `value`, undivided.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApaSpec {
     /// More than this above the target, as a share of it, asks for more; at least 0. Default 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -24,6 +24,7 @@ const COMPOSITE: &str = "composite-metric";
 /// or a Resource; `behavior` is `advanced.horizontalPodAutoscalerConfig.behavior`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KedaSpec {
     /// Time between two looks at the triggers, in seconds. Default 30, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +70,7 @@ pub struct KedaSpec {
 /// What a trigger has beside its metric and target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KedaTriggerSpec {
     /// What the formula calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +86,7 @@ pub struct KedaTriggerSpec {
 /// How many replicas there are while a trigger cannot be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FallbackSpec {
     /// More failed reads in a row than this, and the fallback begins. At least 0.
     pub failure_threshold: i32,
@@ -97,6 +100,7 @@ pub struct FallbackSpec {
 /// What the count of the fallback is compared with.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FallbackBehavior {
     /// Nothing: `replicas`.
     #[default]
@@ -114,6 +118,7 @@ pub enum FallbackBehavior {
 /// One metric made of several by a formula.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScalingModifiersSpec {
     /// The formula over the names of the triggers; see `Formula`.
     pub formula: String,

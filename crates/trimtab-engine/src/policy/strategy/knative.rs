@@ -17,6 +17,7 @@ use crate::strategy::knative::{AutoscalerSettings, ScaleToZeroSettings};
 /// `containerConcurrency` where that is less).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KnativeSpec {
     /// The share of `averageValue` that a replica should have, in percent, 1 to 100. Default 70.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +79,7 @@ pub struct KnativeSpec {
 /// How samples are averaged over a window.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum KnativeAggregation {
     /// Every second counts the same.
     #[default]

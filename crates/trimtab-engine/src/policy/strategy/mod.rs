@@ -48,6 +48,7 @@ use crate::float::from_i64;
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum StrategyName {
     /// The Kubernetes HorizontalPodAutoscaler, reproduced exactly.
     #[default]

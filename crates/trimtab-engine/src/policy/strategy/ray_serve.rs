@@ -14,6 +14,7 @@ use crate::strategy::ray_serve::{Capacity, Limits, Parameters};
 /// deployment; its `averageValue` is `target_ongoing_requests`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RayServeSpec {
     /// The count to begin with. Default: the one that is there, or `minReplicas`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +61,7 @@ pub struct RayServeSpec {
 /// How requests are averaged over the look-back period.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum RayServeAggregation {
     /// The mean over time.
     #[default]
@@ -73,6 +75,7 @@ pub enum RayServeAggregation {
 /// Which way a `target_capacity` moves.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TargetCapacityDirection {
     /// Up: `initialReplicas` is the least.
     Up,

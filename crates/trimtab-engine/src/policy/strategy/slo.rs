@@ -47,6 +47,7 @@ use crate::strategy::slo::{LatencyRules, Measure, UnknownRule};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloSpec {
     /// From asking for a replica until it serves, in seconds, 1 to 3600. Default 180.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +112,7 @@ impl Hash for SloSpec {
 /// What a latency over its objective may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloLatencySpec {
     /// The exponent of the ratio of latency to objective, above 0 to 1. Default 0.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +135,7 @@ pub struct SloLatencySpec {
 /// What a metric may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloSignalSpec {
     /// Which metric, by its name in `metrics`.
     pub metric: String,
@@ -188,6 +191,7 @@ impl Hash for SloSignalSpec {
 /// What a metric says while nothing is known of it, per direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloUnknownSpec {
     /// On the way up. Default `hold`: it asks for nothing.
     #[serde(default)]
@@ -200,6 +204,7 @@ pub struct SloUnknownSpec {
 /// What a signal may do.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SloRole {
     /// Whether: at its activation it opens the way up, under its release the way down.
     Trigger,

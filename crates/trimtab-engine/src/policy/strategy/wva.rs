@@ -31,6 +31,7 @@ use crate::strategy::wva::{percentage, token};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WvaSpec {
     /// `percentage` (V1, default) or `token` (V2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +115,7 @@ pub struct WvaSpec {
 /// Which of WVA's analyzers decides.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum WvaAnalyzer {
     /// V1: spare KV cache and queue, one replica at a time.
     #[default]

@@ -62,6 +62,7 @@ pub struct Seen {
 /// What a signal says while nothing is known of it.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum UnknownRule {
     /// The count may not fall, and does not rise by it.
     #[default]

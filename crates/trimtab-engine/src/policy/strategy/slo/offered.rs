@@ -12,6 +12,7 @@ use crate::policy::Finite;
 /// The metrics that it names stand in `metrics`, and are read as wholes: of a metric per pod, the sum.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloOfferedSpec {
     /// What the demand counts. Default `inFlight`.
     #[serde(default)]
@@ -54,6 +55,7 @@ pub struct SloOfferedSpec {
 /// What a demand counts.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SloCounts {
     /// What is there at a moment: requests, tokens.
     #[default]
@@ -67,6 +69,7 @@ pub enum SloCounts {
 /// How a demand learns what one replica takes: by what it does while its queue is full.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloLearnedSpec {
     /// The queue, by its name in `metrics`.
     pub queue: String,

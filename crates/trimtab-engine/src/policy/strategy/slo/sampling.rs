@@ -25,6 +25,7 @@ use crate::policy::strategy::Sampling;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloSamplingSpec {
     /// From one sample to the next, in seconds, 1 to 60. Default 2. Without `hpa.syncPeriodSeconds` it is
     /// also how often is decided.

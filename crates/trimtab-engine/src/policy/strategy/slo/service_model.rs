@@ -16,6 +16,7 @@ use crate::strategy::slo::{Objectives, ServiceModel};
 /// the fields of the simulator's service profiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloServiceModelSpec {
     /// The demand in requests per second that it is about, by its name in `metrics`.
     pub rate: String,
@@ -80,6 +81,7 @@ pub struct SloServiceModelSpec {
 /// What users are promised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloObjectivesSpec {
     /// To the first token, in seconds, above 0. Required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,6 +97,7 @@ pub struct SloObjectivesSpec {
 /// How the model learns how much slower or faster the replicas are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SloRefitSpec {
     /// A metric that tells the mean time from one token to the next in milliseconds, of which there
     /// are too few in a thousandth of a second.

@@ -1,0 +1,137 @@
+//! From an object to what is driven, or to why it is not.
+
+use std::sync::Arc;
+
+use kube::Client;
+use trimtab_engine::{FieldError, Policy};
+use trimtab_runtime::{MetricSource, Mode, ScaleTarget, Workload, WorkloadId};
+
+use super::Sources;
+use super::lease::TermFence;
+use crate::cluster::{Cluster, ClusterSource, WorkloadPods};
+use crate::crd::{GuardedPolicy, HostMode, ScalingPolicy, SourceSpec};
+use crate::metrics::{KubeMetrics, MetricsApis};
+use crate::target::{Discovery, KubeTarget};
+
+/// Why a policy is not driven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// In a word, for the condition.
+    pub(crate) reason: &'static str,
+    /// In full, with what would be right.
+    pub(crate) message: String,
+}
+
+/// An object that can be driven.
+#[derive(Clone, Debug)]
+pub(crate) struct Valid {
+    pub(crate) object: Arc<ScalingPolicy>,
+    pub(crate) policy: Policy,
+}
+
+/// Reads an object and checks it by all rules.
+pub(crate) fn read(object: GuardedPolicy) -> Result<Valid, Refusal> {
+    let object = object.0.map_err(|error| Refusal {
+        reason: "Unreadable",
+        message: format!("the spec can't be read: {error}"),
+    })?;
+    match object.compile() {
+        Ok(policy) => Ok(Valid { object: Arc::new(object), policy }),
+        Err(errors) => Err(Refusal { reason: "Invalid", message: all(&errors) }),
+    }
+}
+
+fn all(errors: &[FieldError]) -> String {
+    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    told.join("; ")
+}
+
+/// What workloads are made of, shared by all.
+pub(crate) struct Parts {
+    pub(crate) client: Client,
+    pub(crate) cluster: Cluster,
+    pub(crate) discovery: Arc<Discovery>,
+    pub(crate) apis: Arc<MetricsApis>,
+    pub(crate) sources: Arc<dyn Sources>,
+}
+
+/// What a workload is made of, to go on with where the spec says the same.
+#[derive(Clone)]
+pub(crate) struct Made {
+    pub(crate) object: Arc<ScalingPolicy>,
+    pub(crate) workload: Workload,
+}
+
+impl Parts {
+    /// The workload that a policy asks for. What the spec before had, too, goes on as it is.
+    pub(crate) fn workload(
+        &self,
+        id: &WorkloadId,
+        valid: &Valid,
+        mode: HostMode,
+        fence: &TermFence,
+        before: Option<&Made>,
+    ) -> Result<Workload, Refusal> {
+        let (new, old) = (&valid.object.spec, before.map(|made| &made.object.spec));
+        let same_target = old.is_some_and(|old| {
+            old.policy.scale_target_ref == new.policy.scale_target_ref
+                && (&old.host.draining, &old.host.standby) == (&new.host.draining, &new.host.standby)
+        });
+        let before = before.filter(|_| same_target);
+        let target = match before {
+            Some(made) => Arc::clone(&made.workload.target),
+            None => self.target(&valid.object, fence),
+        };
+        let same_sources = old.is_some_and(|old| old.host.sources == new.host.sources);
+        let sources = match before.filter(|_| same_sources) {
+            Some(made) => made.workload.sources.clone(),
+            None => self.sources(&valid.object)?,
+        };
+        let mode = match mode {
+            HostMode::Active => Mode::Active,
+            HostMode::Shadow => Mode::Shadow,
+        };
+        let workload = Workload::new(id.clone(), valid.policy.clone(), target).with_mode(mode);
+        Ok(sources.into_iter().fold(workload, Workload::with_source))
+    }
+
+    fn target(&self, object: &ScalingPolicy, fence: &TermFence) -> Arc<dyn ScaleTarget> {
+        let metadata = &object.metadata;
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let reference = &object.spec.policy.scale_target_ref;
+        let discovery = Arc::clone(&self.discovery);
+        let mut target = KubeTarget::new(self.client.clone(), discovery, namespace, reference)
+            .with_policy_name(metadata.name.clone().unwrap_or_default())
+            .with_fence(Arc::new(fence.clone()));
+        if let Some(standby) = &object.spec.host.standby {
+            target = target.with_standby(&standby.scale_target_ref);
+        }
+        Arc::new(target)
+    }
+
+    /// The pods, then what the policy names, or else the metrics APIs.
+    fn sources(&self, object: &ScalingPolicy) -> Result<Vec<Arc<dyn MetricSource>>, Refusal> {
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        let reference = &object.spec.policy.scale_target_ref;
+        let discovery = Arc::clone(&self.discovery);
+        let pods = WorkloadPods::of_scale(self.client.clone(), discovery, namespace, reference);
+        let apis = || -> Arc<dyn MetricSource> {
+            Arc::new(KubeMetrics::new(Arc::clone(&self.apis), Arc::clone(&pods)))
+        };
+        let cluster = ClusterSource::new(self.cluster.clone(), Arc::clone(&pods));
+        let mut made: Vec<Arc<dyn MetricSource>> = vec![Arc::new(cluster)];
+        let refused = |message| Refusal { reason: "SourcesUnusable", message };
+        let mut others = self.sources.sources(object).map_err(refused)?.into_iter();
+        for source in &object.spec.host.sources {
+            match source {
+                SourceSpec::Kubernetes(_) => made.push(apis()),
+                _ => made.extend(others.next()),
+            }
+        }
+        made.extend(others);
+        if object.spec.host.sources.is_empty() {
+            made.push(apis());
+        }
+        Ok(made)
+    }
+}
