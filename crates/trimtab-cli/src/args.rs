@@ -14,7 +14,7 @@ use crate::import::{IMPORT_EXAMPLES, IMPORT_LONG, ImportArgs};
 use crate::lint::args::{LINT_EXAMPLES, LINT_LONG, LintArgs};
 use crate::live::args::{STATUS_EXAMPLES, StatusArgs, TOP_EXAMPLES, TopArgs};
 use crate::record::args::{RECORD_EXAMPLES, RECORD_LONG, RecordArgs};
-use crate::run::args::{RUN_EXAMPLES, RUN_LONG, RunArgs};
+use crate::run::args::{KEDA_EXAMPLES, KEDA_LONG, RUN_EXAMPLES, RUN_LONG, RunArgs};
 use crate::sweep::args::{SWEEP_EXAMPLES, SWEEP_LONG, SweepArgs};
 use crate::test::args::{TEST_EXAMPLES, TEST_LONG, TestArgs};
 
@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// Drive workloads: ask, decide, scale, over and over
     #[command(after_help = RUN_EXAMPLES, after_long_help = RUN_LONG)]
     Run(RunArgs),
+    /// Decide for KEDA: an external scaler that answers with the count that is wanted
+    #[command(after_help = KEDA_EXAMPLES, after_long_help = KEDA_LONG)]
+    KedaScaler(RunArgs),
     /// Say what a running `trimtab run` is doing
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),

@@ -146,6 +146,7 @@ fn dispatch(
         Command::Lint(args) => lint::run(args, out, err),
         Command::Replay(args) => replay::run(args, out),
         Command::Run(args) => run::run(args, out),
+        Command::KedaScaler(args) => run::keda_scaler(args, out),
         Command::Status(args) => live::status(args, out),
         Command::Top(args) => live::top(args, out),
         Command::Controller(args) => controller::run(args, out),

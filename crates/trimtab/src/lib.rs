@@ -22,6 +22,14 @@ pub use trimtab_runtime as runtime;
 #[cfg(feature = "prometheus")]
 pub use trimtab_prometheus as prometheus;
 
+/// Kubernetes: scale targets, metrics, watched clusters, and the ScalingPolicy resource with its controller.
+#[cfg(feature = "kube")]
+pub use trimtab_kube as kube;
+
+/// KEDA's external scaler: an existing KEDA scales as is decided here.
+#[cfg(feature = "keda")]
+pub use trimtab_keda as keda;
+
 #[cfg(feature = "tracing")]
 mod emit;
 #[cfg(feature = "tracing")]

@@ -26,6 +26,30 @@ Examples:
   trimtab run --config trimtab.yaml --check
   TRIMTAB_LOG=debug trimtab run --config trimtab.yaml";
 
+pub(crate) const KEDA_EXAMPLES: &str = "\
+Examples:
+  trimtab keda-scaler --config trimtab.yaml
+  trimtab keda-scaler --config trimtab.yaml --check";
+
+pub(crate) const KEDA_LONG: &str = "\
+Drives the workloads of a file as `trimtab run` does, and lets an existing KEDA scale them: each has \
+`target: {keda: {}}`, and `grpc` says where KEDA asks. A ScaledObject names that address and the workload in a trigger \
+of type `external` or `external-push`:
+
+  triggers:
+  - type: external-push
+    metadata: {scalerAddress: trimtab.keda:9465, workload: inference/llm}
+
+Its `behavior` has to leave windows, limits and tolerance to the policy; the reference has the whole of it. What is \
+not known is an error to KEDA, and scales nothing.
+
+The server has gRPC's health protocol, and TLS where `grpc.tls` names files; those are read anew when they change. \
+Everything else is as with `trimtab run`.
+
+Examples:
+  trimtab keda-scaler --config trimtab.yaml
+  trimtab keda-scaler --config trimtab.yaml --check";
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// What is scaled, and how

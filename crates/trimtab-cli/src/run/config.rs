@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use trimtab_keda::{TlsFiles, Within};
 use trimtab_kube::target::KubeTargetSpec;
 use trimtab_manifest::KubernetesSourceSpec;
 use trimtab_prometheus::{QueriesSpec, ScrapeSpec, ServerSpec};
@@ -16,6 +17,9 @@ pub(crate) struct RunConfig {
     /// Where `/healthz`, `/readyz`, `/metrics` and the status of workloads are served.
     #[serde(default = "default_listen")]
     pub(crate) listen: String,
+    /// Where KEDA is answered.
+    #[serde(default)]
+    pub(crate) grpc: Option<GrpcConfig>,
     /// Where states are kept.
     #[serde(default)]
     pub(crate) state: Option<StateConfig>,
@@ -34,6 +38,17 @@ pub(crate) struct RunConfig {
 
 fn default_listen() -> String {
     String::from("127.0.0.1:9464")
+}
+
+/// The server that KEDA's triggers name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct GrpcConfig {
+    /// Host and port.
+    pub(crate) listen: String,
+    /// Files for TLS. Default: without.
+    #[serde(default)]
+    pub(crate) tls: Option<TlsFiles>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +106,73 @@ pub(crate) enum TargetConfig {
     Local(LocalSpec),
     /// By the scale of an object in a cluster.
     Kubernetes(KubeTargetSpec),
+    /// By KEDA, which asks for the count.
+    Keda(KedaConfig),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct KedaConfig {
+    /// How many replicas there are.
+    #[serde(default)]
+    pub(crate) count: CountConfig,
+    /// The only ScaledObject that may ask, as `NAMESPACE/NAME`. Default: any.
+    #[serde(default)]
+    pub(crate) scaled_object: Option<String>,
+    /// What KEDA's HPA tolerates. Default 0, as the recommended ScaledObject has it.
+    #[serde(default)]
+    pub(crate) hpa_tolerance: f64,
+    /// What becomes of steps up within the tolerance. Default `wait`.
+    #[serde(default)]
+    pub(crate) within_tolerance: Within,
+}
+
+/// Where a count is read that KEDA does not tell. Exactly one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum CountConfig {
+    /// From the scale of the policy's `scaleTargetRef`.
+    Kubernetes(KubeCountConfig),
+    /// From a Prometheus.
+    Prometheus(PrometheusCountConfig),
+    /// Nowhere: it is taken for what was asked for last.
+    Assumed(AssumedConfig),
+}
+
+impl Default for CountConfig {
+    fn default() -> Self {
+        Self::Kubernetes(KubeCountConfig::default())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct KubeCountConfig {
+    /// A context of the kubeconfig. Default: its current one, or the cluster that this runs in.
+    #[serde(default)]
+    pub(crate) context: Option<String>,
+    /// Default: the policy's, else the first part of the workload's name.
+    #[serde(default)]
+    pub(crate) namespace: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PrometheusCountConfig {
+    /// Its name in `servers`.
+    pub(crate) server: String,
+    /// How many are there to be, such as `kube_deployment_spec_replicas{…}`.
+    pub(crate) replicas: String,
+    /// How many there are, such as `kube_deployment_status_replicas{…}`. Default: as many.
+    #[serde(default)]
+    pub(crate) status_replicas: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AssumedConfig {
+    /// The count at the first start. Later it is the one that was asked for last, where there is `state`.
+    pub(crate) initial_replicas: i32,
 }
 
 /// Where metrics come from. Exactly one.

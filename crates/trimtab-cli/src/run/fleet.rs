@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use tracing::{info, warn};
+use trimtab_engine::CrossVersionObjectReference;
 use trimtab_prometheus::{
     PrometheusClient, PrometheusSource, Replica, Replicas, ReplicasSpec, ScrapeSource, ScrapeSpec,
     ServerSpec, SpecError,
@@ -16,15 +17,17 @@ use trimtab_runtime::{
 
 use super::clusters::Clusters;
 use super::config::{RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
-use super::load::Loaded;
+use super::load::{Loaded, Named, is_keda};
+use super::scaler::Scaler;
 use crate::error::CommandError;
 
 /// Prometheus servers by name.
-type Servers = BTreeMap<String, (ServerSpec, PrometheusClient)>;
+pub(super) type Servers = BTreeMap<String, (ServerSpec, PrometheusClient)>;
 
 /// The workloads with the parts that they are made of, so that what did not change goes on as it is.
 pub(super) struct Fleet {
     clock: Arc<dyn Clock>,
+    scaler: Scaler,
     servers: Servers,
     clusters: Clusters,
     parts: BTreeMap<WorkloadId, Parts>,
@@ -33,6 +36,8 @@ pub(super) struct Fleet {
 #[derive(Clone)]
 struct Parts {
     config: WorkloadConfig,
+    /// What its policy is called, and what that names.
+    policy: KnownAs,
     target: Arc<dyn ScaleTarget>,
     sources: Vec<Arc<dyn MetricSource>>,
     /// The target again, where its processes have to be ended.
@@ -40,9 +45,10 @@ struct Parts {
 }
 
 impl Fleet {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, scaler: Scaler) -> Self {
         Self {
             clock,
+            scaler,
             servers: BTreeMap::new(),
             clusters: Clusters::default(),
             parts: BTreeMap::new(),
@@ -56,7 +62,7 @@ impl Fleet {
         controller: &Controller,
     ) -> Result<(), CommandError> {
         let clusters = Clusters::of(&loaded.config, &self.clusters).await?;
-        let (servers, parts) = self.made_of(&loaded.config, &clusters)?;
+        let (servers, parts) = self.made_of(loaded, &clusters).await?;
         let before = std::mem::replace(&mut self.parts, parts);
         (self.servers, self.clusters) = (servers, clusters);
         for (id, parts) in before {
@@ -75,10 +81,11 @@ impl Fleet {
                 }
             }
         }
-        for (id, policy) in &loaded.policies {
+        for (id, named) in &loaded.policies {
             let Some(parts) = self.parts.get(id) else { continue };
-            let mut workload = Workload::new(id.clone(), policy.clone(), Arc::clone(&parts.target))
-                .with_mode(parts.config.mode);
+            let (policy, target) = (named.policy.clone(), Arc::clone(&parts.target));
+            let mut workload =
+                Workload::new(id.clone(), policy, target).with_mode(parts.config.mode);
             workload.sources.clone_from(&parts.sources);
             controller.set(workload);
         }
@@ -101,6 +108,8 @@ impl Fleet {
                     spec.check().map_err(|error| refused(&what, &error))?
                 }
                 TargetConfig::Kubernetes(_) => {}
+                // That was looked at when it was loaded.
+                TargetConfig::Keda(_) => {}
             }
             let is_local = matches!(workload.target, TargetConfig::Local(_));
             sources(workload, &servers, is_local.then(Weak::new).as_ref(), None)?;
@@ -115,29 +124,35 @@ impl Fleet {
         futures_util::future::join_all(ends).await;
     }
 
-    fn made_of(
+    async fn made_of(
         &self,
-        config: &RunConfig,
+        loaded: &Loaded,
         clusters: &Clusters,
     ) -> Result<(Servers, BTreeMap<WorkloadId, Parts>), CommandError> {
-        let servers = servers(config, &self.servers)?;
+        let servers = servers(&loaded.config, &self.servers)?;
         let mut parts = BTreeMap::new();
-        for workload in &config.workloads {
-            let made = self.parts_of(workload, &servers, clusters)?;
+        for workload in &loaded.config.workloads {
+            let Some(named) = loaded.policies.get(&workload.name) else { continue };
+            let made = self.parts_of(workload, named, &servers, clusters).await?;
             parts.insert(workload.name.clone(), made);
         }
         Ok((servers, parts))
     }
 
-    fn parts_of(
+    async fn parts_of(
         &self,
         config: &WorkloadConfig,
+        named: &Named,
         servers: &Servers,
         clusters: &Clusters,
     ) -> Result<Parts, CommandError> {
         let before = self.parts.get(&config.name);
         let what = target_words(config);
-        let same_target = before.filter(|before| before.config.target == config.target);
+        let same_target = before.filter(|before| {
+            // KEDA asks by the policy's name; how many there are is asked of a server, or of what the policy names.
+            let is_as_known = before.policy == known_as(named) && same(&self.servers, servers);
+            before.config.target == config.target && (is_as_known || !is_keda(config))
+        });
         let (target, local) = match (same_target, &config.target) {
             (Some(before), _) => (Arc::clone(&before.target), before.local.clone()),
             (None, TargetConfig::Exec(spec)) => {
@@ -158,6 +173,9 @@ impl Fleet {
             (None, TargetConfig::Kubernetes(spec)) => {
                 (Arc::new(clusters.get(spec)?.target(spec)) as Arc<dyn ScaleTarget>, None)
             }
+            (None, TargetConfig::Keda(keda)) => {
+                (self.scaler.target(config, keda, named, servers).await?, None)
+            }
         };
         // Counters and windows go on in sources that are asked the same of the same.
         let same_sources = same_target.filter(|before| before.config.sources == config.sources);
@@ -168,8 +186,16 @@ impl Fleet {
                 sources(config, servers, local.as_ref(), Some(clusters))?
             }
         };
-        Ok(Parts { config: config.clone(), target, sources, local })
+        Ok(Parts { config: config.clone(), policy: known_as(named), target, sources, local })
     }
+}
+
+/// The name of a policy, its namespace, and what it scales.
+type KnownAs = (String, Option<String>, CrossVersionObjectReference);
+
+fn known_as(named: &Named) -> KnownAs {
+    let reference = named.policy.spec().scale_target_ref.clone();
+    (named.name.clone(), named.namespace.clone(), reference)
 }
 
 fn target_words(config: &WorkloadConfig) -> String {

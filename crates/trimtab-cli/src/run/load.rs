@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use trimtab_engine::Policy;
-use trimtab_manifest::{Limits, from_str};
+use trimtab_manifest::{Limits, PolicyDocument, from_str};
 use trimtab_runtime::WorkloadId;
 
-use super::config::{RunConfig, SourceConfig, TargetConfig};
-use super::host;
+use super::config::{CountConfig, RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
+use super::{host, scaler};
 use crate::args::PolicyArgs;
 use crate::error::CommandError;
 use crate::input::read_source;
@@ -19,7 +19,15 @@ use crate::policy_file;
 /// A config with its policies.
 pub(super) struct Loaded {
     pub(super) config: RunConfig,
-    pub(super) policies: BTreeMap<WorkloadId, Policy>,
+    pub(super) policies: BTreeMap<WorkloadId, Named>,
+}
+
+/// A policy, and what it is called.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) namespace: Option<String>,
+    pub(super) policy: Policy,
 }
 
 /// Reads a config and all that it names. Nothing of it counts if anything of it is wrong.
@@ -39,21 +47,47 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
         }
         let asked =
             PolicyArgs { policy: workload.policy.clone(), name: workload.policy_name.clone() };
-        let document = policy_file::load(&asked)?;
-        hosts.push(document.host);
-        policies.insert(workload.name.clone(), document.policy);
+        let PolicyDocument { metadata, policy, host, .. } = policy_file::load(&asked)?;
+        scaler::check(workload, &policy)?;
+        hosts.push(host);
+        let named = Named { name: metadata.name, namespace: metadata.namespace, policy };
+        policies.insert(workload.name.clone(), named);
     }
     for (workload, told) in config.workloads.iter_mut().zip(&hosts) {
         host::take_over(workload, told, path)?;
     }
     for workload in &config.workloads {
-        for source in &workload.sources {
-            if let SourceConfig::Prometheus(prometheus) = source {
-                known_server(&config, path, &prometheus.server)?;
-            }
+        for server in servers_of(workload) {
+            known_server(&config, path, server)?;
         }
     }
+    if let (None, Some(workload)) = (&config.grpc, config.workloads.iter().find(|it| is_keda(it))) {
+        let message = format!("KEDA is to scale `{}`, and nothing answers it", workload.name);
+        return Err(CommandError::in_file(source.name(), message)
+            .with_help("say where: `grpc: {listen: 0.0.0.0:9465}`"));
+    }
     Ok(Loaded { config, policies })
+}
+
+/// Whether KEDA scales it.
+pub(super) fn is_keda(workload: &WorkloadConfig) -> bool {
+    matches!(workload.target, TargetConfig::Keda(_))
+}
+
+/// The servers that a workload names.
+fn servers_of(workload: &WorkloadConfig) -> impl Iterator<Item = &str> {
+    let sources = workload.sources.iter().filter_map(|source| match source {
+        SourceConfig::Prometheus(prometheus) => Some(prometheus.server.as_str()),
+        SourceConfig::Scrape(_) | SourceConfig::Kubernetes(_) => None,
+    });
+    let count = match &workload.target {
+        TargetConfig::Keda(keda) => match &keda.count {
+            CountConfig::Prometheus(prometheus) => Some(prometheus.server.as_str()),
+            CountConfig::Kubernetes(_) | CountConfig::Assumed(_) => None,
+        },
+        _ => None,
+    };
+    sources.chain(count)
 }
 
 fn known_server(config: &RunConfig, path: &Path, server: &str) -> Result<(), CommandError> {
@@ -78,6 +112,11 @@ fn make_absolute(config: &mut RunConfig, directory: &Path) {
     let fix = |path: &mut PathBuf| *path = directory.join(&*path);
     config.state.iter_mut().for_each(|state| fix(&mut state.directory));
     config.log.iter_mut().for_each(|log| fix(&mut log.file));
+    for tls in config.grpc.iter_mut().filter_map(|grpc| grpc.tls.as_mut()) {
+        fix(&mut tls.certificate_file);
+        fix(&mut tls.key_file);
+        tls.client_ca_file.iter_mut().for_each(fix);
+    }
     for workload in &mut config.workloads {
         fix(&mut workload.policy);
         match &mut workload.target {
@@ -93,6 +132,7 @@ fn make_absolute(config: &mut RunConfig, directory: &Path) {
             }
             TargetConfig::Webhook(webhook) => webhook.secret_file.iter_mut().for_each(fix),
             TargetConfig::Kubernetes(_) => {}
+            TargetConfig::Keda(_) => {}
         }
     }
 }

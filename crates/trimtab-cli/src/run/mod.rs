@@ -1,11 +1,14 @@
-//! `trimtab run`: the autoscaler as one process, for any source and any target.
+//! `trimtab run`: the autoscaler as one process, for any source and any target. `trimtab keda-scaler` is the same where KEDA is
+//! the target.
 
 pub(crate) mod args;
 mod clusters;
 mod config;
+mod count;
 mod fleet;
 mod host;
 mod load;
+mod scaler;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -19,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 use trimtab_runtime::{
-    Clock, Controller, FileStore, JsonlSink, MemoryStore, Rotation, Settings, StateStore,
-    SystemClock, TracingSink, health,
+    Clock, Controller, ControllerBuilder, FileStore, JsonlSink, MemoryStore, Rotation, Settings,
+    StateStore, SystemClock, TracingSink, health,
 };
 
 use crate::Exit;
@@ -30,7 +33,19 @@ pub(crate) use config::LogConfig;
 use config::RunConfig;
 use fleet::Fleet;
 pub(crate) use load::directory;
-use load::{Loaded, Looks, load};
+use load::{Loaded, Looks, is_keda, load};
+use scaler::Scaler;
+
+/// Drives workloads that KEDA scales, and nothing else.
+pub(crate) fn keda_scaler(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, CommandError> {
+    let config = load(&args.config)?.config;
+    if let Some(other) = config.workloads.iter().find(|workload| !is_keda(workload)) {
+        let message = format!("workload `{}` is not scaled by KEDA", other.name);
+        return Err(CommandError::in_file(&args.config.display().to_string(), message)
+            .with_help("write `target: {keda: {}}`, or start it by `trimtab run`"));
+    }
+    run(args, out)
+}
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -53,8 +68,12 @@ pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, CommandEr
 async fn drive(args: &RunArgs, loaded: Loaded) -> Result<Exit, CommandError> {
     log_to_stderr();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let controller = Arc::new(controller(&loaded.config, &clock)?);
-    let mut fleet = Fleet::new(clock);
+    let store = store(&loaded.config)?;
+    let scaler = Scaler::new(Arc::clone(&clock), Arc::clone(&store));
+    let answers = scaler.answers();
+    let builder = Controller::builder(store).with_sink(Arc::clone(&answers) as _);
+    let controller = Arc::new(controller(&loaded.config, &clock, builder)?);
+    let mut fleet = Fleet::new(clock, scaler);
     let listen = &loaded.config.listen;
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         CommandError::argument(format!("`listen`, {listen}, can't be had: {error}"))
@@ -64,9 +83,19 @@ async fn drive(args: &RunArgs, loaded: Loaded) -> Result<Exit, CommandError> {
     let pages = health::serve(listener, Arc::clone(&controller), end.clone().cancelled_owned());
     let pages = tokio::spawn(pages);
     fleet.follow(&loaded, &controller).await?;
+    let deaf = CancellationToken::new();
+    let answering = match &loaded.config.grpc {
+        Some(grpc) => Some(scaler::serve(grpc, answers, deaf.clone()).await?),
+        None => None,
+    };
     info!(target: "trimtab", listen, workloads = loaded.policies.len(), "running");
     until_told(&args.config, loaded, &mut fleet, &controller).await?;
     info!(target: "trimtab", "ending: ticks are finished, states saved, processes ended");
+    // KEDA asks whoever comes next.
+    deaf.cancel();
+    if let Some(answering) = answering {
+        let _ended = answering.await;
+    }
     controller.shutdown().await;
     fleet.end().await;
     end.cancel();
@@ -129,20 +158,21 @@ async fn reload(
     let loaded = load(path)?;
     let new = &loaded.config;
     let rest = |config: &RunConfig| {
-        (config.listen.clone(), config.state.clone(), config.log.clone(), config.deadline_seconds)
+        let RunConfig { listen, grpc, state, log, deadline_seconds, .. } = config.clone();
+        (listen, grpc, state, log, deadline_seconds)
     };
     if rest(new) != rest(running) {
         warn!(
             target: "trimtab",
-            "`listen`, `state`, `log` and `deadlineSeconds` are those of the start: restart to change them"
+            "`listen`, `grpc`, `state`, `log` and `deadlineSeconds` are those of the start: restart to change them"
         );
     }
     fleet.follow(&loaded, controller).await?;
     Ok(loaded)
 }
 
-fn controller(config: &RunConfig, clock: &Arc<dyn Clock>) -> Result<Controller, CommandError> {
-    let store: Arc<dyn StateStore> = match &config.state {
+fn store(config: &RunConfig) -> Result<Arc<dyn StateStore>, CommandError> {
+    Ok(match &config.state {
         Some(state) => Arc::new(
             FileStore::open(&state.directory)
                 .map_err(|error| CommandError::argument(error.to_string()))?,
@@ -151,7 +181,14 @@ fn controller(config: &RunConfig, clock: &Arc<dyn Clock>) -> Result<Controller, 
             warn!(target: "trimtab", "no `state`: a restart starts all windows anew");
             Arc::new(MemoryStore::new())
         }
-    };
+    })
+}
+
+fn controller(
+    config: &RunConfig,
+    clock: &Arc<dyn Clock>,
+    builder: ControllerBuilder,
+) -> Result<Controller, CommandError> {
     let mut settings = Settings::default();
     if let Some(seconds) = config.deadline_seconds {
         settings.deadline = Duration::from_secs(seconds.max(1).into());
@@ -159,7 +196,7 @@ fn controller(config: &RunConfig, clock: &Arc<dyn Clock>) -> Result<Controller, 
     if let Some(state) = &config.state {
         settings.save_interval = Duration::from_secs(state.save_interval_seconds.into());
     }
-    let mut builder = Controller::builder(store)
+    let mut builder = builder
         .with_clock(Arc::clone(clock))
         .with_settings(settings)
         .with_sink(Arc::new(TracingSink::default()));

@@ -22,6 +22,8 @@ mod help;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod keda_scaler;
+#[cfg(test)]
 mod lint;
 #[cfg(test)]
 mod llm_inference;

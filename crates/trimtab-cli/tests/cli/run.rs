@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use crate::command::{Desk, trimtab};
 
 /// A server whose `/metrics` says how much is in flight.
-struct Metrics {
-    address: SocketAddr,
-    in_flight: Arc<AtomicU32>,
+pub(crate) struct Metrics {
+    pub(crate) address: SocketAddr,
+    pub(crate) in_flight: Arc<AtomicU32>,
 }
 
 impl Metrics {
-    fn serve(in_flight: u32) -> Self {
+    pub(crate) fn serve(in_flight: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let in_flight = Arc::new(AtomicU32::new(in_flight));
@@ -40,11 +40,11 @@ impl Metrics {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-const POLICY: &str = "\
+pub(crate) const POLICY: &str = "\
 apiVersion: trimtab.dev/v1alpha1
 kind: ScalingPolicy
 metadata: {name: llm}

@@ -30,6 +30,8 @@ impl<'n> Autoscaler<'n> {
     /// How it scales down; none where its rules are not known here.
     pub(in crate::lint) fn scale_down(&self) -> Option<Rules<'n>> {
         match self.strategy() {
+            // The policy that it carries out has rules of its own.
+            "keda" if self.policy_trigger().is_some() => None,
             "hpa" | "keda" | "kserve" => {
                 let policy_wide = self.spec.at("hpa.downscaleStabilizationSeconds");
                 let default = policy_wide.and_then(|field| field.number());

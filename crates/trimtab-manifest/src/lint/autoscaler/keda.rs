@@ -21,6 +21,23 @@ pub(super) fn scaled_object<'n>(set: &Set<'n>, document: &'n Document) -> Option
     })
 }
 
+impl<'n> Autoscaler<'n> {
+    /// The trigger by which a ScaledObject only carries out what a policy decides: one that asks `trimtab keda-scaler`.
+    pub(in crate::lint) fn policy_trigger(&self) -> Option<Field<'n>> {
+        let asks = |trigger: &Field<'n>| {
+            let metadata = trigger.get("metadata")?;
+            let address = metadata.text_of("scalerAddress")?;
+            let named = metadata.get("workload").or_else(|| metadata.get("policy"));
+            let external = ["external", "external-push"].contains(&trigger.text_of("type")?);
+            Some(external && address.contains("trimtab") && named.is_some())
+        };
+        let triggers = self.signals.iter().map(|signal| signal.field);
+        triggers
+            .filter(|_| self.form == Form::ScaledObject)
+            .find(|trigger| asks(trigger) == Some(true))
+    }
+}
+
 /// Fields of a trigger's metadata that say what is asked, and those that say how much is right.
 const QUERIES: [&str; 3] = ["query", "metricQuery", "nrql"];
 const TARGETS: [&str; 14] = [

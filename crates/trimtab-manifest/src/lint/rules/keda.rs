@@ -1,11 +1,13 @@
 //! What a ScaledObject says and KEDA does not do.
 
 use crate::lint::autoscaler::{Autoscaler, Form};
+use crate::lint::field::Field;
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
 use crate::lint::set::Set;
 
-pub(super) static RULES: &[&Rule] = &[&COOLDOWN_WITHOUT_EFFECT, &CACHED_METRICS_LATE];
+pub(super) static RULES: &[&Rule] =
+    &[&COOLDOWN_WITHOUT_EFFECT, &CACHED_METRICS_LATE, &KEDA_SLOWS_POLICY, &KEDA_MULTIPLIES_COUNT];
 
 fn scaled_objects<'a, 'n>(
     set: &'a Set<'n>,
@@ -66,5 +68,103 @@ fn cached_metrics_late(set: &Set<'_>, findings: &mut Findings<'_>) {
                 added.related(field, "the interval");
             }
         }
+    }
+}
+
+static KEDA_SLOWS_POLICY: Rule = Rule {
+    id: "keda-slows-policy",
+    severity: Severity::Warning,
+    summary: "KEDA's HPA has windows, limits or a tolerance beside those of the policy that it carries out",
+    why: "a trigger that asks `trimtab keda-scaler` gets the count that a policy decided, with its own windows and \
+          limits; the HPA that KEDA makes adds its defaults where the ScaledObject says nothing: 300 s before it \
+          scales down, no more than double at a time, and nothing for steps within a tenth",
+    fix: "Set both windows to 0, both tolerances to \"0\", and a scale-up policy larger than any count.",
+    check: keda_slows_policy,
+};
+
+fn keda_slows_policy(set: &Set<'_>, findings: &mut Findings<'_>) {
+    for autoscaler in scaled_objects(set) {
+        let Some(trigger) = autoscaler.policy_trigger() else { continue };
+        let rules = |direction: &str| autoscaler.behavior?.get(direction);
+        let number = |direction: &str, key: &str| rules(direction)?.get(key)?.number();
+        let mut slow = Vec::new();
+        let window = number("scaleDown", "stabilizationWindowSeconds").unwrap_or(300.0);
+        if window > 0.0 {
+            slow.push(format!("{window} s before it scales down"));
+        }
+        let window = number("scaleUp", "stabilizationWindowSeconds").unwrap_or(0.0);
+        if window > 0.0 {
+            slow.push(format!("{window} s before it scales up"));
+        }
+        if is_limited_up(autoscaler) {
+            slow.push(String::from("a limit on scaling up"));
+        }
+        let exact = |direction: &str| {
+            let tolerance = rules(direction).and_then(|rules| rules.get("tolerance")?.quantity());
+            tolerance.is_some_and(|tolerance| tolerance.signum() == 0)
+        };
+        if !exact("scaleUp") || !exact("scaleDown") {
+            slow.push(String::from("a tolerance that swallows small steps"));
+        }
+        if slow.is_empty() {
+            continue;
+        }
+        let message = format!("beside the policy's own, KEDA's HPA has {}", slow.join(", "));
+        let at = autoscaler.behavior.unwrap_or(trigger);
+        let added = findings.add(&KEDA_SLOWS_POLICY, at, message).help(
+            "leave all of it to the policy:\nadvanced:\n  horizontalPodAutoscalerConfig:\n    behavior:\n      \
+             scaleUp:\n        stabilizationWindowSeconds: 0\n        tolerance: \"0\"\n        policies:\n        \
+             - {type: Pods, value: 10000, periodSeconds: 15}\n      scaleDown:\n        \
+             stabilizationWindowSeconds: 0\n        tolerance: \"0\"\n        policies:\n        \
+             - {type: Percent, value: 100, periodSeconds: 15}",
+        );
+        if autoscaler.behavior.is_some() {
+            added.related(trigger, "it asks for a count that a policy decided");
+        }
+    }
+}
+
+/// Whether the HPA lets fewer replicas come in 15 s than there can be.
+fn is_limited_up(autoscaler: &Autoscaler<'_>) -> bool {
+    let most = autoscaler.max.value.unwrap_or(100);
+    let rules = autoscaler.behavior.and_then(|behavior| behavior.get("scaleUp"));
+    let Some(rules) = rules.filter(|rules| rules.get("policies").is_some()) else {
+        return most > 4;
+    };
+    let enough = |limit: Field<'_>| {
+        let is_short = limit.int_of("periodSeconds").is_some_and(|period| period <= 15);
+        let is_pods = limit.text_of("type") == Some("Pods");
+        is_pods && is_short && limit.int_of("value").is_some_and(|value| value >= most)
+    };
+    let mut limits = rules.list("policies");
+    match rules.text_of("selectPolicy") {
+        Some("Disabled") => true,
+        Some("Min") => !limits.all(enough),
+        _ => !limits.any(enough),
+    }
+}
+
+static KEDA_MULTIPLIES_COUNT: Rule = Rule {
+    id: "keda-multiplies-count",
+    severity: Severity::Error,
+    summary: "a trigger that has the HPA multiply the count that a policy decided",
+    why: "`trimtab keda-scaler` reports the wanted count with the target 1; under `metricType: Value` the HPA takes \
+          that for a ratio and multiplies it by the ready pods: of 5 replicas, 6 become 30",
+    fix: "Leave `metricType` out, or say `AverageValue`.",
+    check: keda_multiplies_count,
+};
+
+fn keda_multiplies_count(set: &Set<'_>, findings: &mut Findings<'_>) {
+    for autoscaler in scaled_objects(set) {
+        let Some(trigger) = autoscaler.policy_trigger() else { continue };
+        let type_ = trigger.get("metricType");
+        let Some(at) = type_.filter(|type_| type_.text() == Some("Value")) else { continue };
+        findings
+            .add(
+                &KEDA_MULTIPLIES_COUNT,
+                at,
+                "under `Value` the count is multiplied by the ready pods",
+            )
+            .help("write `AverageValue`");
     }
 }

@@ -31,6 +31,8 @@ fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
             !generated(autoscaler, other)
                 && !generated(other, autoscaler)
                 && !same_object(autoscaler, other)
+                && !carries_out(autoscaler, other)
+                && !carries_out(other, autoscaler)
                 && !set.are_apart(autoscaler.document, other.document)
         });
         if others.len() < MOST_COMPARED {
@@ -79,6 +81,11 @@ fn generated(made: &Autoscaler<'_>, of: &Autoscaler<'_>) -> bool {
     let named = of.spec.at("advanced.horizontalPodAutoscalerConfig.name");
     let name = named.and_then(|name| name.text().map(str::to_owned));
     owned || made.document.name == name.unwrap_or(format!("keda-hpa-{}", of.document.name))
+}
+
+/// Whether the first is the ScaledObject by which KEDA carries out what the second, a policy, decides.
+fn carries_out(hand: &Autoscaler<'_>, policy: &Autoscaler<'_>) -> bool {
+    policy.form == Form::ScalingPolicy && hand.policy_trigger().is_some()
 }
 
 static TARGET_NOT_SCALABLE: Rule = Rule {
