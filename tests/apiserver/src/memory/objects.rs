@@ -219,6 +219,8 @@ pub(super) fn prepare(
             schema::default(definition, object);
             causes.extend(schema::validate(definition, object));
             causes.extend(super::scale::validate(kind, object));
+            #[cfg(feature = "rules")]
+            super::rules::validate(definition, object, before, &mut causes);
         }
         None => {
             builtin::default(kind, object);
