@@ -14,17 +14,21 @@ mod lists;
 mod managed;
 mod objects;
 mod patch;
+mod removal;
 mod request;
+#[cfg(feature = "rules")]
+mod rules;
 mod scale;
 mod schema;
 mod selector;
 mod status;
 mod store;
 mod strategic;
+mod update;
 mod watch;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Config;
@@ -35,8 +39,9 @@ use tempfile::TempDir;
 use crate::metrics::{Metrics, MetricsApi};
 use crate::serve::{Handler, Serving};
 
+pub(crate) use access::rule_allows;
 pub use faults::{Faults, Logged, Rule};
-pub(crate) use request::query;
+pub(crate) use request::{decode, query};
 pub(crate) use selector::Selector;
 pub(crate) use status::{Answer, Status, json_response};
 
@@ -52,7 +57,7 @@ struct Shared {
 pub(crate) struct Memory {
     serving: Serving,
     shared: Arc<Shared>,
-    folder: TempDir,
+    folder: OnceLock<TempDir>,
 }
 
 impl Memory {
@@ -67,8 +72,7 @@ impl Memory {
             Box::pin(async move { handle::handle(&shared, request).await })
         });
         let serving = Serving::start(None, handler);
-        let folder = tempfile::Builder::new().prefix("apiserver-").tempdir().unwrap();
-        Self { serving, shared, folder }
+        Self { serving, shared, folder: OnceLock::new() }
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -82,7 +86,8 @@ impl Memory {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        let make = || tempfile::Builder::new().prefix("apiserver-").tempdir().unwrap();
+        self.folder.get_or_init(make).path()
     }
 
     pub(crate) fn faults(&self) -> &Faults {
@@ -98,6 +103,7 @@ impl Memory {
     }
 
     pub(crate) async fn restart(&self) {
+        self.shared.store.forget();
         self.serving.restart().await;
     }
 
