@@ -50,6 +50,21 @@ pub struct ScalingPolicyStatus {
     /// What the next decision needs to know of those before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StoredState>,
+    /// Which replica of the controller has decided and written this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<DecidedBy>,
+}
+
+/// Which replica of the controller decides, and in which term of its lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecidedBy {
+    /// Who holds the lease.
+    #[serde(default)]
+    pub holder: String,
+    /// The lease's `leaseTransitions` when it was taken.
+    #[serde(default)]
+    pub term: i32,
 }
 
 /// What is scaled, as it was found.
