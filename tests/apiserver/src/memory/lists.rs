@@ -27,6 +27,10 @@ impl<'a> Shape<'a> {
         Self { schema, path: String::new() }
     }
 
+    pub(super) fn is_custom(&self) -> bool {
+        self.schema.is_some()
+    }
+
     pub(super) fn field(&self, name: &str) -> Self {
         let schema = self.schema.map(|schema| match schema.pointer("/properties") {
             Some(properties) if !properties[name].is_null() => &properties[name],
