@@ -182,8 +182,9 @@ impl Side {
     }
 }
 
-/// Whose the count is after it was written through the scale as it was is a matter of chance with a real server: the
-/// first such write gives it an entry of its own without a time, and the next takes that away.
+/// Whose the count is after it was written through the scale as it was is a matter of chance with a
+/// real server: the first such write gives it an entry of its own without a time, and the next
+/// takes that away.
 fn forget_replicas(entry: &mut Value) {
     let Some(fields) = entry.get_mut("fieldsV1").and_then(Value::as_object_mut) else { return };
     let Some(spec) = fields.get_mut("f:spec").and_then(Value::as_object_mut) else { return };

@@ -1,4 +1,5 @@
-//! What is particular to the resources that are built in: what is there at first, defaults, what can't be.
+//! What is particular to the resources that are built in: what is there at first, defaults, what
+//! can't be.
 
 use serde_json::{Value, json};
 

@@ -13,8 +13,8 @@ pub(super) enum ListKind {
     Atomic,
 }
 
-/// A place in an object, and what is known about it: by its name in what is built in, by the schema in what is
-/// defined.
+/// A place in an object, and what is known about it: by its name in what is built in, by the schema
+/// in what is defined.
 #[derive(Clone, Debug)]
 pub(super) struct Shape<'a> {
     schema: Option<&'a Value>,

@@ -78,7 +78,8 @@ impl Entry {
         self.manager == writer.manager
             && self.operation == writer.operation.name()
             && self.subresource == writer.subresource
-            // An update in another version is another entry, while what is applied replaces what was.
+            // An update in another version is another entry, while what is applied replaces what
+            // was.
             && (writer.operation == Operation::Apply || self.api_version == writer.api_version)
     }
 
@@ -210,7 +211,8 @@ impl Owners {
         if conflicts.is_empty() { Ok(()) } else { Err(Status::owned(&conflicts)) }
     }
 
-    /// What was applied is exactly what the writer has; answers with what only it had and has no more.
+    /// What was applied is exactly what the writer has; answers with what only it had and has no
+    /// more.
     pub(super) fn apply(&mut self, fields: Fields, writer: &Writer) -> Fields {
         let others = self
             .0

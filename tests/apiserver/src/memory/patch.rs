@@ -95,7 +95,8 @@ fn check_identity(kind: &Kind, current: &Value, object: &Value) -> Result<(), St
     Ok(())
 }
 
-/// The configuration that is applied. It is YAML by name, and clients send JSON, which is that, too.
+/// The configuration that is applied. It is YAML by name, and clients send JSON, which is that,
+/// too.
 pub(super) fn configuration(asked: &Asked) -> Answer {
     if asked.parameter("fieldManager").is_empty() {
         let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";

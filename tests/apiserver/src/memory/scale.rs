@@ -77,8 +77,8 @@ pub(super) fn answer(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
     } else {
         set(&mut object, &paths.spec, replicas.into());
         if kind.is_custom() || replicas == 0 {
-            // So it is with real ones: zero is not written in a scale and so is nobody's, nor is, of what is defined and
-            // unless it was applied, a count that is written as it was.
+            // So it is with real ones: zero is not written in a scale and so is nobody's, nor is,
+            // of what is defined and unless it was applied, a count that is written as it was.
             disown(&mut object, &steps, replicas == 0);
         }
     }
@@ -96,7 +96,8 @@ pub(super) fn answer(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
     Ok(scale_of(kind, &paths, &updated))
 }
 
-/// So it is with real ones: a scale can't be applied to what is defined, unless it is what it is already.
+/// So it is with real ones: a scale can't be applied to what is defined, unless it is what it is
+/// already.
 fn inconvertible(doing: &str, which: &str, named: &str) -> Status {
     let doing = if doing.is_empty() { String::new() } else { format!("failed to {doing}: ") };
     let message = format!(
