@@ -8,9 +8,10 @@
 )]
 //! Kubernetes API servers for tests.
 //!
-//! [`ApiServer::real`] starts etcd and kube-apiserver where `KUBEBUILDER_ASSETS` says that their binaries are.
-//! [`ApiServer::in_process`] needs nothing, and fails on demand ([`Faults`]). What a test leans on behaves the same in
-//! both, and the conformance tests of this crate hold them to that.
+//! [`ApiServer::real`] starts etcd and kube-apiserver where `KUBEBUILDER_ASSETS` says that their
+//! binaries are. [`ApiServer::in_process`] needs nothing, and fails on demand ([`Faults`]). What a
+//! test leans on behaves the same in both, and the conformance tests of this crate hold them to
+//! that.
 //!
 //! ```no_run
 //! use trimtab_apiserver::{ApiServer, fixture};
@@ -24,8 +25,9 @@
 //! # }
 //! ```
 //!
-//! Neither has a kubelet or, unless it is [asked for](ApiServer::with_controller_manager), a controller: pods,
-//! their readiness and the status of workloads are what the test makes of them, with [`fixture`].
+//! Neither has a kubelet or, unless it is [asked for](ApiServer::with_controller_manager), a
+//! controller: pods, their readiness and the status of workloads are what the test makes of them,
+//! with [`fixture`].
 
 pub mod fixture;
 mod memory;

@@ -22,14 +22,15 @@ enum Kind {
 }
 
 impl ApiServer {
-    /// A server in this process, on a thread of its own. Whoever has no token is anonymous; [`Self::client`] has one.
+    /// A server in this process, on a thread of its own. Whoever has no token is anonymous;
+    /// [`Self::client`] has one.
     #[expect(clippy::unused_async, reason = "as the real one is started")]
     pub async fn in_process() -> Self {
         Self { kind: Kind::Memory(Memory::start()) }
     }
 
-    /// etcd and kube-apiserver from `KUBEBUILDER_ASSETS`, with RBAC, their own certificates and free ports. Without
-    /// that it says that it is skipped.
+    /// etcd and kube-apiserver from `KUBEBUILDER_ASSETS`, with RBAC, their own certificates and
+    /// free ports. Without that it says that it is skipped.
     ///
     /// # Panics
     ///
@@ -46,8 +47,8 @@ impl ApiServer {
         servers
     }
 
-    /// One in process, and the real one that all tests of this binary share, if it can be had. Keep to namespaces of
-    /// your own, and don't restart it.
+    /// One in process, and the real one that all tests of this binary share, if it can be had. Keep
+    /// to namespaces of your own, and don't restart it.
     pub async fn shared() -> Vec<Arc<Self>> {
         static SHARED: OnceCell<Option<Arc<ApiServer>>> = OnceCell::const_new();
         let real = SHARED.get_or_init(|| async { Self::real().await.map(Arc::new) }).await;
@@ -57,8 +58,9 @@ impl ApiServer {
     }
 
     /// With kube-controller-manager and more flags of it, such as
-    /// `--controllers=horizontal-pod-autoscaler-controller` or `--horizontal-pod-autoscaler-sync-period=1s`.
-    /// `None`, said on stderr, where its binary is not there and in process.
+    /// `--controllers=horizontal-pod-autoscaler-controller` or
+    /// `--horizontal-pod-autoscaler-sync-period=1s`. `None`, said on stderr, where its binary is
+    /// not there and in process.
     pub async fn with_controller_manager(self, flags: &[&str]) -> Option<Self> {
         match self.kind {
             Kind::Real(mut real) => real
@@ -136,7 +138,8 @@ impl ApiServer {
         }
     }
 
-    /// Serves metrics APIs, which then are in the discovery; on a real one through its aggregation layer.
+    /// Serves metrics APIs, which then are in the discovery; on a real one through its aggregation
+    /// layer.
     pub async fn serve_metrics(&self, apis: &[MetricsApi]) {
         match &self.kind {
             Kind::Memory(memory) => memory.serve_metrics(apis),
@@ -156,7 +159,8 @@ impl ApiServer {
         }
     }
 
-    /// Stops the API server, which breaks all connections, and starts it at the same address. Its data are kept.
+    /// Stops the API server, which breaks all connections, and starts it at the same address. Its
+    /// data are kept.
     pub async fn restart(&self) {
         match &self.kind {
             Kind::Memory(memory) => memory.restart().await,

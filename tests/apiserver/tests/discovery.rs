@@ -12,7 +12,8 @@ use kube::{Client, Discovery, Error};
 use serde_json::json;
 use trimtab_apiserver::{ApiServer, fixture};
 
-/// A resource's kind, whether it is namespaced, its verbs and its subresources, by group, version and plural.
+/// A resource's kind, whether it is namespaced, its verbs and its subresources, by group, version
+/// and plural.
 type Resources = BTreeMap<String, (String, bool, BTreeSet<String>, BTreeSet<String>)>;
 
 fn resources(discovery: &Discovery) -> Resources {

@@ -214,6 +214,53 @@ async fn whoever_wrote_the_scale_owns_the_replicas() {
 }
 
 #[tokio::test]
+async fn zero_through_the_scale_is_nobodys_and_so_is_what_comes_after_it() {
+    for server in ApiServer::shared().await {
+        let client = server.client();
+        fixture::namespace(&client, "nobody").await;
+        fixture::deployment(&client, "nobody", "web", 3).await;
+        let api: Api<Deployment> = Api::namespaced(client.clone(), "nobody");
+        let owned = async || owners(api.get("web").await.unwrap().managed_fields());
+        let one = PatchParams { field_manager: Some("one".into()), ..PatchParams::default() };
+        api.patch_scale("web", &one, &merge(4)).await.unwrap();
+        assert_eq!(owned().await, ["one Update apps/v1 scale"]);
+        // A scale does not write zero, so nobody wrote it, and from then on it is not noted.
+        api.patch_scale("web", &one, &merge(0)).await.unwrap();
+        assert_eq!(owned().await, Vec::<String>::new());
+        api.patch_scale("web", &one, &merge(2)).await.unwrap();
+        assert_eq!(owned().await, Vec::<String>::new());
+        // Whoever writes the object itself owns what they write, zero as well.
+        api.patch("web", &one, &merge(0)).await.unwrap();
+        assert_eq!(owned().await, ["one Update apps/v1 "]);
+    }
+}
+
+#[tokio::test]
+async fn a_scale_is_not_applied_to_what_is_defined() {
+    for server in ApiServer::shared().await {
+        let client = server.client();
+        fixture::namespace(&client, "applied").await;
+        fixture::install(&client, &fixture::engine()).await;
+        let api = engines(&client, "applied");
+        let engine: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "example.dev/v1", "kind": "Engine",
+            "metadata": {"name": "llm"}, "spec": {"replicas": 2},
+        }))
+        .unwrap();
+        api.create(&PostParams::default(), &engine).await.unwrap();
+        let applied = Patch::Apply(json!({
+            "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "llm"},
+            "spec": {"replicas": 3},
+        }));
+        let by = PatchParams::apply("us").force();
+        let refused = refusal(api.patch_scale("llm", &by, &applied).await);
+        assert_eq!(refused.code, 500);
+        assert!(refused.message.contains("request to convert CR"), "{refused}");
+        assert_eq!(api.get_scale("llm").await.unwrap().spec.unwrap().replicas, Some(2));
+    }
+}
+
+#[tokio::test]
 async fn fields_are_owned_given_up_and_fought_over() {
     for server in ApiServer::shared().await {
         let client = server.client();

@@ -161,8 +161,8 @@ pub(crate) fn rule_allows(rule: &Value, request: &Logged) -> bool {
                 .any(|name| *name == request.name.as_str() && !request.name.is_empty()))
 }
 
-/// The roles and bindings that every cluster has, as far as clients need them: the discovery, and asking what one may
-/// do.
+/// The roles and bindings that every cluster has, as far as clients need them: the discovery, and
+/// asking what one may do.
 pub(super) fn bootstrap() -> Vec<(&'static str, Value)> {
     let urls = [
         "/api",

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fields::{Fields, remove_at, value_at};
+use super::fields::{Depth, Fields, remove_at, value_at};
 use super::lists::{ListKind, Shape, item_key};
 use super::managed::{Owners, Writer};
 use super::status::Status;
@@ -15,11 +15,11 @@ pub(super) fn apply(
     writer: &Writer,
     force: bool,
 ) -> Result<Value, Status> {
-    let fields = Fields::of(applied, shape);
+    let fields = Fields::of(applied, shape, Depth::Leaves);
     let mut owners = Owners::of(live);
     let mut merged = live.clone();
     merge(&mut merged, applied, shape);
-    owners.take_over(live, &merged, &fields, writer, force)?;
+    owners.take_over(live, &merged, shape, writer, force)?;
     let given_up = owners.apply(fields, writer);
     // The innermost first, and what is around them if nothing else is left there.
     for steps in given_up.0.iter().rev() {

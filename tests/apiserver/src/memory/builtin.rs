@@ -1,4 +1,5 @@
-//! What is particular to the resources that are built in: what is there at first, defaults, what can't be.
+//! What is particular to the resources that are built in: what is there at first, defaults, what
+//! can't be.
 
 use serde_json::{Value, json};
 
@@ -57,6 +58,7 @@ pub(super) fn default(kind: &Kind, object: &mut Value) {
             fill(spec, "strategy", json!({"type": "RollingUpdate", "rollingUpdate": rolling}));
             pod_spec(&mut spec["template"]["spec"]);
             status(object);
+            drop_zeros(&mut object["status"], &[]);
         }
         "StatefulSet" => {
             let spec = &mut object["spec"];
@@ -74,11 +76,13 @@ pub(super) fn default(kind: &Kind, object: &mut Value) {
             pod_spec(&mut spec["template"]["spec"]);
             fill(&mut object["status"], "replicas", 0.into());
             fill(&mut object["status"], "availableReplicas", 0.into());
+            drop_zeros(&mut object["status"], &["replicas", "availableReplicas"]);
         }
         "ReplicaSet" | "ReplicationController" => {
             fill(&mut object["spec"], "replicas", 1.into());
             pod_spec(&mut object["spec"]["template"]["spec"]);
             fill(&mut object["status"], "replicas", 0.into());
+            drop_zeros(&mut object["status"], &["replicas"]);
         }
         "Event" => {
             for field in ["eventTime", "firstTimestamp", "lastTimestamp"] {
@@ -115,6 +119,13 @@ pub(super) fn default(kind: &Kind, object: &mut Value) {
 fn status(object: &mut Value) {
     if !object["status"].is_object() {
         object["status"] = json!({});
+    }
+}
+
+/// Counts of nothing are not written, but for some.
+fn drop_zeros(status: &mut Value, written: &[&str]) {
+    if let Some(status) = status.as_object_mut() {
+        status.retain(|name, value| *value != 0 || written.contains(&name.as_str()));
     }
 }
 
@@ -211,17 +222,23 @@ pub(super) fn validate(kind: &Kind, object: &Value, before: Option<&Value>) -> V
 }
 
 fn selector(spec: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
-    let Some(labels) = spec["selector"].as_object().filter(|selector| !selector.is_empty()) else {
+    let labels = spec["selector"].as_object().filter(|selector| !selector.is_empty());
+    if labels.is_none() {
         causes.push(Cause::required("spec.selector", ""));
-        return;
-    };
-    let wanted = super::scale::selector_text(&Value::Object(labels.clone()));
-    let has = super::selector::labels(&spec["template"]);
-    let matches = super::Selector::parse(&wanted).is_ok_and(|selector| selector.matches(&has));
+    }
+    // Nothing is what no selector matches.
+    let matches = labels.is_some_and(|labels| {
+        let wanted = super::scale::selector_text(&Value::Object(labels.clone()));
+        let has = super::selector::labels(&spec["template"]);
+        super::Selector::parse(&wanted).is_ok_and(|selector| selector.matches(&has))
+    });
     if !matches {
         let why = "`selector` does not match template `labels`";
-        let labels = json!(has).to_string();
+        let labels = spec["template"]["metadata"]["labels"].to_string();
         causes.push(Cause::invalid("spec.template.metadata.labels", &labels, why));
+    }
+    if spec["template"]["spec"]["containers"].as_array().is_none_or(Vec::is_empty) {
+        causes.push(Cause::required("spec.template.spec.containers", ""));
     }
     if let Some(before) = before.filter(|before| before["spec"]["selector"] != spec["selector"]) {
         let is = before["spec"]["selector"].to_string();

@@ -84,7 +84,8 @@ impl Rule {
 /// A request that came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Logged {
-    /// As RBAC names it: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
+    /// As RBAC names it: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`,
+    /// `deletecollection`.
     pub verb: String,
     /// The API's group; empty for that of pods and for requests that are not about resources.
     pub group: String,
@@ -122,8 +123,8 @@ impl Logged {
 
 /// What goes wrong with a server in process, and the log of its requests.
 ///
-/// Faults that are said to come a number of times come to so many requests that the rule covers, the first
-/// that was ordered before others. [`Faults::ALWAYS`] is until [`Faults::clear`].
+/// Faults that are said to come a number of times come to so many requests that the rule covers,
+/// the first that was ordered before others. [`Faults::ALWAYS`] is until [`Faults::clear`].
 pub struct Faults {
     planned: Mutex<Vec<Planned>>,
     log: Mutex<Vec<Logged>>,
@@ -204,20 +205,22 @@ impl Faults {
         let _ = self.orders.send(Order::Look);
     }
 
-    /// Forgets the history, and tells all watches that theirs is gone (410): they have to list again.
+    /// Forgets the history, and tells all watches that theirs is gone (410): they have to list
+    /// again.
     pub fn expire_watches(&self) {
         self.store.compact();
         let _ = self.orders.send(Order::Expire);
     }
 
-    /// Forgets the history: watches go on, but one that begins at a version before now is told that it is gone.
+    /// Forgets the history: watches go on, but one that begins at a version before now is told that
+    /// it is gone.
     pub fn compact(&self) {
         self.store.compact();
     }
 
-    /// Whether a watch that begins too early is answered with the status 410, rather than with 200 and
-    /// an event that says so, which is what servers do since long. `kube`'s watcher begins anew after the event only:
-    /// after the status it asks for the same version for ever.
+    /// Whether a watch that begins too early is answered with the status 410, rather than with 200
+    /// and an event that says so, which is what servers do since long. `kube`'s watcher begins anew
+    /// after the event only: after the status it asks for the same version for ever.
     pub fn gone_as_status(&self, yes: bool) {
         self.switches.lock().unwrap().gone_as_status = yes;
     }
@@ -247,8 +250,8 @@ impl Faults {
         let _ = self.orders.send(Order::End);
     }
 
-    /// Whether watches are silent, so that whoever watches knows only what was before. When that ends, they tell what
-    /// happened in the meantime.
+    /// Whether watches are silent, so that whoever watches knows only what was before. When that
+    /// ends, they tell what happened in the meantime.
     pub fn hold_watches(&self, yes: bool) {
         self.switches.lock().unwrap().held = yes;
         let _ = self.orders.send(Order::Look);

@@ -28,18 +28,27 @@ const NOBODYS: [&str; 11] = [
     "f:generateName",
 ];
 
-/// These are there by their fields alone.
-const UNOWNED: [&str; 4] = ["f:metadata", "f:spec", "f:status", "f:template"];
+/// These are always there in what is built in, so that nobody makes them.
+const ALWAYS: [&str; 5] = ["f:spec", "f:status", "f:strategy", "f:template", "f:updateStrategy"];
+
+/// Which fields are meant, besides those that have no fields of their own.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Those as well that have, which somebody made once.
+    Nodes,
+    /// Nothing else but items of lists, which is what an applied configuration says.
+    Leaves,
+}
 
 impl Fields {
     /// The fields of an object.
-    pub(super) fn of(object: &Value, shape: &Shape<'_>) -> Self {
+    pub(super) fn of(object: &Value, shape: &Shape<'_>, depth: Depth) -> Self {
         let mut fields = Self::default();
         for (name, value) in object.as_object().into_iter().flatten() {
             if name == "kind" || name == "apiVersion" {
                 continue;
             }
-            fields.collect(value, &shape.field(name), &vec![format!("f:{name}")]);
+            fields.collect(value, &shape.field(name), &vec![format!("f:{name}")], depth);
         }
         fields.0.retain(|steps| {
             let [first, second, ..] = steps.as_slice() else { return true };
@@ -48,7 +57,7 @@ impl Fields {
         fields
     }
 
-    fn collect(&mut self, value: &Value, shape: &Shape<'_>, steps: &Steps) {
+    fn collect(&mut self, value: &Value, shape: &Shape<'_>, steps: &Steps, depth: Depth) {
         let step = |step: String| {
             let mut steps = steps.clone();
             steps.push(step);
@@ -57,17 +66,22 @@ impl Fields {
         match value {
             Value::Object(map) if !map.is_empty() && !shape.is_atomic() => {
                 let last = steps.last().map(String::as_str).unwrap_or_default();
-                if !UNOWNED.contains(&last) {
+                let made = match depth {
+                    Depth::Leaves => last.starts_with("k:"),
+                    Depth::Nodes if shape.is_custom() => last != "f:metadata" || steps.len() > 1,
+                    Depth::Nodes => last != "f:metadata" && !is_always(steps),
+                };
+                if made {
                     self.0.insert(steps.clone());
                 }
                 for (name, value) in map {
-                    self.collect(value, &shape.field(name), &step(format!("f:{name}")));
+                    self.collect(value, &shape.field(name), &step(format!("f:{name}")), depth);
                 }
             }
             Value::Array(items) if !items.is_empty() => match shape.list() {
                 ListKind::Map(keys) => {
                     for item in items {
-                        self.collect(item, &shape.item(), &step(item_key(item, &keys)));
+                        self.collect(item, &shape.item(), &step(item_key(item, &keys)), depth);
                     }
                 }
                 ListKind::Set => {
@@ -75,6 +89,8 @@ impl Fields {
                 }
                 ListKind::Atomic => _ = self.0.insert(steps.clone()),
             },
+            Value::Object(_) if depth == Depth::Nodes && !shape.is_custom() && is_always(steps) => {
+            }
             _ => _ = self.0.insert(steps.clone()),
         }
     }
@@ -129,6 +145,10 @@ impl Fields {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+fn is_always(steps: &Steps) -> bool {
+    steps.last().is_some_and(|last| ALWAYS.contains(&last.as_str()))
 }
 
 /// The value at a field.

@@ -59,8 +59,8 @@ impl Kind {
     }
 }
 
-/// Group, version, kind, plural, short names, and words: `n` namespaced, `s` status, `c` scale, `g` generation,
-/// `u` may be updated unconditionally, `a` category `all`, `r` review.
+/// Group, version, kind, plural, short names, and words: `n` namespaced, `s` status, `c` scale, `g`
+/// generation, `u` may be updated unconditionally, `a` category `all`, `r` review.
 const BUILT_IN: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("", "v1", "ConfigMap", "configmaps", "cm", "nu"),
     ("", "v1", "Endpoints", "endpoints", "ep", "nu"),

@@ -13,8 +13,8 @@ pub(super) enum ListKind {
     Atomic,
 }
 
-/// A place in an object, and what is known about it: by its name in what is built in, by the schema in what is
-/// defined.
+/// A place in an object, and what is known about it: by its name in what is built in, by the schema
+/// in what is defined.
 #[derive(Clone, Debug)]
 pub(super) struct Shape<'a> {
     schema: Option<&'a Value>,
@@ -25,6 +25,10 @@ impl<'a> Shape<'a> {
     /// The whole object; with the schema of its definition if it has one.
     pub(super) fn of(schema: Option<&'a Value>) -> Self {
         Self { schema, path: String::new() }
+    }
+
+    pub(super) fn is_custom(&self) -> bool {
+        self.schema.is_some()
     }
 
     pub(super) fn field(&self, name: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fields::{Fields, Steps, value_at, written};
+use super::fields::{Depth, Fields, Steps, value_at, written};
 use super::lists::Shape;
 use super::now;
 use super::status::Status;
@@ -16,6 +16,21 @@ pub(super) struct Writer {
     pub(super) subresource: String,
     /// What messages say that it was written in; that of the scale is its own.
     pub(super) told_version: String,
+    /// Whether the status is written by itself.
+    pub(super) status_apart: bool,
+}
+
+impl Writer {
+    /// Whether what it says of a field counts.
+    pub(super) fn reaches(&self, steps: &Steps) -> bool {
+        let first = steps.first().map(String::as_str).unwrap_or_default();
+        match self.subresource.as_str() {
+            "status" => first != "f:spec",
+            // The count, and not what is around it.
+            "scale" => steps.len() > 1,
+            _ => !self.status_apart || first != "f:status",
+        }
+    }
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -63,7 +78,8 @@ impl Entry {
         self.manager == writer.manager
             && self.operation == writer.operation.name()
             && self.subresource == writer.subresource
-            // An update in another version is another entry, while what is applied replaces what was.
+            // An update in another version is another entry, while what is applied replaces what
+            // was.
             && (writer.operation == Operation::Apply || self.api_version == writer.api_version)
     }
 
@@ -141,16 +157,8 @@ impl Owners {
         shape: &Shape<'_>,
         writer: &Writer,
     ) {
-        let had = Fields::of(before, shape);
-        let has = Fields::of(after, shape);
-        let gone = had.without(&has);
-        let changed = Fields(
-            has.0
-                .iter()
-                .filter(|steps| !had.0.contains(*steps) || is_changed(before, after, &has, steps))
-                .cloned()
-                .collect(),
-        );
+        let (mut changed, gone) = changes(before, after, shape);
+        changed.0.retain(|steps| writer.reaches(steps));
         for entry in &mut self.0 {
             entry.fields = entry.fields.without(&gone);
             if !entry.is_of(writer) {
@@ -167,25 +175,31 @@ impl Owners {
         }
     }
 
+    /// Whether anybody owns a field.
+    pub(super) fn anybody_owns(&self, steps: &Steps) -> bool {
+        self.0.iter().any(|entry| entry.fields.0.contains(steps))
+    }
+
+    /// Takes a field from everybody, or from those who did not apply it.
+    pub(super) fn disown(&mut self, steps: &Steps, applied_too: bool) {
+        for entry in self.0.iter_mut().filter(|entry| applied_too || entry.operation != "Apply") {
+            entry.fields.0.remove(steps);
+        }
+    }
+
     /// Others' fields that would be changed. By force they are theirs no more.
     pub(super) fn take_over(
         &mut self,
         live: &Value,
         merged: &Value,
-        fields: &Fields,
+        shape: &Shape<'_>,
         writer: &Writer,
         force: bool,
     ) -> Result<(), Status> {
+        let (changed, _) = changes(live, merged, shape);
         let mut conflicts = Vec::new();
         for entry in self.0.iter_mut().filter(|entry| !entry.is_of(writer)) {
-            let contested: Vec<Steps> = fields
-                .0
-                .iter()
-                .filter(|steps| {
-                    entry.fields.0.contains(*steps) && is_changed(live, merged, fields, steps)
-                })
-                .cloned()
-                .collect();
+            let contested: Vec<Steps> = entry.fields.0.intersection(&changed.0).cloned().collect();
             if force {
                 entry.fields = entry.fields.without(&Fields(contested.into_iter().collect()));
                 continue;
@@ -193,10 +207,12 @@ impl Owners {
             let name = entry.named(writer);
             conflicts.extend(contested.iter().map(|steps| (written(steps), name.clone())));
         }
+        conflicts.sort_by(|one, next| one.1.cmp(&next.1));
         if conflicts.is_empty() { Ok(()) } else { Err(Status::owned(&conflicts)) }
     }
 
-    /// What was applied is exactly what the writer has; answers with what only it had and has no more.
+    /// What was applied is exactly what the writer has; answers with what only it had and has no
+    /// more.
     pub(super) fn apply(&mut self, fields: Fields, writer: &Writer) -> Fields {
         let others = self
             .0
@@ -220,6 +236,19 @@ impl Owners {
         });
         &mut self.0[at]
     }
+}
+
+/// The fields that were changed or made, and those that are gone.
+fn changes(before: &Value, after: &Value, shape: &Shape<'_>) -> (Fields, Fields) {
+    let had = Fields::of(before, shape, Depth::Nodes);
+    let has = Fields::of(after, shape, Depth::Nodes);
+    let changed = has
+        .0
+        .iter()
+        .filter(|steps| !had.0.contains(*steps) || is_changed(before, after, &has, steps))
+        .cloned()
+        .collect();
+    (Fields(changed), had.without(&has))
 }
 
 /// Whether the value of a field itself differs, rather than of a field in it.

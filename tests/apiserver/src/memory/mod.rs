@@ -1,4 +1,5 @@
-//! A server in this process: as much of the Kubernetes API as clients of it need, and faults on demand.
+//! A server in this process: as much of the Kubernetes API as clients of it need, and faults on
+//! demand.
 
 mod access;
 mod apply;

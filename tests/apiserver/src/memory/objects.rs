@@ -79,6 +79,7 @@ pub(super) fn writer(kind: &Kind, asked: &Asked, operation: Operation) -> Writer
         operation,
         api_version: version.clone(),
         subresource: asked.logged.subresource.clone(),
+        status_apart: kind.has_status,
         told_version: if asked.logged.subresource == "scale" {
             "autoscaling/v1".into()
         } else {

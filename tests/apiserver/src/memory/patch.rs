@@ -19,6 +19,7 @@ pub(super) fn patch(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Result<(u1
     if asked.logged.subresource == "status" && !kind.has_status {
         return Err(Status::no_such_resource());
     }
+    accept(kind, asked)?;
     if asked.logged.content_type == APPLY {
         return applied(inner, kind, asked);
     }
@@ -44,35 +45,34 @@ pub(super) fn change(kind: &Kind, asked: &Asked, object: &mut Value) -> Result<(
         "application/json-patch+json" => {
             let patch: json_patch::Patch = serde_json::from_value(body)
                 .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
-            json_patch::patch(object, &patch).map_err(|error| {
-                Status::of(
-                    422,
-                    &format!(
-                        "the server rejected our request due to an error in our request: {error}"
-                    ),
-                )
-            })?;
+            let refused = "the server rejected our request due to an error in our request";
+            json_patch::patch(object, &patch).map_err(|_| Status::of(422, refused))?;
         }
         "application/strategic-merge-patch+json" if !kind.is_custom() => {
             strategic::merge(object, &body, &shape(kind));
         }
-        other => return Err(unsupported(kind, other)),
+        _ => return Err(unsupported(kind)),
     }
     Ok(())
 }
 
-fn unsupported(kind: &Kind, content_type: &str) -> Status {
+/// Whether it is a kind of patch that the resource knows.
+pub(super) fn accept(kind: &Kind, asked: &Asked) -> Result<(), Status> {
+    match asked.logged.content_type.as_str() {
+        "application/merge-patch+json" | "application/json-patch+json" | APPLY => Ok(()),
+        "application/strategic-merge-patch+json" if !kind.is_custom() => Ok(()),
+        _ => Err(unsupported(kind)),
+    }
+}
+
+fn unsupported(kind: &Kind) -> Status {
     let mut known = vec!["application/json-patch+json", "application/merge-patch+json", APPLY];
     if !kind.is_custom() {
         known.insert(2, "application/strategic-merge-patch+json");
     }
     let known = known.join(", ");
-    Status::of(
-        415,
-        &format!(
-            "the body of the request was in an unknown format - accepted media types include: {known} (`{content_type}`)"
-        ),
-    )
+    let begin = "the body of the request was in an unknown format - accepted media types include";
+    Status::of(415, &format!("{begin}: {known}"))
 }
 
 fn check_identity(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
@@ -95,7 +95,8 @@ fn check_identity(kind: &Kind, current: &Value, object: &Value) -> Result<(), St
     Ok(())
 }
 
-/// The configuration that is applied. It is YAML by name, and clients send JSON, which is that, too.
+/// The configuration that is applied. It is YAML by name, and clients send JSON, which is that,
+/// too.
 pub(super) fn configuration(asked: &Asked) -> Answer {
     if asked.parameter("fieldManager").is_empty() {
         let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::apply::apply;
+use super::fields::{Steps, remove_at};
 use super::kinds::{Kind, ScalePaths};
 use super::list::shown;
-use super::managed::Operation;
+use super::managed::{Operation, Owners};
 use super::objects::{find, forget, parse, shape, text, writer};
-use super::patch::{APPLY, change, configuration};
+use super::patch::{APPLY, accept, change, configuration};
 use super::request::Asked;
 use super::status::{Answer, Cause, Status};
 use super::store::Inner;
@@ -15,10 +16,14 @@ use super::update::update;
 
 pub(super) fn answer(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
     let paths = kind.scale.clone().ok_or_else(Status::no_such_resource)?;
+    if asked.logged.verb == "patch" {
+        accept(kind, asked)?;
+    }
     let (key, current) = find(inner, kind, asked)?;
-    let scale = scale_of(kind, &paths, &current)?;
+    // Whoever writes a count needs none to be there.
+    let scale = scale_of(kind, &paths, &current);
     let wanted = match (asked.logged.verb.as_str(), asked.logged.content_type.as_str()) {
-        ("get", _) => return Ok(scale),
+        ("get", _) => return has_replicas(kind, &paths, &current).map(|()| scale),
         ("update", _) => parse(&asked.body)?,
         ("patch", APPLY) => configuration(asked)?,
         ("patch", _) => {
@@ -45,12 +50,37 @@ pub(super) fn answer(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
     let applies = asked.logged.content_type == APPLY;
     let operation = if applies { Operation::Apply } else { Operation::Update };
     let writer = writer(kind, asked, operation);
+    let steps: Steps = paths.spec.split('/').skip(1).map(|name| format!("f:{name}")).collect();
+    let unowned = !Owners::of(&object).anybody_owns(&steps);
     if applies {
+        if kind.is_custom() && unowned {
+            return Err(inconvertible("create manager for existing fields", "live", "/"));
+        }
+        let live = current.pointer(&paths.spec).and_then(Value::as_i64);
+        let version = text(&wanted, "resourceVersion");
+        let current_version = version.is_empty() || version == text(&current, "resourceVersion");
+        let same = live == Some(replicas) && replicas != 0 && current_version;
+        if live == Some(0) {
+            // Zero is not written in a scale, so that even zero differs from it.
+            remove_at(&mut object, &steps);
+        }
+        if kind.is_custom() && same {
+            disown(&mut object, &steps, false);
+        }
         let mut part = json!({});
         set(&mut part, &paths.spec, replicas.into());
         object = apply(&object, &part, &shape(kind), &writer, asked.flag("force"))?;
+        if kind.is_custom() && !same {
+            let named = format!("{}/{name}", text(&wanted, "namespace"));
+            return Err(inconvertible("", "new", &named));
+        }
     } else {
         set(&mut object, &paths.spec, replicas.into());
+        if kind.is_custom() || replicas == 0 {
+            // So it is with real ones: zero is not written in a scale and so is nobody's, nor is,
+            // of what is defined and unless it was applied, a count that is written as it was.
+            disown(&mut object, &steps, replicas == 0);
+        }
     }
     match text(&wanted, "resourceVersion") {
         version if version.is_empty() => forget(&mut object["metadata"], "resourceVersion"),
@@ -59,9 +89,22 @@ pub(super) fn answer(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
     if let Some(uid) = wanted["metadata"]["uid"].as_str() {
         object["metadata"]["uid"] = uid.into();
     }
-    let writer = (!applies).then_some(&writer);
+    // Of what is nobody's, it is not noted whose it is by an update.
+    let noted = !applies && replicas != 0 && !unowned;
+    let writer = noted.then_some(&writer);
     let updated = update(inner, kind, asked, key, &current, object, writer)?;
-    scale_of(kind, &paths, &updated)
+    Ok(scale_of(kind, &paths, &updated))
+}
+
+/// So it is with real ones: a scale can't be applied to what is defined, unless it is what it is
+/// already.
+fn inconvertible(doing: &str, which: &str, named: &str) -> Status {
+    let doing = if doing.is_empty() { String::new() } else { format!("failed to {doing}: ") };
+    let message = format!(
+        "{doing}failed to convert {which} object ({named}; autoscaling/v1, Kind=Scale) to proper version: request to \
+         convert CR to an invalid group/version: autoscaling/v1"
+    );
+    Status::without_reason(500, &message)
 }
 
 fn wanted_replicas(kind: &Kind, name: &str, scale: &Value) -> Result<i64, Status> {
@@ -79,7 +122,8 @@ fn wanted_replicas(kind: &Kind, name: &str, scale: &Value) -> Result<i64, Status
             format!("Scale in version \"v1\" cannot be handled as a Scale: replicas is {replicas}");
         return Err(Status::bad_request(message));
     }
-    if replicas < 0 {
+    // What is defined is refused by its own schema.
+    if replicas < 0 && !kind.is_custom() {
         let why = "must be greater than or equal to 0";
         let cause = Cause::invalid("spec.replicas", &replicas.to_string(), why);
         let name = if name.is_empty() { &kind.plural } else { name };
@@ -88,15 +132,20 @@ fn wanted_replicas(kind: &Kind, name: &str, scale: &Value) -> Result<i64, Status
     Ok(replicas)
 }
 
+/// What is defined and has no count has no scale that could be read.
+fn has_replicas(kind: &Kind, paths: &ScalePaths, object: &Value) -> Result<(), Status> {
+    if !kind.is_custom() || object.pointer(&paths.spec).is_some_and(Value::is_i64) {
+        return Ok(());
+    }
+    let path = paths.spec.replace('/', ".");
+    let message = format!("the spec replicas field \"{path}\" does not exist");
+    Err(Status::of(500, &format!("Internal error occurred: {message}")))
+}
+
 /// The scale of an object.
-fn scale_of(kind: &Kind, paths: &ScalePaths, object: &Value) -> Answer {
+fn scale_of(kind: &Kind, paths: &ScalePaths, object: &Value) -> Value {
     let number = |path: &str| object.pointer(path).and_then(Value::as_i64);
     let replicas = number(&paths.spec);
-    if replicas.is_none() && kind.is_custom() {
-        let message =
-            format!("the spec replicas field \"{}\" does not exist", paths.spec.replace('/', "."));
-        return Err(Status::of(500, &format!("Internal error occurred: {message}")));
-    }
     let mut scale = json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -125,7 +174,7 @@ fn scale_of(kind: &Kind, paths: &ScalePaths, object: &Value) -> Answer {
     if !selector.is_empty() {
         scale["status"]["selector"] = selector.into();
     }
-    Ok(scale)
+    scale
 }
 
 /// What the counts of something defined can't be, whatever its schema says.
@@ -159,6 +208,13 @@ pub(super) fn selector_text(selector: &Value) -> String {
     // By key alone, as it is there: labels stand before expressions.
     parts.sort_by(|one, next| one.0.cmp(&next.0));
     parts.into_iter().map(|(_, part)| part).collect::<Vec<_>>().join(",")
+}
+
+/// Nobody owns a field from now on, or only who applied it.
+fn disown(object: &mut Value, steps: &Steps, applied_too: bool) {
+    let mut owners = Owners::of(object);
+    owners.disown(steps, applied_too);
+    owners.into_object(object);
 }
 
 fn set(object: &mut Value, path: &str, value: Value) {

@@ -48,6 +48,11 @@ impl Status {
         Self::new(code, reason, message.into())
     }
 
+    /// What nobody thought of when it was written.
+    pub(crate) fn without_reason(code: u16, message: &str) -> Self {
+        Self::new(code, "", message.into())
+    }
+
     pub(crate) fn with_retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         if self.details.is_null() {

@@ -70,7 +70,8 @@ impl Store {
         self.news.subscribe()
     }
 
-    /// Forgets what happened so far, as a server does that begins anew: the newest version is known still.
+    /// Forgets what happened so far, as a server does that begins anew: the newest version is known
+    /// still.
     pub(super) fn forget(&self) {
         self.with(|inner| {
             inner.compacted = inner.revision;
@@ -78,7 +79,8 @@ impl Store {
         });
     }
 
-    /// Forgets what happened so far. A version is made of its own, so that whoever has the newest has none too old.
+    /// Forgets what happened so far. A version is made of its own, so that whoever has the newest
+    /// has none too old.
     pub(super) fn compact(&self) {
         self.with(|inner| {
             inner.revision += 1;

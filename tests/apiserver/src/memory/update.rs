@@ -46,7 +46,8 @@ pub(super) fn update(
     writer: Option<&Writer>,
 ) -> Answer {
     builtin::to_stored(kind, &mut object);
-    check_version(kind, current, &object)?;
+    check_version(kind, current, &text(&object, "resourceVersion"))?;
+    check_identity(kind, current, &object)?;
     let generation = current["metadata"]["generation"].as_i64();
     keep(current, &mut object);
     match asked.logged.subresource.as_str() {
@@ -60,7 +61,7 @@ pub(super) fn update(
         definitions::accept(&mut object)?;
     }
     if let Some(writer) = writer {
-        let mut owners = Owners::of(current);
+        let mut owners = Owners::of(&object);
         owners.update(current, &object, &shape(kind), writer);
         owners.into_object(&mut object);
     }
@@ -82,17 +83,20 @@ pub(super) fn update(
     Ok(shown(kind, &object))
 }
 
-fn check_version(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
-    let name = text(current, "name");
-    let version = text(object, "resourceVersion");
-    if !version.is_empty() && version != "0" && version != text(current, "resourceVersion") {
-        return Err(Status::stale(&kind.group, &kind.plural, &name));
+/// Whether nobody else wrote it since a version, if one is said.
+fn check_version(kind: &Kind, current: &Value, version: &str) -> Result<(), Status> {
+    if version.is_empty() || version == "0" || version == text(current, "resourceVersion") {
+        return Ok(());
     }
+    Err(Status::stale(&kind.group, &kind.plural, &text(current, "name")))
+}
+
+fn check_identity(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
     let (is, wanted) = (text(current, "uid"), text(object, "uid"));
     if !wanted.is_empty() && wanted != is {
         let why =
             format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}");
-        return Err(Status::conflict(&kind.group, &kind.plural, &name, &why));
+        return Err(Status::conflict(&kind.group, &kind.plural, &text(current, "name"), &why));
     }
     Ok(())
 }

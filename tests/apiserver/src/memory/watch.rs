@@ -75,7 +75,8 @@ pub(super) fn watch(shared: &Shared, kind: &Kind, asked: &Asked) -> Result<Respo
     Ok(Response::builder().header("content-type", "application/json").body(body).unwrap())
 }
 
-/// Whether the watch begins with what there is, and `None` if that is as it was before streamed lists.
+/// Whether the watch begins with what there is, and `None` if that is as it was before streamed
+/// lists.
 fn initial_events(asked: &Asked, refused: bool) -> Result<Option<bool>, Status> {
     let asked_for = asked.parameter("sendInitialEvents");
     let invalid = |field: &str, value: &str, why: &str| {
@@ -197,7 +198,8 @@ impl Watch {
         });
     }
 
-    /// An object that is no longer meant is deleted as far as this watch goes, and is shown as it was before.
+    /// An object that is no longer meant is deleted as far as this watch goes, and is shown as it
+    /// was before.
     fn take(&mut self, change: &Change) {
         let was = change.before.as_ref().is_some_and(|before| self.meant.includes(before));
         let is = !change.deleted && self.meant.includes(&change.object);

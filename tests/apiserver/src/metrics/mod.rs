@@ -114,7 +114,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// What one container of a pod uses now, such as `&[("cpu", "250m"), ("memory", "1Gi")]`, over 30 s.
+    /// What one container of a pod uses now, such as `&[("cpu", "250m"), ("memory", "1Gi")]`, over
+    /// 30 s.
     pub fn usage(&mut self, namespace: &str, pod: &str, container: &str, used: &[(&str, &str)]) {
         let usage = self.usage.entry((namespace.into(), pod.into())).or_default();
         let used = used.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -139,7 +140,8 @@ impl Metrics {
         self.object_metric(namespace, "pods", pod, metric, sample);
     }
 
-    /// A custom metric of an object, of which the resource is said as in `services` or `deployments.apps`.
+    /// A custom metric of an object, of which the resource is said as in `services` or
+    /// `deployments.apps`.
     pub fn object_metric(
         &mut self,
         namespace: &str,

@@ -66,7 +66,8 @@ async fn respond(
     let Some((api, rest)) = found else {
         return Status::no_such_resource().response();
     };
-    // The API server asks for the group again and again to see whether it is there, before there are any clients.
+    // The API server asks for the group again and again to see whether it is there, before there
+    // are any clients.
     let pods = if rest.is_empty() { Vec::new() } else { pods(config).await };
     let query = query(request.uri().query().unwrap_or_default());
     let metrics = metrics.lock().unwrap();

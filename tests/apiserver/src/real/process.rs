@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Waits for the end of its input, which comes when whoever holds the other end dies by whatever means, and then ends
-/// the process that it became beside it.
+/// Waits for the end of its input, which comes when whoever holds the other end dies by whatever
+/// means, and then ends the process that it became beside it.
 const TIED: &str = r#"exec 3<&0 </dev/null
 (cat <&3 >/dev/null 2>&1; kill -9 $$ 2>/dev/null) &
 exec 3<&-
@@ -39,7 +39,8 @@ impl Process {
         Self { child, log: log.into(), name, tied: true }
     }
 
-    /// Removes a folder when this process is gone, by which a server that lives as long leaves nothing behind.
+    /// Removes a folder when this process is gone, by which a server that lives as long leaves
+    /// nothing behind.
     pub(super) fn sweep(folder: &Path) -> Self {
         let child = Command::new("sh")
             .args(["-c", SWEEP, "sh"])
@@ -74,7 +75,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // What waits for the end of the input kills it, and has no number to kill by once nobody has that any more.
+        // What waits for the end of the input kills it, and has no number to kill by once nobody
+        // has that any more.
         drop(self.child.stdin.take());
         let deadline = Instant::now() + Duration::from_secs(5);
         while self.tied && Instant::now() < deadline {
