@@ -55,8 +55,11 @@ const PAGE: u32 = 500;
 /// The autoscalers of a cluster, listed at most once in a while and for all targets at once.
 pub(crate) struct Rivals {
     client: Client,
-    views: Mutex<HashMap<(usize, Option<String>), Arc<tokio::sync::Mutex<View>>>>,
+    views: Mutex<HashMap<Listing, Arc<tokio::sync::Mutex<View>>>>,
 }
+
+/// The place of a kind among [`SCALERS`], and a namespace or all.
+type Listing = (usize, Option<String>);
 
 /// What is scaled: namespace, group, kind, name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

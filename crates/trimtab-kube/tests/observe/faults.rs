@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crate::watched::{NAMESPACE, SOON, Watched, now, policy, select};
 use serde_json::json;
 use trimtab_apiserver::fixture::{self, NodeFixture, PodFixture};
 use trimtab_apiserver::{ApiServer, Faults, Rule};
 use trimtab_engine::CapacityType;
 use trimtab_kube::cluster::{ClusterSource, Part, Scope, WatchHealth, WorkloadPods};
 use trimtab_runtime::{Ask, MetricSource, SourceError};
-use crate::watched::{NAMESPACE, SOON, Watched, now, policy, select};
 
 fn of(watched: &Watched, part: Part) -> WatchHealth {
     watched.cluster.health().into_iter().find(|one| one.part == part).unwrap()
@@ -63,7 +63,10 @@ async fn a_restart_of_the_api_server_is_survived() {
         let watched = Watched::of(&server, Scope::all()).await;
         server.restart().await;
         // What was seen is believed for a while.
-        assert_eq!(watched.cluster.pods(NAMESPACE, &select("app=llm")).map(|pods| pods.len()), Some(2));
+        assert_eq!(
+            watched.cluster.pods(NAMESPACE, &select("app=llm")).map(|pods| pods.len()),
+            Some(2)
+        );
         let client = server.client();
         PodFixture::new("late").label("app", "llm").ready().create(&client, NAMESPACE).await;
         watched.count_is("app=llm", 3).await;
@@ -82,7 +85,12 @@ async fn without_leave_to_see_nodes_pods_are_known_and_supply_is_not() {
             .allocatable("nvidia.com/gpu", "8")
             .create(&admin)
             .await;
-        PodFixture::new("llm-0").label("app", "llm").node("n1").ready().create(&admin, NAMESPACE).await;
+        PodFixture::new("llm-0")
+            .label("app", "llm")
+            .node("n1")
+            .ready()
+            .create(&admin, NAMESPACE)
+            .await;
         let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]);
         fixture::cluster_role(&admin, "pods-only", rules).await;
         fixture::bind_cluster_role(&admin, "pods-only", "trimtab").await;
@@ -118,7 +126,10 @@ async fn without_leave_to_see_pods_nothing_is_known_and_the_reason_is_said() {
     let (id, policy) = ("inference/llm".parse().unwrap(), policy(r#"[{"name": "h100"}]"#, 1));
     assert!(source.provides(&policy).pods);
     let error = source.observe(Ask::new(&id, &policy, now())).await.unwrap_err();
-    assert!(matches!(&error, SourceError::Unreachable(why) if why.contains("forbidden")), "{error}");
+    assert!(
+        matches!(&error, SourceError::Unreachable(why) if why.contains("forbidden")),
+        "{error}"
+    );
     // The leave comes, and so do the pods.
     server.faults().clear();
     watched.count_is("app=llm", 0).await;
@@ -147,8 +158,10 @@ async fn what_is_not_heard_of_is_not_believed_for_ever() {
     // It is renewed no more.
     server.faults().fail(Rule::any().verb("watch"), Faults::ALWAYS, 500);
     server.faults().end_watches();
-    fixture::eventually(SOON, "the picture is too old", || async { known().is_none().then_some(()) })
-        .await;
+    fixture::eventually(SOON, "the picture is too old", || async {
+        known().is_none().then_some(())
+    })
+    .await;
     let pods = WorkloadPods::selected(NAMESPACE, select("app=llm"));
     let source = ClusterSource::new(watched.cluster.clone(), pods);
     let (id, policy) = ("inference/llm".parse().unwrap(), policy(r#"[{"name": "h100"}]"#, 1));

@@ -128,7 +128,8 @@ fn pod(number: usize, kind: Kind) -> Value {
     let since = "2026-11-24T08:02:11Z";
     let condition = |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": since});
     let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
-    let fields: Value = (0..60).map(|field| (format!("f:field-{field}"), json!({".": {}}))).collect();
+    let fields: Value =
+        (0..60).map(|field| (format!("f:field-{field}"), json!({".": {}}))).collect();
     json!({
         "metadata": {
             "name": name, "namespace": format!("team-{}", workload % NAMESPACES), "labels": labels,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::watched::{NAMESPACE, SOON, now, select};
 use kube::Client;
 use serde_json::json;
 use trimtab_apiserver::fixture::{self, PodFixture};
@@ -12,7 +13,6 @@ use trimtab_kube::metrics::{KubeMetrics, MetricsApis};
 use trimtab_kube::target::Discovery;
 use trimtab_metric::Span;
 use trimtab_runtime::{Ask, MetricSource, Observed};
-use crate::watched::{NAMESPACE, SOON, now, select};
 
 fn policy(metrics: serde_json::Value) -> Policy {
     let spec = json!({
@@ -198,7 +198,8 @@ async fn whoever_may_not_ask_is_told() {
             external.then_some(observed)
         })
         .await;
-        let denied: Vec<_> = observed.problems.iter().map(|one| (&*one.metric, one.error.cause())).collect();
+        let denied: Vec<_> =
+            observed.problems.iter().map(|one| (&*one.metric, one.error.cause())).collect();
         let denied_all = ["cpu", "memory", "waiting", "rps"].map(|metric| (metric, "denied"));
         assert_eq!(denied, denied_all, "real: {}", server.is_real());
     }
@@ -214,8 +215,14 @@ async fn without_its_scale_or_a_selector_no_pods_are_asked_for() {
     server.faults().clear_log();
     let policy = all_types();
     let observed = observe(&source(&client), &policy).await;
-    let asked = |observed: &Observed| problems(observed).lines().take(3).map(String::from).collect::<Vec<_>>();
-    assert!(asked(&observed).iter().all(|line| line.contains("not found")), "{:?}", asked(&observed));
+    let asked = |observed: &Observed| {
+        problems(observed).lines().take(3).map(String::from).collect::<Vec<_>>()
+    };
+    assert!(
+        asked(&observed).iter().all(|line| line.contains("not found")),
+        "{:?}",
+        asked(&observed)
+    );
     let everything = WorkloadPods::selected(NAMESPACE, select(""));
     let all = KubeMetrics::new(MetricsApis::new(client.clone()), everything);
     let observed = observe(&all, &policy).await;
@@ -263,7 +270,8 @@ async fn one_who_gives_up_leaves_the_others_their_answer() {
     };
     server.faults().delay(Rule::any(), 1, std::time::Duration::from_millis(500));
     let (policy, hasty, patient) = (all_types(), source(), source());
-    let gives_up = tokio::time::timeout(std::time::Duration::from_millis(100), observe(&hasty, &policy));
+    let gives_up =
+        tokio::time::timeout(std::time::Duration::from_millis(100), observe(&hasty, &policy));
     let (gave_up, answer) = futures_util::join!(gives_up, observe(&patient, &policy));
     assert!(gave_up.is_err());
     assert_eq!(problems(&answer), "");

@@ -1,14 +1,14 @@
 //! Pods as they are watched, from the time they are asked for until they are gone.
 
+use crate::watched::{NAMESPACE, SOON, Watched, now, select};
 use k8s_openapi::jiff::Timestamp as Time;
 use kube::api::{Api, DeleteParams};
 use serde_json::json;
-use trimtab_apiserver::fixture::{self, PodFixture};
 use trimtab_apiserver::ApiServer;
+use trimtab_apiserver::fixture::{self, PodFixture};
 use trimtab_engine::{CapacityType, PodPhase, Readiness, WarmCounts};
 use trimtab_kube::cluster::{Disruptions, Scope};
 use trimtab_metric::{Span, Timestamp};
-use crate::watched::{NAMESPACE, SOON, Watched, now, select};
 
 #[tokio::test]
 async fn a_pod_from_its_first_day_to_its_last() {
@@ -37,7 +37,10 @@ async fn a_pod_from_its_first_day_to_its_last() {
         pod().unschedulable("0/3 nodes are available").create(&client, NAMESPACE).await;
         let waits = |pod: &trimtab_kube::cluster::Pod| pod.unschedulable_since().is_some();
         let seen = watched.pod_is("llm-0", "without a node", waits).await;
-        assert_eq!((seen.phase(), seen.node(), seen.deletion_cost()), (PodPhase::Pending, None, -7));
+        assert_eq!(
+            (seen.phase(), seen.node(), seen.deletion_cost()),
+            (PodPhase::Pending, None, -7)
+        );
         assert_eq!(seen.owner().map(|owner| &*owner.kind), Some("ReplicaSet"));
         assert!(now().since(seen.created_at().unwrap()) < Span::from_secs(60));
 
@@ -131,7 +134,10 @@ async fn a_pod_says_where_it_is_and_that_it_drains() {
             .ready()
             .create(&client, NAMESPACE)
             .await;
-        app("says-only-that").label("trimtab.dev/draining", "true").create(&client, NAMESPACE).await;
+        app("says-only-that")
+            .label("trimtab.dev/draining", "true")
+            .create(&client, NAMESPACE)
+            .await;
         let selected = json!({"nodeSelector": {"karpenter.sh/nodepool": "h100"}});
         app("waits-for-pool").spec(selected).create(&client, NAMESPACE).await;
         let expression =
@@ -174,7 +180,11 @@ async fn warm_pods_and_disruptions_are_counted() {
         fixture::namespace(&client, NAMESPACE).await;
         fixture::pods_of(&client, NAMESPACE, "standby", 2).await;
         PodFixture::new("late").label("app", "standby").create(&client, NAMESPACE).await;
-        PodFixture::new("bad").label("app", "standby").failed("Evicted").create(&client, NAMESPACE).await;
+        PodFixture::new("bad")
+            .label("app", "standby")
+            .failed("Evicted")
+            .create(&client, NAMESPACE)
+            .await;
         fixture::budget(&client, NAMESPACE, "strict", &[("app", "standby")], 2, 0).await;
         fixture::budget(&client, NAMESPACE, "loose", &[("app", "standby")], 1, 1).await;
         fixture::budget(&client, NAMESPACE, "other", &[("app", "llm")], 1, 0).await;

@@ -128,13 +128,24 @@ proptest! {
 #[test]
 fn wrong_selectors_say_what_would_be_right() {
     let wrong = [
-        "app in llm", "app in ()", "a,", ",a", "a b", "a=b=c", "a>b", "!a=b", "-a", "a=-", "a/b/c=d",
-        "Example.com/a", "a in (b", "(a)", "x=ä",
+        "app in llm",
+        "app in ()",
+        "a,",
+        ",a",
+        "a b",
+        "a=b=c",
+        "a>b",
+        "!a=b",
+        "-a",
+        "a=-",
+        "a/b/c=d",
+        "Example.com/a",
+        "a in (b",
+        "(a)",
+        "x=ä",
     ];
-    let said: Vec<String> = wrong
-        .iter()
-        .map(|text| text.parse::<Selector>().unwrap_err().to_string())
-        .collect();
+    let said: Vec<String> =
+        wrong.iter().map(|text| text.parse::<Selector>().unwrap_err().to_string()).collect();
     insta::assert_snapshot!(said.join("\n"), @"");
 }
 

@@ -1,14 +1,14 @@
 //! What node pools have: cards, slices, nodes on their way, and what nobody can say.
 
+use crate::watched::{NAMESPACE, SOON, Watched, now, policy, select};
+use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::Client;
 use serde_json::{Value, json};
 use trimtab_apiserver::ApiServer;
 use trimtab_apiserver::fixture::{self, NodeFixture, PodFixture};
 use trimtab_engine::{CapacityType, PoolSupplyRecord};
 use trimtab_kube::cluster::{Part, Scope};
-use crate::watched::{NAMESPACE, SOON, Watched, now, policy, select};
 
 fn pool(name: &str, allocatable: u32, free: u32, coming: Option<u32>) -> PoolSupplyRecord {
     PoolSupplyRecord {
@@ -59,8 +59,12 @@ async fn free_is_what_whole_replicas_could_use() {
         // Another team's; and what has ended holds nothing.
         llm("train", Some("half"), "3").create(&client, "batch").await;
         llm("done", Some("half"), "4").failed("Error").create(&client, "batch").await;
-        PodFixture::new("busy").container("main", &[("cpu", "500m")]).node("no-cpu").ready()
-            .create(&client, "batch").await;
+        PodFixture::new("busy")
+            .container("main", &[("cpu", "500m")])
+            .node("no-cpu")
+            .ready()
+            .create(&client, "batch")
+            .await;
         let watched = Watched::of(&server, Scope::all()).await;
         let pools = policy(r#"[{"name": "h100"}, {"name": "a100"}, {"name": "none"}]"#, 4);
         // Of five left on `half` one is over; `no-cpu` has cards and no core.
@@ -143,7 +147,8 @@ fn karpenter(kind: &str, client: &Client) -> Api<DynamicObject> {
 
 async fn create(client: &Client, kind: &str, name: &str, object: Value) {
     let api = karpenter(kind, client);
-    let mut whole = json!({"apiVersion": "karpenter.sh/v1", "kind": kind, "metadata": {"name": name}});
+    let mut whole =
+        json!({"apiVersion": "karpenter.sh/v1", "kind": kind, "metadata": {"name": name}});
     for (field, value) in object.as_object().unwrap() {
         if field == "labels" {
             whole["metadata"]["labels"] = value.clone();
@@ -171,9 +176,9 @@ async fn karpenter_may_come_later_and_go_again() {
         );
         let small = policy(r#"[{"name": "a100", "gpusPerNode": 4}]"#, 4);
         watched.supply_is(&pools, "app=llm", &[pool("h100", 8, 0, Some(0)), unknown("a100")]).await;
-        let absent = |part: Part| watched.cluster.health().into_iter().any(|one| {
-            one.part == part && one.absent
-        });
+        let absent = |part: Part| {
+            watched.cluster.health().into_iter().any(|one| one.part == part && one.absent)
+        };
         assert!(absent(Part::NodePools) && absent(Part::NodeClaims));
         assert!(watched.cluster.node_pool("a100").is_none());
 
@@ -183,9 +188,7 @@ async fn karpenter_may_come_later_and_go_again() {
         let limits = json!({"spec": {"limits": {"cpu": 1000, "nvidia.com/gpu": "16"}},
             "status": {"resources": {"nvidia.com/gpu": "8"}}});
         create(&client, "NodePool", "a100", limits).await;
-        let claim = |pool: &str, spec: Value, status: Value| {
-            json!({"labels": {"karpenter.sh/nodepool": pool}, "spec": spec, "status": status})
-        };
+        let claim = |pool: &str, spec: Value, status: Value| json!({"labels": {"karpenter.sh/nodepool": pool}, "spec": spec, "status": status});
         let initialized = json!({"nodeName": "n1", "capacity": {"nvidia.com/gpu": "8"},
             "conditions": [{"type": "Initialized", "status": "True"}]});
         create(&client, "NodeClaim", "c1", claim("h100", json!({}), initialized)).await;

@@ -5,6 +5,7 @@
 mod contested;
 mod counts;
 mod faults;
+mod looped;
 mod marks;
 mod side;
 mod standby;
