@@ -322,7 +322,11 @@ impl fmt::Display for Selector {
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, operator, values } = self;
-        let values = values.join(",");
+        let values = match (operator, values.as_slice()) {
+            // Nothing in parentheses is no value; two commas' worth of nothing is the empty one.
+            (Operator::In | Operator::NotIn, [value]) if value.is_empty() => String::from(","),
+            _ => values.join(","),
+        };
         match operator {
             Operator::Equals => write!(f, "{key}={values}"),
             Operator::DoubleEquals => write!(f, "{key}=={values}"),

@@ -1,7 +1,6 @@
 //! The tasks that follow what is watched.
 
 use std::fmt::Debug;
-use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -98,7 +97,9 @@ async fn follow<K>(
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let timeout = u32::try_from(inner.scope.watch_timeout.as_secs()).unwrap_or(u32::MAX);
-    let mut events = pin!(watcher(api, config.timeout(timeout)).default_backoff());
+    let config = config.timeout(timeout);
+    let begin = || Box::pin(watcher(api.clone(), config.clone()).default_backoff());
+    let mut events = begin();
     let mut listing = 0_u32;
     while let Some(event) = events.next().await {
         match event {
@@ -120,12 +121,19 @@ async fn follow<K>(
                 inner.changed();
             }
             Err(error) => {
-                let gone = matches!(&error, watcher::Error::InitialListFailed(kube::Error::Api(status))
-                    if status.code == 404);
                 watching.failed(&error);
                 inner.changed();
-                if gone {
-                    return;
+                let (watcher::Error::InitialListFailed(error)
+                | watcher::Error::WatchStartFailed(error)) = error
+                else {
+                    continue;
+                };
+                // The watcher lists anew when it is told so within a watch. Where none is even begun, it would ask for
+                // what has expired, or is no more, for ever.
+                match error {
+                    kube::Error::Api(status) if status.code == 404 => return,
+                    kube::Error::Api(status) if status.code == 410 => events = begin(),
+                    _ => {}
                 }
             }
         }

@@ -244,19 +244,22 @@ impl ScaleTarget for KubeTarget {
         host.check_pushed_back()?;
         let found = main.find(host).await?;
         let scale = main.read(host, &found).await?;
-        let (selector, pods) = match selector_of(&scale).parse::<cluster::Selector>() {
+        let (selector, text) = match selector_of(&scale).parse::<cluster::Selector>() {
             Ok(selector) if selector.is_everything() => (Selector::Empty, None),
-            Ok(selector) => (Selector::Ok, self.pods(&found, &selector).await),
+            Ok(selector) => (Selector::Ok, Some(selector)),
             Err(_) => (Selector::Invalid, None),
         };
+        let pods = async { self.pods(&found, text.as_ref()?).await };
+        let contested = main.rival(host, &found.scalable, LOOK_AGAIN);
+        let (pods, warm, contested) = tokio::join!(pods, self.warm(), contested);
         Ok(TargetStatus {
             replicas: count_of(&scale),
             status_replicas: scale.status.as_ref().map_or(0, |status| status.replicas),
             selector,
             pods,
             version: scale.metadata.resource_version,
-            warm: self.warm().await,
-            contested: main.rival(host, &found.scalable, LOOK_AGAIN).await,
+            warm,
+            contested,
         })
     }
 

@@ -9,6 +9,7 @@ use trimtab_apiserver::fixture::{self, PodFixture};
 use trimtab_apiserver::{ApiServer, MetricsApi, Rule, Sample};
 use trimtab_engine::{CrossVersionObjectReference, Policy, Unavailable};
 use trimtab_kube::cluster::WorkloadPods;
+use trimtab_kube::connect_with;
 use trimtab_kube::metrics::{KubeMetrics, MetricsApis};
 use trimtab_kube::target::Discovery;
 use trimtab_metric::Span;
@@ -97,7 +98,7 @@ fn values(server: &ApiServer) {
 #[tokio::test]
 async fn every_type_of_metric_is_read_exactly() {
     for server in ApiServer::both().await {
-        let client = server.client();
+        let client = connect_with(server.config()).unwrap();
         workload(&client).await;
         server.serve_metrics(&MetricsApi::ALL).await;
         values(&server);
@@ -106,6 +107,7 @@ async fn every_type_of_metric_is_read_exactly() {
         assert_eq!(source.provides(&policy).metrics, names);
         let observed = fixture::eventually(SOON, "the APIs answer", || async {
             let observed = observe(&source, &policy).await;
+            eprintln!("{}", problems(&observed));
             observed.problems.is_empty().then_some(observed)
         })
         .await;
@@ -124,7 +126,7 @@ async fn every_type_of_metric_is_read_exactly() {
 #[tokio::test]
 async fn the_paths_are_those_of_the_hpa() {
     let server = ApiServer::in_process().await;
-    let client = server.client();
+    let client = connect_with(server.config()).unwrap();
     workload(&client).await;
     server.serve_metrics(&MetricsApi::ALL).await;
     values(&server);
@@ -139,13 +141,18 @@ async fn the_paths_are_those_of_the_hpa() {
         .map(|one| format!("{}?{}", one.path, one.query))
         .collect();
     asked.sort();
-    insta::assert_snapshot!(asked.join("\n"), @"");
+    insta::assert_snapshot!(asked.join("\n"), @r"
+    /apis/custom.metrics.k8s.io/v1beta2/namespaces/inference/deployments.apps/llm/rps?
+    /apis/custom.metrics.k8s.io/v1beta2/namespaces/inference/pods/*/waiting?labelSelector=app%3Dllm&metricLabelSelector=queue%3Dchat
+    /apis/external.metrics.k8s.io/v1beta1/namespaces/inference/queue?labelSelector=env%20in%20%28eu%2Cprod%29
+    /apis/metrics.k8s.io/v1beta1/namespaces/inference/pods?labelSelector=app%3Dllm
+    ");
 }
 
 #[tokio::test]
 async fn an_api_that_is_not_there_says_so() {
     for server in ApiServer::both().await {
-        let client = server.client();
+        let client = connect_with(server.config()).unwrap();
         workload(&client).await;
         let observed = observe(&source(&client), &all_types()).await;
         assert_eq!(observed.pod_metrics, None);
@@ -156,23 +163,32 @@ async fn an_api_that_is_not_there_says_so() {
 #[tokio::test]
 async fn an_api_without_values_says_so() {
     let server = ApiServer::in_process().await;
-    let client = server.client();
+    let client = connect_with(server.config()).unwrap();
     workload(&client).await;
     server.serve_metrics(&MetricsApi::ALL).await;
     let observed = observe(&source(&client), &all_types()).await;
-    insta::assert_snapshot!(problems(&observed), @"");
+    insta::assert_snapshot!(problems(&observed), @r"
+    cpu: Missing: empty: the answer is empty: no metrics returned from the resource metrics API
+    memory: Missing: empty: the answer is empty: no metrics returned from the resource metrics API
+    waiting: Missing: empty: the answer is empty: the server could not find the metric waiting for pods/*
+    rps: Missing: empty: the answer is empty: the server could not find the metric rps for deployments.apps/llm
+    queue: Missing: empty: the answer is empty: the server could not find the metric queue
+    ");
 }
 
 #[tokio::test]
 async fn one_api_that_fails_takes_no_other_with_it() {
     let server = ApiServer::in_process().await;
-    let client = server.client();
+    let client = connect_with(server.config()).unwrap();
     workload(&client).await;
     server.serve_metrics(&MetricsApi::ALL).await;
     values(&server);
     server.set_metrics(|metrics| metrics.fail(MetricsApi::Custom, Some(503)));
     let observed = observe(&source(&client), &all_types()).await;
-    insta::assert_snapshot!(problems(&observed), @"");
+    insta::assert_snapshot!(problems(&observed), @r"
+    waiting: Failed: unreachable: can't be reached: the metrics are not to be had
+    rps: Failed: unreachable: can't be reached: the metrics are not to be had
+    ");
     assert!(observed.pod_metrics.is_some());
     let queue = observed.readings.iter().find(|one| one.metric == "queue").unwrap();
     assert_eq!(queue.values.as_ref().map(Vec::len), Some(2));
@@ -181,7 +197,7 @@ async fn one_api_that_fails_takes_no_other_with_it() {
 #[tokio::test]
 async fn whoever_may_not_ask_is_told() {
     for server in ApiServer::both().await {
-        let client = server.client();
+        let client = connect_with(server.config()).unwrap();
         workload(&client).await;
         server.serve_metrics(&MetricsApi::ALL).await;
         values(&server);
@@ -191,7 +207,8 @@ async fn whoever_may_not_ask_is_told() {
         ]);
         fixture::cluster_role(&client, "external-only", rules).await;
         fixture::bind_cluster_role(&client, "external-only", "trimtab").await;
-        let user = server.client_of("trimtab", &["system:authenticated"]);
+        let user = server.config_of("trimtab", &["system:authenticated"]);
+        let user = connect_with(user).unwrap();
         let observed = fixture::eventually(SOON, "the external API answers", || async {
             let observed = observe(&source(&user), &all_types()).await;
             let external = observed.readings.iter().any(|one| one.values.is_some());
@@ -208,7 +225,7 @@ async fn whoever_may_not_ask_is_told() {
 #[tokio::test]
 async fn without_its_scale_or_a_selector_no_pods_are_asked_for() {
     let server = ApiServer::in_process().await;
-    let client = server.client();
+    let client = connect_with(server.config()).unwrap();
     fixture::namespace(&client, NAMESPACE).await;
     server.serve_metrics(&MetricsApi::ALL).await;
     values(&server);
@@ -234,7 +251,7 @@ async fn without_its_scale_or_a_selector_no_pods_are_asked_for() {
 #[tokio::test]
 async fn what_many_ask_at_once_is_asked_once() {
     let server = ApiServer::in_process().await;
-    let client = server.client();
+    let client = connect_with(server.config()).unwrap();
     workload(&client).await;
     server.serve_metrics(&MetricsApi::ALL).await;
     values(&server);
@@ -259,7 +276,7 @@ async fn what_many_ask_at_once_is_asked_once() {
 #[tokio::test]
 async fn one_who_gives_up_leaves_the_others_their_answer() {
     let server = ApiServer::in_process().await;
-    let client = server.client();
+    let client = connect_with(server.config()).unwrap();
     workload(&client).await;
     server.serve_metrics(&MetricsApi::ALL).await;
     values(&server);
@@ -280,7 +297,7 @@ async fn one_who_gives_up_leaves_the_others_their_answer() {
 #[tokio::test]
 async fn what_others_answer_is_not_asked_for() {
     let server = ApiServer::in_process().await;
-    let client = server.client();
+    let client = connect_with(server.config()).unwrap();
     workload(&client).await;
     server.serve_metrics(&[MetricsApi::Resource]).await;
     values(&server);

@@ -26,8 +26,8 @@ impl Condition {
         match self {
             Self::Is(key, sign, value) => format!("{key}{sign}{value}"),
             Self::IsNot(key, value) => format!("{key} != {value}"),
-            Self::In(key, values) => format!("{key} in ({})", values.join(", ")),
-            Self::NotIn(key, values) => format!("{key} notin ({})", values.join(",")),
+            Self::In(key, values) => format!("{key} in ({})", list(values, ", ")),
+            Self::NotIn(key, values) => format!("{key} notin ({})", list(values, ",")),
             Self::Has(key) => key.clone(),
             Self::HasNot(key) => format!("!{key}"),
             Self::Above(key, than) => format!("{key} > {than}"),
@@ -48,6 +48,12 @@ impl Condition {
             Self::Below(key, than) => number(key).is_some_and(|value| value < *than),
         }
     }
+}
+
+/// Nothing between the parentheses would be no value, and a comma stands between two.
+fn list(values: &[String], comma: &str) -> String {
+    let text = values.join(comma);
+    if text.is_empty() { ",".into() } else { text }
 }
 
 fn key() -> impl Strategy<Value = String> {
@@ -146,7 +152,23 @@ fn wrong_selectors_say_what_would_be_right() {
     ];
     let said: Vec<String> =
         wrong.iter().map(|text| text.parse::<Selector>().unwrap_err().to_string()).collect();
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r"
+    `app in llm` is not a label selector: after `in` and `notin` come values in parentheses, as in `app in (a,b)`
+    `app in ()` is not a label selector: the condition on `app` takes at least one value
+    `a,` is not a label selector: found the end, expected a key
+    `,a` is not a label selector: found `,`, expected a key
+    `a b` is not a label selector: found `b`, expected an operator such as `=` or `in`
+    `a=b=c` is not a label selector: found `=`, expected `,` or the end
+    `a>b` is not a label selector: the condition on `a` takes a whole number
+    `!a=b` is not a label selector: found `=`, expected `,` or the end
+    `-a` is not a label selector: `-a` is no key: keys are such as `app` or `app.kubernetes.io/name`
+    `a=-` is not a label selector: `-` is no value: use up to 63 letters, digits, `-`, `_` and `.`, with a letter or a digit at both ends
+    `a/b/c=d` is not a label selector: `a/b/c` is no key: keys are such as `app` or `app.kubernetes.io/name`
+    `Example.com/a` is not a label selector: `Example.com/a` is no key: keys are such as `app` or `app.kubernetes.io/name`
+    `a in (b` is not a label selector: found the end, expected `,` or `)`
+    `(a)` is not a label selector: found `(`, expected a key
+    `x=ä` is not a label selector: `ä` is no value: use up to 63 letters, digits, `-`, `_` and `.`, with a letter or a digit at both ends
+    ");
 }
 
 /// The same questions to the API servers, of pods that are really there.
