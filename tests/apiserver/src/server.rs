@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
+use tokio::sync::OnceCell;
 
 use crate::memory::{Faults, Memory};
 use crate::metrics::{Metrics, MetricsApi};
@@ -42,6 +43,16 @@ impl ApiServer {
     pub async fn both() -> Vec<Self> {
         let mut servers = vec![Self::in_process().await];
         servers.extend(Self::real().await);
+        servers
+    }
+
+    /// One in process, and the real one that all tests of this binary share, if it can be had. Keep to namespaces of
+    /// your own, and don't restart it.
+    pub async fn shared() -> Vec<Arc<Self>> {
+        static SHARED: OnceCell<Option<Arc<ApiServer>>> = OnceCell::const_new();
+        let real = SHARED.get_or_init(|| async { Self::real().await.map(Arc::new) }).await;
+        let mut servers = vec![Arc::new(Self::in_process().await)];
+        servers.extend(real.clone());
         servers
     }
 

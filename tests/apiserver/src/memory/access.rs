@@ -130,7 +130,8 @@ fn rules(inner: &Inner, role: &Value, namespace: &str) -> Vec<Value> {
     rules.as_array().cloned().unwrap_or_default()
 }
 
-fn rule_allows(rule: &Value, request: &Logged) -> bool {
+/// Whether a rule of a role allows a request.
+pub(crate) fn rule_allows(rule: &Value, request: &Logged) -> bool {
     let has = |field: &str, fits: &dyn Fn(&str) -> bool| {
         let texts = rule[field].as_array().into_iter().flatten().filter_map(Value::as_str);
         texts.into_iter().any(|text| text == "*" || fits(text))

@@ -17,9 +17,9 @@ pub(super) fn apply(
 ) -> Result<Value, Status> {
     let fields = Fields::of(applied, shape);
     let mut owners = Owners::of(live);
-    owners.take_over(live, applied, &fields, writer, force)?;
     let mut merged = live.clone();
     merge(&mut merged, applied, shape);
+    owners.take_over(live, &merged, &fields, writer, force)?;
     let given_up = owners.apply(fields, writer);
     // The innermost first, and what is around them if nothing else is left there.
     for steps in given_up.0.iter().rev() {

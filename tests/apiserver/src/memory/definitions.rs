@@ -14,8 +14,8 @@ pub(super) fn accept(definition: &mut Value) -> Result<(), Status> {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let wanted = format!("{}.{}", word(&spec["names"]["plural"]), word(&spec["group"]));
     if name != wanted {
-        let why = format!("must be spec.names.plural+\".\"+spec.group");
-        causes.push(Cause::invalid("metadata.name", &format!("\"{name}\""), &why));
+        let why = "must be spec.names.plural+\".\"+spec.group";
+        causes.push(Cause::invalid("metadata.name", &format!("\"{name}\""), why));
     }
     let versions = spec["versions"].as_array().cloned().unwrap_or_default();
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {

@@ -127,7 +127,7 @@ impl Logged {
 pub struct Faults {
     planned: Mutex<Vec<Planned>>,
     log: Mutex<Vec<Logged>>,
-    switches: Mutex<Switches>,
+    switches: Arc<Mutex<Switches>>,
     orders: broadcast::Sender<Order>,
     store: Arc<Store>,
 }
@@ -160,6 +160,7 @@ pub(super) struct Switches {
     pub(super) no_streaming_lists: bool,
     pub(super) gone_as_status: bool,
     pub(super) no_bookmarks: bool,
+    pub(super) held: bool,
 }
 
 /// Something that happens to the watches that are open.
@@ -169,6 +170,8 @@ pub(super) enum Order {
     End,
     Break,
     Bookmark,
+    /// They are held, or no more.
+    Look,
 }
 
 /// What happens to one request.
@@ -188,7 +191,7 @@ impl Faults {
         Self {
             planned: Mutex::default(),
             log: Mutex::default(),
-            switches: Mutex::default(),
+            switches: Arc::default(),
             orders: broadcast::channel(64).0,
             store,
         }
@@ -198,6 +201,7 @@ impl Faults {
     pub fn clear(&self) {
         self.planned.lock().unwrap().clear();
         *self.switches.lock().unwrap() = Switches::default();
+        let _ = self.orders.send(Order::Look);
     }
 
     /// Forgets the history, and tells all watches that theirs is gone (410): they have to list again.
@@ -212,7 +216,8 @@ impl Faults {
     }
 
     /// Whether a watch that begins too early is answered with the status 410, rather than with 200 and
-    /// an event that says so, which is usual.
+    /// an event that says so, which is what servers do since long. `kube`'s watcher begins anew after the event only:
+    /// after the status it asks for the same version for ever.
     pub fn gone_as_status(&self, yes: bool) {
         self.switches.lock().unwrap().gone_as_status = yes;
     }
@@ -240,6 +245,13 @@ impl Faults {
     /// Ends all watches in good order, as at their timeout.
     pub fn end_watches(&self) {
         let _ = self.orders.send(Order::End);
+    }
+
+    /// Whether watches are silent, so that whoever watches knows only what was before. When that ends, they tell what
+    /// happened in the meantime.
+    pub fn hold_watches(&self, yes: bool) {
+        self.switches.lock().unwrap().held = yes;
+        let _ = self.orders.send(Order::Look);
     }
 
     /// How many watches are open.
@@ -304,6 +316,10 @@ impl Faults {
 
     pub(super) fn switches(&self) -> Switches {
         *self.switches.lock().unwrap()
+    }
+
+    pub(super) fn shared_switches(&self) -> Arc<Mutex<Switches>> {
+        Arc::clone(&self.switches)
     }
 
     pub(super) fn orders(&self) -> broadcast::Receiver<Order> {

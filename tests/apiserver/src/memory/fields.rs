@@ -138,11 +138,15 @@ pub(super) fn value_at<'a>(object: &'a Value, steps: &[String]) -> Option<&'a Va
         at = match step.split_at(2) {
             ("f:", name) => at.get(name)?,
             ("k:", key) => at.as_array()?.iter().find(|item| has_key(item, key))?,
-            ("v:", text) => at.as_array()?.iter().find(|item| item.to_string() == text)?,
+            ("v:", text) => at.as_array()?.iter().find(|item| **item == value_of(text))?,
             _ => return None,
         };
     }
     Some(at)
+}
+
+fn value_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 fn has_key(item: &Value, key: &str) -> bool {
@@ -182,7 +186,7 @@ pub(super) fn remove_at(object: &mut Value, steps: &[String]) {
         }
         ("v:", text) => {
             if let Some(items) = at.as_array_mut() {
-                items.retain(|item| item.to_string() != text);
+                items.retain(|item| *item != value_of(text));
             }
         }
         _ => {}

@@ -12,7 +12,7 @@ use super::kinds::{self, Kind};
 use super::request::Asked;
 use super::status::{Answer, Status, bytes_response, json_response};
 use super::store::Inner;
-use super::{Shared, discovery, list, objects, patch, scale, watch};
+use super::{Shared, discovery, list, objects, patch, removal, scale, update, watch};
 use crate::metrics::{MetricsApi, Pod};
 use crate::serve::Body;
 
@@ -70,15 +70,12 @@ fn answer(shared: &Shared, asked: &Asked) -> Result<Response<Body>, Status> {
     let Logged { group, version, resource, verb, .. } = &asked.logged;
     let kind = shared.store.with(|inner| kinds::find(inner, group, version, resource));
     let kind = kind.ok_or_else(Status::no_such_resource)?;
-    let lies_in_namespace = !asked.logged.namespace.is_empty();
-    if resource != "namespaces"
-        && (lies_in_namespace && !kind.namespaced
-            || !lies_in_namespace && kind.namespaced && !matches!(verb.as_str(), "list" | "watch"))
-    {
-        let created_nowhere = verb == "create" && !kind.review;
-        if !(created_nowhere && !lies_in_namespace) {
-            return Err(Status::no_such_resource());
+    match (kind.namespaced, asked.logged.namespace.is_empty()) {
+        (false, false) if resource != "namespaces" => return Err(Status::no_such_resource()),
+        (true, true) if !matches!(verb.as_str(), "list" | "watch") => {
+            return Err(Status::method_not_allowed());
         }
+        _ => {}
     }
     match verb.as_str() {
         "watch" => watch::watch(shared, &kind, asked),
@@ -103,14 +100,14 @@ fn about_an_object(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Result<(u16
     match (asked.logged.subresource.as_str(), verb) {
         ("", "get") => ok(objects::get(inner, kind, asked)),
         ("", "create") => objects::create(inner, kind, asked).map(|value| (201, value)),
-        ("" | "status", "update") => ok(objects::replace(inner, kind, asked)),
+        ("" | "status", "update") => ok(update::replace(inner, kind, asked)),
         ("" | "status", "patch") => patch::patch(inner, kind, asked),
-        ("", "delete") => ok(objects::delete(inner, kind, asked)),
-        ("", "deletecollection") => ok(objects::delete_all(inner, kind, asked)),
+        ("", "delete") => ok(removal::delete(inner, kind, asked)),
+        ("", "deletecollection") => ok(removal::delete_all(inner, kind, asked)),
         ("status", "get") if kind.has_status => ok(objects::get(inner, kind, asked)),
         ("scale", _) if kind.scale.is_some() => ok(scale::answer(inner, kind, asked)),
         ("eviction", "create") if kind.stored.as_ref() == "pods" => {
-            objects::evict(inner, kind, asked).map(|value| (201, value))
+            removal::evict(inner, kind, asked).map(|value| (201, value))
         }
         ("binding", "create") if kind.stored.as_ref() == "pods" => {
             objects::bind(inner, kind, asked).map(|value| (201, value))
@@ -163,7 +160,8 @@ fn version() -> Value {
 
 /// The answer of a metrics API, if that is asked and served.
 fn metrics(shared: &Shared, asked: &Asked) -> Option<Answer> {
-    let parts: Vec<&str> = asked.logged.path.trim_matches('/').split('/').collect();
+    let path = super::decode(&asked.logged.path);
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let ["apis", group, version, rest @ ..] = parts.as_slice() else { return None };
     let metrics = shared.metrics.lock().unwrap();
     let api = MetricsApi::ALL.into_iter().find(|api| {

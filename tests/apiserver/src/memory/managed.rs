@@ -82,14 +82,15 @@ impl Entry {
         value
     }
 
-    fn named(&self, told_version: &str) -> String {
+    fn named(&self, to: &Writer) -> String {
         let mut name = format!("\"{}\"", self.manager);
         if !self.subresource.is_empty() {
             name.push_str(&format!(" with subresource \"{}\"", self.subresource));
         }
         if self.operation == "Update" {
-            let version =
-                if self.subresource == "scale" { told_version } else { &self.api_version };
+            // Whoever writes a scale sees all owners in its terms.
+            let scale = to.subresource == "scale";
+            let version = if scale { &to.told_version } else { &self.api_version };
             name.push_str(&format!(" using {version}"));
         }
         name
@@ -170,7 +171,7 @@ impl Owners {
     pub(super) fn take_over(
         &mut self,
         live: &Value,
-        applied: &Value,
+        merged: &Value,
         fields: &Fields,
         writer: &Writer,
         force: bool,
@@ -181,7 +182,7 @@ impl Owners {
                 .0
                 .iter()
                 .filter(|steps| {
-                    entry.fields.0.contains(*steps) && is_changed(live, applied, fields, steps)
+                    entry.fields.0.contains(*steps) && is_changed(live, merged, fields, steps)
                 })
                 .cloned()
                 .collect();
@@ -189,7 +190,7 @@ impl Owners {
                 entry.fields = entry.fields.without(&Fields(contested.into_iter().collect()));
                 continue;
             }
-            let name = entry.named(&writer.told_version);
+            let name = entry.named(writer);
             conflicts.extend(contested.iter().map(|steps| (written(steps), name.clone())));
         }
         if conflicts.is_empty() { Ok(()) } else { Err(Status::owned(&conflicts)) }

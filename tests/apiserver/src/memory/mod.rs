@@ -14,6 +14,7 @@ mod lists;
 mod managed;
 mod objects;
 mod patch;
+mod removal;
 mod request;
 mod scale;
 mod schema;
@@ -21,6 +22,7 @@ mod selector;
 mod status;
 mod store;
 mod strategic;
+mod update;
 mod watch;
 
 use std::path::Path;
@@ -35,8 +37,9 @@ use tempfile::TempDir;
 use crate::metrics::{Metrics, MetricsApi};
 use crate::serve::{Handler, Serving};
 
+pub(crate) use access::rule_allows;
 pub use faults::{Faults, Logged, Rule};
-pub(crate) use request::query;
+pub(crate) use request::{decode, query};
 pub(crate) use selector::Selector;
 pub(crate) use status::{Answer, Status, json_response};
 
@@ -98,6 +101,7 @@ impl Memory {
     }
 
     pub(crate) async fn restart(&self) {
+        self.shared.store.forget();
         self.serving.restart().await;
     }
 

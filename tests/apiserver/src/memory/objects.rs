@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
-use super::list::{Meant, shown};
+use super::list::shown;
 use super::lists::Shape;
 use super::managed::{Operation, Owners, Writer};
 use super::request::Asked;
@@ -205,149 +205,20 @@ fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-pub(super) fn replace(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
-    let object = body(kind, asked)?;
-    let name = text(&object, "name");
-    if name != asked.logged.name {
-        let message = format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            asked.logged.name
-        );
-        return Err(Status::bad_request(message));
-    }
-    if asked.logged.subresource == "status" && !kind.has_status {
-        return Err(Status::no_such_resource());
-    }
-    let (key, current) = find(inner, kind, asked)?;
-    if text(&object, "resourceVersion").is_empty() && !kind.unconditional {
-        let cause =
-            Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update");
-        return Err(Status::invalid(&kind.group, &kind.kind, &name, &[cause]));
-    }
-    let writer = writer(kind, asked, Operation::Update);
-    update(inner, kind, asked, key, &current, object, Some(&writer))
-}
-
-/// Writes what an object is to be. One that was applied brings its owners.
-pub(super) fn update(
-    inner: &mut Inner,
-    kind: &Kind,
-    asked: &Asked,
-    key: Key,
-    current: &Value,
-    mut object: Value,
-    writer: Option<&Writer>,
-) -> Answer {
-    builtin::to_stored(kind, &mut object);
-    check_version(kind, current, &object)?;
-    let generation = current["metadata"]["generation"].as_i64();
-    keep(current, &mut object);
-    match asked.logged.subresource.as_str() {
-        "status" => keep_all_but_status(kind, current, &mut object),
-        // A resource without that has a status like any field.
-        _ if kind.has_status => carry(current, &mut object, "status"),
-        _ => {}
-    }
-    prepare(kind, &mut object, Some(current))?;
-    if kind.stored.as_ref() == super::kinds::DEFINITIONS {
-        definitions::accept(&mut object)?;
-    }
-    if let Some(writer) = writer {
-        let mut owners = Owners::of(current);
-        owners.update(current, &object, &shape(kind), writer);
-        owners.into_object(&mut object);
-    }
-    if is_same(current, &object) {
-        return Ok(shown(kind, current));
-    }
-    if let Some(generation) = generation {
-        let next = if counts(kind, current, &object) { generation + 1 } else { generation };
-        object["metadata"]["generation"] = next.into();
-    }
-    if asked.is_dry_run() {
-        return Ok(shown(kind, &object));
-    }
-    let dying = !text(&object, "deletionTimestamp").is_empty();
-    let held = object["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty());
-    let had = current["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty());
-    let object =
-        if dying && !held && had { inner.remove(key, object) } else { inner.put(key, object) };
-    Ok(shown(kind, &object))
-}
-
-fn check_version(kind: &Kind, current: &Value, object: &Value) -> Result<(), Status> {
-    let name = text(current, "name");
-    let version = text(object, "resourceVersion");
-    if !version.is_empty() && version != "0" && version != text(current, "resourceVersion") {
-        return Err(Status::stale(&kind.group, &kind.plural, &name));
-    }
-    let (is, wanted) = (text(current, "uid"), text(object, "uid"));
-    if !wanted.is_empty() && wanted != is {
-        let why =
-            format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}");
-        return Err(Status::conflict(&kind.group, &kind.plural, &name, &why));
-    }
-    Ok(())
-}
-
-/// What nobody changes.
-fn keep(current: &Value, object: &mut Value) {
-    for field in [
-        "uid",
-        "name",
-        "namespace",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "generateName",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "resourceVersion",
-    ] {
-        carry(&current["metadata"], &mut object["metadata"], field);
-    }
-    // Whoever sends none does not mean that there are none.
-    if object["metadata"]["managedFields"].is_null() {
-        carry(&current["metadata"], &mut object["metadata"], "managedFields");
-    }
-}
-
-fn keep_all_but_status(kind: &Kind, current: &Value, object: &mut Value) {
-    let mut kept = current.clone();
-    carry(object, &mut kept, "status");
-    if !kind.is_custom() {
-        // The annotations of what is built in go with it.
-        carry(&object["metadata"], &mut kept["metadata"], "annotations");
-        if matches!(kind.stored.as_ref(), "pods" | "nodes") {
-            carry(&object["metadata"], &mut kept["metadata"], "labels");
-        }
-    }
-    carry(&object["metadata"], &mut kept["metadata"], "managedFields");
-    *object = kept;
-}
-
-/// Gives an object the same as another at a field.
-fn carry(from: &Value, to: &mut Value, field: &str) {
-    match from.get(field) {
-        Some(value) if !value.is_null() => to[field] = value.clone(),
-        _ => forget(to, field),
-    }
-}
-
-pub(super) fn forget(map: &mut Value, field: &str) {
-    if let Some(map) = map.as_object_mut() {
-        map.remove(field);
-    }
-}
-
 /// Fills in what was not said, and refuses what can't be.
-fn prepare(kind: &Kind, object: &mut Value, before: Option<&Value>) -> Result<(), Status> {
+pub(super) fn prepare(
+    kind: &Kind,
+    object: &mut Value,
+    before: Option<&Value>,
+) -> Result<(), Status> {
     drop_nulls_of_metadata(object);
     let mut causes = Vec::new();
     match kind.definition.as_deref() {
         Some(definition) => {
             schema::prune(definition, object, true);
             schema::default(definition, object);
-            causes.extend(schema::validate(definition, object, before));
+            causes.extend(schema::validate(definition, object));
+            causes.extend(super::scale::validate(kind, object));
         }
         None => {
             builtin::default(kind, object);
@@ -371,184 +242,10 @@ fn drop_nulls_of_metadata(object: &mut Value) {
     }
 }
 
-/// Whether nothing is changed but when somebody wrote it.
-fn is_same(current: &Value, object: &Value) -> bool {
-    let plain = |object: &Value| {
-        let mut object = object.clone();
-        if let Some(entries) = object["metadata"]["managedFields"].as_array_mut() {
-            entries.iter_mut().for_each(|entry| forget(entry, "time"));
-        }
-        object
-    };
-    plain(current) == plain(object)
-}
-
-/// Whether a change counts as one of what is wanted.
-fn counts(kind: &Kind, before: &Value, after: &Value) -> bool {
-    if !kind.is_custom() {
-        return before["spec"] != after["spec"];
+pub(super) fn forget(map: &mut Value, field: &str) {
+    if let Some(map) = map.as_object_mut() {
+        map.remove(field);
     }
-    let wanted = |object: &Value| {
-        let mut object = object.clone();
-        forget(&mut object, "metadata");
-        if kind.has_status {
-            forget(&mut object, "status");
-        }
-        object
-    };
-    wanted(before) != wanted(after)
-}
-
-pub(super) fn delete(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
-    let (key, current) = find(inner, kind, asked)?;
-    let options = if asked.body.is_empty() { json!({}) } else { parse(&asked.body)? };
-    let option = |field: &str| {
-        let said = options.get(field).cloned().filter(|said| !said.is_null());
-        said.or_else(|| {
-            asked
-                .query
-                .get(field)
-                .map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.clone().into()))
-        })
-    };
-    let wanted = &options["preconditions"];
-    for (field, said) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
-        let is = text(&current, field);
-        if let Some(wanted) = wanted[field].as_str()
-            && wanted != is
-        {
-            let why = format!(
-                "Precondition failed: {said} in precondition: {wanted}, {said} in object meta: {is}"
-            );
-            return Err(Status::conflict(&kind.group, &kind.plural, &key.name, &why));
-        }
-    }
-    let grace = option("gracePeriodSeconds").and_then(|grace| grace.as_i64());
-    let policy = option("propagationPolicy");
-    if asked.is_dry_run() {
-        return Ok(shown(kind, &current));
-    }
-    Ok(delete_object(inner, kind, key, &current, grace, policy.as_ref().and_then(Value::as_str)))
-}
-
-fn delete_object(
-    inner: &mut Inner,
-    kind: &Kind,
-    key: Key,
-    current: &Value,
-    grace: Option<i64>,
-    policy: Option<&str>,
-) -> Value {
-    let mut object = current.clone();
-    let finalizer = match policy {
-        Some("Foreground") => Some("foregroundDeletion"),
-        Some("Orphan") => Some("orphan"),
-        _ => None,
-    };
-    if let Some(finalizer) = finalizer {
-        let mut held = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-        if !held.iter().any(|held| held == finalizer) {
-            held.push(finalizer.into());
-        }
-        object["metadata"]["finalizers"] = held.into();
-    }
-    let grace = grace_period(kind, &object, grace);
-    let held = object["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty())
-        || kind.stored.as_ref() == "namespaces";
-    if grace == 0 && !held {
-        let gone = inner.remove(key, object);
-        let returned = ["pods", "serviceaccounts", "persistentvolumeclaims"];
-        if kind.is_custom() || !returned.contains(&kind.stored.as_ref()) {
-            return success(kind, &gone);
-        }
-        return shown(kind, &gone);
-    }
-    let first = text(&object, "deletionTimestamp").is_empty();
-    if first || object["metadata"]["deletionGracePeriodSeconds"].as_i64() > Some(grace) {
-        let at = k8s_openapi::jiff::Timestamp::now();
-        let end = at + k8s_openapi::jiff::SignedDuration::from_secs(grace);
-        object["metadata"]["deletionTimestamp"] = super::timestamp(end).into();
-        object["metadata"]["deletionGracePeriodSeconds"] = grace.into();
-        if let Some(generation) = object["metadata"]["generation"].as_i64() {
-            object["metadata"]["generation"] = (generation + 1).into();
-        }
-        if kind.stored.as_ref() == "namespaces" {
-            object["status"]["phase"] = "Terminating".into();
-        }
-    }
-    if object == *current {
-        return shown(kind, current);
-    }
-    let object = inner.put(key, object);
-    shown(kind, &object)
-}
-
-/// Only pods that run somewhere take time to end.
-fn grace_period(kind: &Kind, object: &Value, asked: Option<i64>) -> i64 {
-    let ended = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    let nowhere = object["spec"]["nodeName"].as_str().unwrap_or_default().is_empty();
-    if kind.stored.as_ref() != "pods" || ended || nowhere {
-        return 0;
-    }
-    asked.or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30)
-}
-
-fn success(kind: &Kind, object: &Value) -> Value {
-    let mut details =
-        json!({"name": text(object, "name"), "kind": kind.plural, "uid": text(object, "uid")});
-    if !kind.group.is_empty() {
-        details["group"] = kind.group.clone().into();
-    }
-    json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": details,
-    })
-}
-
-pub(super) fn delete_all(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
-    let meant = Meant::of(kind, asked)?;
-    let namespace = if kind.namespaced { asked.logged.namespace.as_str() } else { "" };
-    let mut items = Vec::new();
-    for (key, object) in inner.list(&kind.stored, namespace) {
-        if meant.includes(&object) {
-            items.push(shown(kind, &object));
-            delete_object(inner, kind, key, &object, None, None);
-        }
-    }
-    let revision = inner.revision().to_string();
-    Ok(json!({
-        "kind": kind.list_kind,
-        "apiVersion": kind.api_version(),
-        "metadata": {"resourceVersion": revision},
-        "items": items,
-    }))
-}
-
-/// Deletes a pod if no budget is against it.
-pub(super) fn evict(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
-    let (key, pod) = find(inner, kind, asked)?;
-    let labels = super::selector::labels(&pod);
-    for (budget_key, budget) in inner.list(&"poddisruptionbudgets.policy".into(), &key.namespace) {
-        let selector = super::scale::selector_text(&budget["spec"]["selector"]);
-        if !super::Selector::parse(&selector)?.matches(&labels) {
-            continue;
-        }
-        let allowed = budget["status"]["disruptionsAllowed"].as_i64().unwrap_or_default();
-        if allowed <= 0 {
-            let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-            return Err(Status::of(429, message));
-        }
-        let mut budget = budget.as_ref().clone();
-        budget["status"]["disruptionsAllowed"] = (allowed - 1).into();
-        inner.put(budget_key, budget);
-    }
-    delete_object(inner, kind, key, &pod, None, None);
-    Ok(
-        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
-    )
 }
 
 /// Puts a pod onto a node, as schedulers do.

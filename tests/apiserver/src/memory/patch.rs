@@ -6,11 +6,12 @@ use super::apply::apply;
 use super::kinds::Kind;
 use super::list::shown;
 use super::managed::Operation;
-use super::objects::{create_object, find, forget, parse, set_kind, shape, text, update, writer};
+use super::objects::{create_object, find, forget, parse, set_kind, shape, text, writer};
 use super::request::Asked;
 use super::status::{Answer, Status};
 use super::store::Inner;
 use super::strategic;
+use super::update::update;
 
 pub(super) const APPLY: &str = "application/apply-patch+yaml";
 

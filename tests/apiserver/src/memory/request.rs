@@ -152,7 +152,8 @@ pub(crate) fn query(text: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-fn decode(text: &str) -> String {
+/// Without percent signs.
+pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

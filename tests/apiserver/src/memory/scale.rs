@@ -6,11 +6,12 @@ use super::apply::apply;
 use super::kinds::{Kind, ScalePaths};
 use super::list::shown;
 use super::managed::Operation;
-use super::objects::{find, forget, parse, shape, text, update, writer};
+use super::objects::{find, forget, parse, shape, text, writer};
 use super::patch::{APPLY, change, configuration};
 use super::request::Asked;
 use super::status::{Answer, Cause, Status};
 use super::store::Inner;
+use super::update::update;
 
 pub(super) fn answer(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
     let paths = kind.scale.clone().ok_or_else(Status::no_such_resource)?;
@@ -125,6 +126,14 @@ fn scale_of(kind: &Kind, paths: &ScalePaths, object: &Value) -> Answer {
         scale["status"]["selector"] = selector.into();
     }
     Ok(scale)
+}
+
+/// What the counts of something defined can't be, whatever its schema says.
+pub(super) fn validate(kind: &Kind, object: &Value) -> Option<Cause> {
+    let path = &kind.scale.as_ref()?.spec;
+    let replicas = object.pointer(path)?.as_i64().filter(|replicas| *replicas < 0)?;
+    let why = "should be a non-negative integer";
+    Some(Cause::invalid(&path.replace('/', "."), &replicas.to_string(), why))
 }
 
 /// A label selector in the form of text, its requirements by key.

@@ -78,7 +78,7 @@ fn default_inner(schema: &Value, value: &mut Value) {
 }
 
 /// What the schema does not allow.
-pub(super) fn validate(schema: &Value, value: &Value, _before: Option<&Value>) -> Vec<Cause> {
+pub(super) fn validate(schema: &Value, value: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     check(schema, value, "", &mut causes);
     causes
@@ -91,7 +91,7 @@ fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     let field = if path.is_empty() { "<nil>" } else { path };
     if let Some(why) = wrong_type(schema, value) {
         let said = format!("\"{}\"", kind_of(value));
-        let mut cause = Cause::invalid(field, &said, &why);
+        let mut cause = Cause::invalid(field, &said, &format!("{field} in body {why}"));
         cause.reason = "FieldValueTypeInvalid";
         causes.push(cause);
         return;
@@ -157,18 +157,21 @@ fn wrong_type(schema: &Value, value: &Value) -> Option<String> {
     let is = kind_of(value);
     if schema["x-kubernetes-int-or-string"] == true {
         let right = matches!(is, "integer" | "string");
-        return (!right).then(|| "must be of type integer or string".into());
+        return (!right).then(|| format!("must be of type integer,string: \"{is}\""));
     }
     let wanted = schema["type"].as_str()?;
     let whole = |value: &Value| value.as_f64().is_some_and(|number| number.fract() == 0.0);
     let right = is == wanted
         || (wanted == "number" && is == "integer")
         || (wanted == "integer" && is == "number" && whole(value));
-    (!right).then(|| format!("{} must be of type {wanted}: \"{is}\"", "value"))
+    (!right).then(|| format!("must be of type {wanted}: \"{is}\""))
 }
 
 fn bounds(schema: &Value, value: &Value, field: &str, causes: &mut Vec<Cause>) {
-    let mut refuse = |why: String| causes.push(Cause::invalid(field, &value.to_string(), &why));
+    let mut refuse = |why: String| {
+        let why = format!("{field} in body {why}");
+        causes.push(Cause::invalid(field, &value.to_string(), &why));
+    };
     if let Some(number) = value.as_f64() {
         let bound = |name: &str| schema[name].as_f64();
         let strict = |name: &str| schema[name] == true;
@@ -191,21 +194,33 @@ fn bounds(schema: &Value, value: &Value, field: &str, causes: &mut Vec<Cause>) {
             refuse("must be of type int32".into());
         }
     }
-    let length = match value {
-        Value::String(text) => Some((text.chars().count(), "minLength", "maxLength", "chars long")),
-        Value::Array(items) => Some((items.len(), "minItems", "maxItems", "items")),
-        Value::Object(map) => Some((map.len(), "minProperties", "maxProperties", "properties")),
-        _ => None,
+    if let Some((pattern, text)) = schema["pattern"].as_str().zip(value.as_str())
+        && !regex_lite::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+    {
+        refuse(format!("should match '{pattern}'"));
+    }
+    sizes(schema, value, field, causes);
+}
+
+fn sizes(schema: &Value, value: &Value, field: &str, causes: &mut Vec<Cause>) {
+    let (size, least, most, what) = match value {
+        Value::String(text) => (text.chars().count(), "minLength", "maxLength", "chars long"),
+        Value::Array(items) => (items.len(), "minItems", "maxItems", "items"),
+        Value::Object(map) => (map.len(), "minProperties", "maxProperties", "properties"),
+        _ => return,
     };
-    if let Some((length, least, most, what)) = length {
-        let bound =
-            |name: &str| schema[name].as_u64().and_then(|bound| usize::try_from(bound).ok());
-        if let Some(least) = bound(least).filter(|least| length < *least) {
-            refuse(format!("should be at least {least} {what}"));
-        }
-        if let Some(most) = bound(most).filter(|most| length > *most) {
-            refuse(format!("may not be more than {most} {what}"));
-        }
+    let bound = |name: &str| schema[name].as_u64().and_then(|bound| usize::try_from(bound).ok());
+    if let Some(least) = bound(least).filter(|least| size < *least) {
+        let why = format!("{field} in body should be at least {least} {what}");
+        causes.push(Cause::invalid(field, &value.to_string(), &why));
+    }
+    if let Some(most) = bound(most).filter(|most| size > *most) {
+        let (reason, message) = if value.is_string() {
+            ("FieldValueTooLong", format!("Too long: may not be more than {most} bytes"))
+        } else {
+            ("FieldValueTooMany", format!("Too many: {size}: must have at most {most} {what}"))
+        };
+        causes.push(Cause { field: field.into(), reason, message });
     }
 }
 
@@ -218,7 +233,8 @@ fn combined(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) 
     };
     let field = if path.is_empty() { "<nil>" } else { path };
     let mut refuse = |why: &str| {
-        causes.push(Cause::invalid(field, &json!(value).to_string(), why));
+        let why = format!("{field} in body {why}");
+        causes.push(Cause::invalid(field, &json!(value).to_string(), &why));
     };
     let of = |name: &str| schema[name].as_array();
     if of("allOf").is_some_and(|all| !all.iter().all(fits)) {

@@ -70,6 +70,14 @@ impl Store {
         self.news.subscribe()
     }
 
+    /// Forgets what happened so far, as a server does that begins anew: the newest version is known still.
+    pub(super) fn forget(&self) {
+        self.with(|inner| {
+            inner.compacted = inner.revision;
+            inner.changes.clear();
+        });
+    }
+
     /// Forgets what happened so far. A version is made of its own, so that whoever has the newest has none too old.
     pub(super) fn compact(&self) {
         self.with(|inner| {
@@ -105,10 +113,10 @@ impl Inner {
             namespace: namespace.into(),
             name: String::new(),
         };
-        let meant = |key: &&Key| {
+        let meant = |key: &Key| {
             key.resource == *resource && (namespace.is_empty() || key.namespace == namespace)
         };
-        let found = self.objects.range(first..).take_while(|(key, _)| meant(&key));
+        let found = self.objects.range(first..).take_while(|(key, _)| meant(key));
         found.map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::faults::Order;
+use super::faults::{Order, Switches};
 use super::kinds::Kind;
 use super::list::{Meant, in_form, revision, shown};
 use super::request::Asked;
@@ -39,6 +39,7 @@ struct Watch {
     orders: broadcast::Receiver<Order>,
     deadline: Instant,
     next_bookmark: Option<Instant>,
+    switches: Arc<Mutex<Switches>>,
     over: bool,
 }
 
@@ -62,6 +63,7 @@ pub(super) fn watch(shared: &Shared, kind: &Kind, asked: &Asked) -> Result<Respo
         orders,
         deadline: Instant::now() + Duration::from_secs(seconds),
         next_bookmark: (bookmarks && !switches.no_bookmarks).then(|| Instant::now() + BOOKMARKS),
+        switches: shared.faults.shared_switches(),
         over: false,
     };
     watch.begin(revision(asked)?, initial, switches.gone_as_status)?;
@@ -149,7 +151,9 @@ impl Watch {
                 return None;
             }
             self.news.mark_unchanged();
-            self.gather();
+            if !self.switches.lock().unwrap().held {
+                self.gather();
+            }
             if !self.ready.is_empty() {
                 continue;
             }
@@ -166,7 +170,7 @@ impl Watch {
                         return Some(Err(io::Error::other("broken off")));
                     }
                     Ok(Order::End) => self.over = true,
-                    Ok(Order::Bookmark) | Err(_) => {}
+                    Ok(Order::Bookmark | Order::Look) | Err(_) => {}
                 },
                 changed = self.news.changed() => self.over = changed.is_err(),
                 () = tokio::time::sleep_until(bookmark) => {

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::certificates::Certificates;
 use crate::fixture::eventually;
-use crate::memory::{Status, query};
+use crate::memory::{Status, decode, query};
 use crate::metrics::{Metrics, MetricsApi, Pod, answer};
 use crate::serve::{Body, Handler, Serving};
 
@@ -52,7 +52,9 @@ async fn respond(
     metrics: &Mutex<Metrics>,
     config: Config,
 ) -> Response<Body> {
-    let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
+    // The aggregation layer writes what was `*` as `%2A`.
+    let path = decode(request.uri().path());
+    let path: Vec<&str> = path.trim_matches('/').split('/').collect();
     let found = MetricsApi::ALL.into_iter().find_map(|api| match path.as_slice() {
         ["apis", group, version, rest @ ..]
             if *group == api.group() && *version == api.version() =>

@@ -4,7 +4,7 @@ mod aggregate;
 mod certificates;
 mod process;
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -33,6 +33,7 @@ pub(crate) struct Real {
     etcd_url: String,
     certificates: Certificates,
     metrics: Arc<Mutex<Metrics>>,
+    _sweep: Process,
     folder: TempDir,
 }
 
@@ -46,9 +47,8 @@ impl Real {
         let assets = PathBuf::from(assets);
         let folder = tempfile::Builder::new().prefix("apiserver-").tempdir().unwrap();
         let certificates = Certificates::write(folder.path());
-        let etcd_url = format!("http://127.0.0.1:{}", free_port());
-        let etcd = start_etcd(&assets, folder.path(), &etcd_url);
-        let real = Self {
+        let (etcd, etcd_url) = start_etcd(&assets, folder.path()).await;
+        let mut real = Self {
             controller_manager: None,
             apiserver: Mutex::new(None),
             aggregated: Mutex::new(None),
@@ -58,9 +58,12 @@ impl Real {
             etcd_url,
             certificates,
             metrics: Arc::default(),
+            _sweep: Process::sweep(folder.path()),
             folder,
         };
-        real.start_apiserver().await;
+        while !real.start_apiserver().await {
+            real.port = free_port();
+        }
         Some(real)
     }
 
@@ -92,7 +95,7 @@ impl Real {
 
     pub(crate) async fn restart(&self) {
         drop(self.apiserver.lock().unwrap().take());
-        self.start_apiserver().await;
+        while !self.start_apiserver().await {}
     }
 
     pub(crate) async fn serve_metrics(&self, apis: &[MetricsApi]) {
@@ -144,23 +147,29 @@ impl Real {
     }
 
     fn auth_info(&self) -> AuthInfo {
-        let mut auth = AuthInfo::default();
-        auth.client_certificate = Some(self.certificates.admin.display().to_string());
-        auth.client_key = Some(self.certificates.admin_key.display().to_string());
-        auth
+        AuthInfo {
+            client_certificate: Some(self.certificates.admin.display().to_string()),
+            client_key: Some(self.certificates.admin_key.display().to_string()),
+            ..AuthInfo::default()
+        }
     }
 
-    async fn start_apiserver(&self) {
+    /// Whether it got its port.
+    async fn start_apiserver(&self) -> bool {
         let flags = self.apiserver_flags();
         let log = self.folder().join("kube-apiserver.log");
         let mut process = Process::start(&self.assets.join("kube-apiserver"), &flags, &log);
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready().await {
+            if process.lost_its_port() {
+                return false;
+            }
             process.must_run();
             assert!(Instant::now() < deadline, "kube-apiserver is not ready: {}", process.log());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         *self.apiserver.lock().unwrap() = Some(process);
+        true
     }
 
     async fn is_ready(&self) -> bool {
@@ -228,16 +237,30 @@ pub(crate) fn kubeconfig(cluster: Value, auth: Value) -> Kubeconfig {
     serde_json::from_value(parts).unwrap()
 }
 
-fn start_etcd(assets: &Path, folder: &Path, url: &str) -> Process {
-    let flags = [
-        format!("--data-dir={}", folder.join("etcd").display()),
-        format!("--listen-client-urls={url}"),
-        format!("--advertise-client-urls={url}"),
-        String::from("--listen-peer-urls=http://127.0.0.1:0"),
-        String::from("--unsafe-no-fsync=true"),
-        String::from("--log-level=warn"),
-    ];
-    Process::start(&assets.join("etcd"), &flags, &folder.join("etcd.log"))
+/// The running etcd, and where it is.
+async fn start_etcd(assets: &Path, folder: &Path) -> (Process, String) {
+    loop {
+        let port = free_port();
+        let url = format!("http://127.0.0.1:{port}");
+        let flags = [
+            format!("--data-dir={}", folder.join("etcd").display()),
+            format!("--listen-client-urls={url}"),
+            format!("--advertise-client-urls={url}"),
+            String::from("--listen-peer-urls=http://127.0.0.1:0"),
+            String::from("--unsafe-no-fsync=true"),
+            String::from("--log-level=warn"),
+        ];
+        let mut process = Process::start(&assets.join("etcd"), &flags, &folder.join("etcd.log"));
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() && !process.lost_its_port() {
+            process.must_run();
+            assert!(Instant::now() < deadline, "etcd does not listen: {}", process.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if !process.lost_its_port() {
+            return (process, url);
+        }
+    }
 }
 
 /// A port that nobody listens at. Each is given once per process.

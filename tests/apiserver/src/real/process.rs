@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Waits for the end of its input, which comes when whoever holds the other end dies by whatever means, and then ends
 /// the process that it became beside it.
@@ -11,11 +12,15 @@ const TIED: &str = r#"exec 3<&0 </dev/null
 exec 3<&-
 exec "$@""#;
 
+/// Removes a folder once its input ends, if it is still there.
+const SWEEP: &str = r#"cat >/dev/null; sleep 1; rm -rf "$1""#;
+
 /// A running process. It is killed when dropped.
 pub(super) struct Process {
     child: Child,
     log: PathBuf,
     name: String,
+    tied: bool,
 }
 
 impl Process {
@@ -31,7 +36,20 @@ impl Process {
             .spawn()
             .unwrap();
         let name = binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { child, log: log.into(), name }
+        Self { child, log: log.into(), name, tied: true }
+    }
+
+    /// Removes a folder when this process is gone, by which a server that lives as long leaves nothing behind.
+    pub(super) fn sweep(folder: &Path) -> Self {
+        let child = Command::new("sh")
+            .args(["-c", SWEEP, "sh"])
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, log: PathBuf::new(), name: "sh".into(), tied: false }
     }
 
     /// Panics, with what it logged, if it has ended.
@@ -39,6 +57,11 @@ impl Process {
         if let Some(status) = self.child.try_wait().unwrap() {
             panic!("{} ended ({status}): {}", self.name, self.log());
         }
+    }
+
+    /// Whether it ended because somebody else was faster at its port.
+    pub(super) fn lost_its_port(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some() && self.log().contains("address already in use")
     }
 
     /// The end of its log.
@@ -51,6 +74,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // What waits for the end of the input kills it, and has no number to kill by once nobody has that any more.
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.tied && Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
