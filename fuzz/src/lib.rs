@@ -721,6 +721,7 @@ fn details(u: &mut Unstructured<'_>) -> Result<PodDetails> {
         capacity_type: *u.choose(&types)?,
         in_flight: option(u, |u| u.arbitrary())?,
         draining_since: option(u, time)?,
+        ordinal: option(u, place)?,
     })
 }
 

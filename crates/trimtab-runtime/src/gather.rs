@@ -208,6 +208,7 @@ fn complete(pod: &mut PodRecord, more: PodRecord) {
     pod.pool = pod.pool.take().or(more.pool);
     pod.in_flight = pod.in_flight.or(more.in_flight);
     pod.draining_since = pod.draining_since.or(more.draining_since);
+    pod.ordinal = pod.ordinal.or(more.ordinal);
     if pod.containers.is_empty() {
         pod.containers = more.containers;
     }

@@ -31,6 +31,8 @@ pub struct PodDetails {
     pub in_flight: Option<u32>,
     /// Since when it takes no new work, because it is to go.
     pub draining_since: Option<Timestamp>,
+    /// Its place, where replicas can leave in one order only, the highest first.
+    pub ordinal: Option<u32>,
 }
 
 impl PodDetails {

@@ -194,6 +194,7 @@ impl ObservationRecord {
                     capacity_type: pod.capacity_type,
                     in_flight: pod.in_flight,
                     draining_since: pod.draining_since,
+                    ordinal: pod.ordinal,
                 },
             });
         }

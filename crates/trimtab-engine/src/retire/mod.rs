@@ -6,6 +6,7 @@
 
 mod explain;
 mod flap;
+mod order;
 mod plan;
 mod seen;
 mod victims;
@@ -62,10 +63,16 @@ pub(crate) fn retire<R: Recorder>(
     let wanted = asked.saturating_add(excess - allowed);
     let mut plan = RetirePlan { serving, wanted, take_back, ..RetirePlan::default() };
     let is_paused = !by_hand && policy.spec().pause.is_some_and(|pause| pause.scale_down);
-    if verdict.replicas.is_some() && !is_paused {
-        plan.retire = draining.gone(observation, settings, current.saturating_sub(wanted));
-    }
-    let unlisted = plan.choose(observation, settings, scale, allowed);
+    let may_go = verdict.replicas.is_some() && !is_paused;
+    let unlisted = if order::is_kept(observation) {
+        plan.choose_in_order(observation, settings, current, may_go);
+        0
+    } else {
+        if may_go {
+            plan.retire = draining.gone(observation, settings, current.saturating_sub(wanted));
+        }
+        plan.choose(observation, settings, scale, allowed)
+    };
     plan.wanted = wanted.saturating_add(unlisted);
     let to = if wanted >= current { wanted } else { plan.leaves(current) };
     let from = if allowed < excess { wanted } else { at };

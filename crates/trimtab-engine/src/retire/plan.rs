@@ -53,8 +53,11 @@ pub(super) struct Draining {
 
 impl Draining {
     pub(super) fn of(observation: &Observation, current: i32) -> Self {
-        let mut rows: Vec<_> =
-            observation.pods.draining().map(|(row, since)| (since, row)).collect();
+        let rows = observation
+            .pods
+            .draining()
+            .filter(|(row, _)| !observation.pods.is_beyond(*row, current));
+        let mut rows: Vec<_> = rows.map(|(row, since)| (since, row)).collect();
         rows.sort_unstable();
         let counted = count(rows.len()).min(current.max(0));
         Self { rows, counted }
@@ -75,14 +78,11 @@ impl Draining {
         settings: &RetireSettings,
         most: i32,
     ) -> Vec<u32> {
-        let is_idle = |row: usize| observation.pods.details(row).in_flight == Some(0);
-        let never_started =
-            |row: usize| observation.pods.standing().get(row) == Some(&Standing::Pending);
-        let has_had_its_time =
-            |since: Timestamp| since.saturating_add(settings.max_session) <= observation.now;
-        let idle = self.rows.iter().filter(|(_, row)| is_idle(*row));
-        let rest = self.rows.iter().filter(|(_, row)| !is_idle(*row));
-        let rest = rest.filter(|(since, row)| has_had_its_time(*since) || never_started(*row));
+        let idle = self.rows.iter().filter(|(_, row)| is_idle(observation, *row));
+        let rest = self.rows.iter().filter(|(_, row)| !is_idle(observation, *row));
+        let rest = rest.filter(|(since, row)| {
+            has_had_its_time(observation, settings, *since) || never_started(observation, *row)
+        });
         let most = usize::try_from(most).unwrap_or(0);
         idle.chain(rest).take(most).map(|(_, row)| place(*row)).collect()
     }
@@ -138,10 +138,26 @@ impl RetirePlan {
     }
 }
 
+pub(super) fn is_idle(observation: &Observation, row: usize) -> bool {
+    observation.pods.details(row).in_flight == Some(0)
+}
+
+pub(super) fn never_started(observation: &Observation, row: usize) -> bool {
+    observation.pods.standing().get(row) == Some(&Standing::Pending)
+}
+
+pub(super) fn has_had_its_time(
+    observation: &Observation,
+    settings: &RetireSettings,
+    since: Timestamp,
+) -> bool {
+    since.saturating_add(settings.max_session) <= observation.now
+}
+
 fn count(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
 }
 
-fn place(row: usize) -> u32 {
+pub(super) fn place(row: usize) -> u32 {
     u32::try_from(row).unwrap_or(u32::MAX)
 }

@@ -23,10 +23,12 @@ pub(crate) fn without_draining<R: Recorder>(
 ) -> Option<(Observation, Scale)> {
     policy.retire()?;
     let draining: Vec<usize> = observation.pods.draining().map(|(row, _)| row).collect();
-    let count = i32::try_from(draining.len()).unwrap_or(i32::MAX);
-    if count == 0 || scale.spec_replicas <= 0 {
+    if draining.is_empty() || scale.spec_replicas <= 0 {
         return None;
     }
+    let counted =
+        draining.iter().filter(|row| !observation.pods.is_beyond(**row, scale.spec_replicas));
+    let count = i32::try_from(counted.count()).unwrap_or(i32::MAX);
     let mut seen = observation.clone();
     let keeps_load = matches!(policy.strategy(), Strategy::Slo(_));
     for row in draining {

@@ -80,6 +80,8 @@ pub(crate) fn loads() -> impl Strategy<Value = Vec<Load>> {
 #[derive(Clone, Debug)]
 pub(crate) struct Pod {
     pub(crate) number: u64,
+    /// The lowest that was free. Where replicas leave in order, the highest goes first.
+    pub(crate) place: u32,
     /// Ticks until it is ready.
     pub(crate) starts_in: Option<u32>,
     /// Ticks that each of its sessions still lasts.
@@ -102,6 +104,8 @@ pub(crate) struct Fleet {
     pub(crate) warming: Vec<u32>,
     /// Sessions that were cut.
     pub(crate) cut: usize,
+    /// Its replicas leave in one order only.
+    pub(crate) is_ordered: bool,
     /// Sessions without a replica.
     waiting: Vec<u32>,
     known: bool,
@@ -122,6 +126,7 @@ impl Fleet {
             warm: 0,
             warming: Vec::new(),
             cut: 0,
+            is_ordered: false,
             waiting: Vec::new(),
             known: true,
             created: 0,
@@ -234,6 +239,7 @@ impl Fleet {
             ready: Some(ReadyCondition { status, last_transition_time: None }),
             in_flight: pod.is_told.then(|| u32::try_from(pod.sessions.len()).expect("few")),
             draining_since: pod.draining_since,
+            ordinal: self.is_ordered.then_some(pod.place),
             zone: Some(format!("zone-{}", pod.zone)),
             node_name: Some(format!("node-{}", pod.number / 2)),
             capacity_type: if pod.spot { CapacityType::Spot } else { CapacityType::OnDemand },
@@ -256,6 +262,7 @@ impl Fleet {
             }
         }
         let cut = |pod: &Pod| pod.sessions.len();
+        let gone = if self.is_ordered { self.beyond(decision) } else { gone };
         self.cut +=
             self.pods.iter().filter(|pod| gone.contains(&pod.number)).map(cut).sum::<usize>();
         self.pods.retain(|pod| !gone.contains(&pod.number));
@@ -285,6 +292,19 @@ impl Fleet {
         }
     }
 
+    /// Who goes where replicas leave in order, whatever the plan says.
+    fn beyond(&self, decision: &Decision) -> Vec<u64> {
+        let count = u32::try_from(decision.scale_to.unwrap_or(self.replicas)).expect("a count");
+        let beyond = self.pods.iter().filter(|pod| pod.place >= count);
+        beyond.map(|pod| pod.number).collect()
+    }
+
+    /// The lowest place where nobody stands.
+    fn free_place(&self) -> u32 {
+        let is_free = |place: &u32| self.pods.iter().all(|pod| pod.place != *place);
+        (0..).find(is_free).expect("there is one")
+    }
+
     /// One of the pool, a ready one if there is one; ticks until it serves.
     fn leave_pool(&mut self) -> u32 {
         if self.warm > 0 {
@@ -300,6 +320,7 @@ impl Fleet {
         let chance = (self.seed ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
         self.pods.push(Pod {
             number,
+            place: self.free_place(),
             starts_in,
             sessions: Vec::new(),
             draining_since: None,

@@ -4,8 +4,10 @@
 //! [`Discovery`].
 
 pub(crate) mod call;
+mod count;
 mod discovery;
 mod fence;
+mod order;
 mod ownership;
 mod retirement;
 mod rivals;
@@ -18,21 +20,18 @@ pub use fence::Fence;
 pub use retirement::RetirementSpec;
 pub use spec::KubeTargetSpec;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::Client;
-use tokio::time::Instant;
-use trimtab_engine::{CrossVersionObjectReference, Selector};
+use trimtab_engine::{CrossVersionObjectReference, PodRecord, Selector, WarmCounts};
 use trimtab_runtime::{Change, ScaleTarget, TargetError, TargetStatus, WorkloadId};
 
-use call::Failure;
-use ownership::Ownership;
+use crate::cluster::{self, Cluster};
+use count::{Count, Found, Host, count_of, selector_of};
+use order::Ordinals;
 use retirement::Mark;
-use rivals::Scaled;
-use scale::{Count, ScalePath};
 
 /// The field manager, unless another is chosen.
 pub const FIELD_MANAGER: &str = "trimtab";
@@ -44,8 +43,8 @@ const LOOK_BEFORE_WRITE: Duration = Duration::from_secs(10);
 /// Scales one object of a cluster: a Deployment, a StatefulSet, a LeaderWorkerSet, or any other kind with a `scale`
 /// subresource.
 ///
-/// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it, on the condition that the object is
-/// as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up: that is said once, in the log. Someone who
+/// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it (of a custom resource, a patch, since
+/// the API server can't apply there), on the condition that the object is as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up: that is said once, in the log. Someone who
 /// takes it back again and again is not fought with ([`TargetError::Contested`]), nor is an autoscaler that has the same target.
 ///
 /// ```no_run
@@ -66,27 +65,14 @@ const LOOK_BEFORE_WRITE: Duration = Duration::from_secs(10);
 /// # }
 /// ```
 pub struct KubeTarget {
-    client: Client,
-    discovery: Arc<Discovery>,
-    namespace: String,
-    reference: CrossVersionObjectReference,
-    name: String,
-    manager: String,
-    policy: Option<String>,
-    fence: Option<Arc<dyn Fence>>,
+    host: Host,
+    main: Count,
+    standby: Option<Count>,
+    cluster: Option<Cluster>,
     retirement: RetirementSpec,
-    standby: Option<CrossVersionObjectReference>,
-    memory: Mutex<Memory>,
-}
-
-/// What one call leaves for the next.
-#[derive(Default)]
-struct Memory {
-    /// The server asked to be left alone until then, and said why.
-    pushed_back: Option<(Instant, TargetError)>,
-    ownership: Ownership,
-    /// What was said of others that scale it.
-    told: Option<String>,
+    ordinals: Ordinals,
+    /// Why the warm pool was not known, as it was said last.
+    told: Mutex<Option<String>>,
 }
 
 impl KubeTarget {
@@ -97,40 +83,51 @@ impl KubeTarget {
         namespace: &str,
         reference: &CrossVersionObjectReference,
     ) -> Self {
-        let name = format!("{} {namespace}/{}", reference.kind, reference.name);
-        Self {
+        let host = Host {
             client,
             discovery,
             namespace: namespace.to_owned(),
-            reference: reference.clone(),
-            name,
             manager: String::from(FIELD_MANAGER),
             policy: None,
             fence: None,
-            retirement: RetirementSpec::default(),
+            pushed_back: Mutex::default(),
+        };
+        Self {
+            host,
+            main: Count::new(namespace, reference),
             standby: None,
-            memory: Mutex::default(),
+            cluster: None,
+            retirement: RetirementSpec::default(),
+            ordinals: Ordinals::default(),
+            told: Mutex::default(),
         }
+    }
+
+    /// Takes its pods from a cluster that is watched. Without it, nothing is known of single pods.
+    #[must_use]
+    pub fn with_cluster(mut self, cluster: Cluster) -> Self {
+        self.cluster = Some(cluster);
+        self
     }
 
     /// Writes under this name; of several that run beside each other, each needs its own. Default: `trimtab`.
     #[must_use]
     pub fn with_field_manager(mut self, manager: impl Into<String>) -> Self {
-        self.manager = manager.into();
+        self.host.manager = manager.into();
         self
     }
 
     /// Writes on behalf of the ScalingPolicy of that name, in the same namespace: it is no rival of itself.
     #[must_use]
     pub fn with_policy_name(mut self, name: impl Into<String>) -> Self {
-        self.policy = Some(name.into());
+        self.host.policy = Some(name.into());
         self
     }
 
     /// Writes only while the fence lets it.
     #[must_use]
     pub fn with_fence(mut self, fence: Arc<dyn Fence>) -> Self {
-        self.fence = Some(fence);
+        self.host.fence = Some(fence);
         self
     }
 
@@ -144,207 +141,145 @@ impl KubeTarget {
     /// With a second workload of the same namespace as its warm pool: a Deployment whose pods hold what the target's need.
     #[must_use]
     pub fn with_standby(mut self, reference: &CrossVersionObjectReference) -> Self {
-        self.standby = Some(reference.clone());
+        self.standby = Some(Count::new(&self.host.namespace, reference));
         self
     }
 
     /// Who else scales it now, as far as is known: the same that a read reports.
     pub async fn rival(&self) -> Option<String> {
-        let scalable = self.discovery.find(&self.reference).await.ok()?;
-        self.rival_of(&scalable, LOOK_AGAIN).await
+        let found = self.main.find(&self.host).await.ok()?;
+        self.main.rival(&self.host, &found.scalable, LOOK_AGAIN).await
     }
 
-    async fn rival_of(&self, scalable: &Scalable, age: Duration) -> Option<String> {
-        let scaled = Scaled {
-            namespace: self.namespace.clone(),
-            group: scalable.resource.group.clone(),
-            kind: scalable.resource.kind.clone(),
-            name: self.reference.name.clone(),
-        };
-        let rivals = self.discovery.rivals();
-        let rival = rivals.of(&scaled, self.policy.as_deref(), age).await;
-        let mut memory = self.memory();
-        if memory.told != rival {
-            if let Some(rival) = &rival {
-                tracing::warn!(target_name = %self.name, "{rival} scales it, too: nothing is written");
+    /// Its pods, if they are known.
+    async fn pods(&self, found: &Found, selector: &cluster::Selector) -> Option<Vec<PodRecord>> {
+        let Host { client, namespace, .. } = &self.host;
+        let mut pods = self.cluster.as_ref()?.pods(namespace, selector)?;
+        if order::is_kept(&found.scalable) {
+            let name = (namespace.as_str(), self.main.reference.name.as_str());
+            self.ordinals.number(client, &found.scalable, name, &mut pods).await;
+        }
+        Some(pods)
+    }
+
+    /// How many stand by, if that can be said.
+    async fn warm(&self) -> Option<WarmCounts> {
+        let standby = self.standby.as_ref()?;
+        let read = standby::read(&self.host, standby, self.cluster.as_ref()).await;
+        let error = read.as_ref().err().map(TargetError::to_string);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != error {
+            if let Some(error) = &error {
+                tracing::warn!("of the warm pool {} nothing is known: {error}", standby.name);
             }
-            memory.told.clone_from(&rival);
+            *told = error;
         }
-        rival
-    }
-
-    async fn scalable(&self) -> Result<(Scalable, ScalePath), TargetError> {
-        let scalable = self.discovery.find(&self.reference).await?;
-        let path = ScalePath::new(&scalable, &self.namespace, &self.reference.name)?;
-        Ok((scalable, path))
-    }
-
-    /// Takes note of a failure: a kind that is gone, a server that wants to be left alone.
-    async fn failed(&self, failure: Failure) -> TargetError {
-        if failure.is_path_unknown() {
-            self.discovery.forget(&self.reference).await;
-        }
-        let wait = failure.retry_after();
-        let error = TargetError::from(failure);
-        if let (Some(wait), TargetError::Unreachable(_)) = (wait, &error) {
-            self.memory().pushed_back = Some((Instant::now() + wait, error.clone()));
-        }
-        error
-    }
-
-    /// The server is left alone as long as it asked for.
-    fn check_pushed_back(&self) -> Result<(), TargetError> {
-        let mut memory = self.memory();
-        match &memory.pushed_back {
-            Some((until, error)) if Instant::now() < *until => Err(error.clone()),
-            Some(_) => {
-                memory.pushed_back = None;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// A process that was deposed writes nothing.
-    fn check_fence(&self) -> Result<(), TargetError> {
-        match &self.fence {
-            Some(fence) if !fence.may_write() => Err(TargetError::Denied(String::from(
-                "this process no longer leads: another one may write now",
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sets the count. Where others manage the field they give it up, unless they took it back before.
-    async fn write_count(&self, path: &ScalePath, change: &Change) -> Result<(), TargetError> {
-        let mut count = Count {
-            replicas: change.replicas,
-            version: change.version.as_deref(),
-            manager: &self.manager,
-            force: false,
-        };
-        self.check_fence()?;
-        let mut written = path.write(&self.client, &count).await;
-        if let Err(Failure::Answer(answer)) = &written
-            && !answer.managers.is_empty()
-        {
-            let told = self.memory().ownership.lost_to(&answer.managers, Instant::now())?;
-            tracing::info!(target_name = %self.name, "{told}");
-            count.force = true;
-            self.check_fence()?;
-            written = path.write(&self.client, &count).await;
-        }
-        match written {
-            Ok(_) => {}
-            // An earlier try of this write, whose answer was lost, has done it; or somebody else did.
-            Err(failure) if failure.has_code(409) => {
-                let there = path.read(&self.client).await;
-                if there.is_ok_and(|there| replicas(&there) != change.replicas) {
-                    return Err(TargetError::Conflict);
-                }
-            }
-            Err(failure) => return Err(self.failed(failure).await),
-        }
-        self.memory().ownership.is_ours();
-        Ok(())
+        read.ok()
     }
 
     async fn mark(&self, pods: &[String], mark: Mark) -> Result<(), TargetError> {
         if pods.is_empty() {
             return Ok(());
         }
-        self.check_fence()?;
-        let Self { client, retirement, manager, namespace, .. } = self;
-        retirement::mark(client, retirement, manager, namespace, pods, mark).await
+        self.host.check_fence()?;
+        let Host { client, namespace, manager, .. } = &self.host;
+        retirement::mark(client, &self.retirement, manager, namespace, pods, mark).await
     }
 
-    /// What adds capacity first, then what takes it away.
-    async fn carry_out(&self, path: &ScalePath, change: &Change) -> Result<(), TargetError> {
-        if change.replicas > change.from {
-            self.write_count(path, change).await?;
+    /// What adds capacity first, then what takes it away: of a step that fails, too much is left and not too little.
+    async fn carry_out(&self, found: &Found, change: &Change) -> Result<(), TargetError> {
+        let (grows, shrinks) = (change.replicas > change.from, change.replicas < change.from);
+        if grows {
+            self.count(found, change).await?;
         }
-        let marks = [(&change.take_back, Mark::Serves), (&change.drain, Mark::Drains)];
-        let mut marked = Ok(());
-        for (pods, mark) in marks {
-            let done = self.mark(pods, mark).await;
-            marked = marked.and(done);
+        let taken_back = self.mark(&change.take_back, Mark::Serves).await;
+        let marked = taken_back.and(self.mark(&change.drain, Mark::Drains).await);
+        let mut pooled = Ok(());
+        if let (Some(standby), Some(size)) = (&self.standby, standby::size(change)) {
+            pooled = standby::write(&self.host, standby, size).await;
         }
-        if change.replicas < change.from {
-            self.mark(&change.retire, Mark::Goes).await?;
-            self.write_count(path, change).await?;
+        if shrinks {
+            // Who goes to the pool has its place there before it goes here.
+            pooled?;
+            self.let_go(found, change).await?;
+            pooled = Ok(());
         }
-        match marked {
-            // The next decision sees who was not marked, and asks for it again.
-            Err(error) if change.replicas != change.from => {
-                tracing::warn!(target_name = %self.name, "the count is set, and not all pods are marked: {error}");
+        match marked.and(pooled) {
+            // The next decision sees what was not done, and asks for it again.
+            Err(error) if grows || shrinks => {
+                tracing::warn!(
+                    "{}: the count is set, and not all else is done: {error}",
+                    self.main.name
+                );
                 Ok(())
             }
-            marked => marked,
+            done => done,
         }
+    }
+
+    /// Lowers the count, once it is said who goes.
+    async fn let_go(&self, found: &Found, change: &Change) -> Result<(), TargetError> {
+        if order::is_kept(&found.scalable) {
+            order::check(&self.main.reference.name, change)?;
+        } else {
+            self.mark(&change.retire, Mark::Goes).await?;
+        }
+        self.count(found, change).await
+    }
+
+    async fn count(&self, found: &Found, change: &Change) -> Result<(), TargetError> {
+        let version = change.version.as_deref();
+        self.main.write(&self.host, found, (change.from, change.replicas), version).await
     }
 }
 
 #[async_trait]
 impl ScaleTarget for KubeTarget {
     fn name(&self) -> &str {
-        &self.name
+        &self.main.name
     }
 
     async fn read(&self, _workload: &WorkloadId) -> Result<TargetStatus, TargetError> {
-        self.check_pushed_back()?;
-        let (scalable, path) = self.scalable().await?;
-        let scale = match path.read(&self.client).await {
-            Ok(scale) => scale,
-            Err(failure) => return Err(self.failed(failure).await),
+        let Self { host, main, .. } = self;
+        host.check_pushed_back()?;
+        let found = main.find(host).await?;
+        let scale = main.read(host, &found).await?;
+        let (selector, pods) = match selector_of(&scale).parse::<cluster::Selector>() {
+            Ok(selector) if selector.is_everything() => (Selector::Empty, None),
+            Ok(selector) => (Selector::Ok, self.pods(&found, &selector).await),
+            Err(_) => (Selector::Invalid, None),
         };
-        let contested = self.rival_of(&scalable, LOOK_AGAIN).await;
         Ok(TargetStatus {
-            replicas: replicas(&scale),
+            replicas: count_of(&scale),
             status_replicas: scale.status.as_ref().map_or(0, |status| status.replicas),
-            selector: selector(&scale),
-            pods: None,
+            selector,
+            pods,
             version: scale.metadata.resource_version,
-            warm: None,
-            contested,
+            warm: self.warm().await,
+            contested: main.rival(host, &found.scalable, LOOK_AGAIN).await,
         })
     }
 
     async fn write(&self, _workload: &WorkloadId, change: &Change) -> Result<(), TargetError> {
-        self.check_fence()?;
-        self.check_pushed_back()?;
-        let (scalable, path) = self.scalable().await?;
-        if let Some(rival) = self.rival_of(&scalable, LOOK_BEFORE_WRITE).await {
+        let Self { host, main, .. } = self;
+        host.check_fence()?;
+        host.check_pushed_back()?;
+        let found = main.find(host).await?;
+        if let Some(rival) = main.rival(host, &found.scalable, LOOK_BEFORE_WRITE).await {
             return Err(TargetError::Contested(rival));
         }
-        self.memory().ownership.check(Instant::now())?;
-        self.carry_out(&path, change).await
+        main.check_ownership()?;
+        self.carry_out(&found, change).await
     }
 }
 
 impl std::fmt::Debug for KubeTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KubeTarget")
-            .field("name", &self.name)
-            .field("manager", &self.manager)
-            .field("policy", &self.policy)
-            .field("standby", &self.standby)
+            .field("name", &self.main.name)
+            .field("manager", &self.host.manager)
+            .field("policy", &self.host.policy)
+            .field("standby", &self.standby.as_ref().map(|standby| &standby.name))
             .finish_non_exhaustive()
-    }
-}
-
-fn replicas(scale: &Scale) -> i32 {
-    scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0)
-}
-
-/// As the HPA has it: without a selector, or with one that can't be parsed, nothing is decided.
-fn selector(scale: &Scale) -> Selector {
-    let text = scale.status.as_ref().and_then(|status| status.selector.as_deref());
-    match text.unwrap_or_default() {
-        "" => Selector::Empty,
-        _ => Selector::Ok,
     }
 }

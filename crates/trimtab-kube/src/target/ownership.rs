@@ -2,11 +2,26 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::time::Instant;
 use trimtab_runtime::TargetError;
 
 /// Two that take the count from us within that time scale it, too; and as long they are left alone with it.
 const WINDOW: Duration = Duration::from_secs(600);
+
+/// Who owns the count of an object, by its managed fields, other than `ours`.
+pub(super) fn owners(meta: &ObjectMeta, ours: &str) -> Vec<String> {
+    let fields = meta.managed_fields.iter().flatten();
+    let owning = fields.filter(|entry| {
+        let spec = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:spec")?.as_object());
+        let is_scale = entry.subresource.as_deref() == Some("scale");
+        spec.is_some_and(|spec| is_scale || spec.contains_key("f:replicas"))
+    });
+    let mut owners: Vec<String> = owning.filter_map(|entry| entry.manager.clone()).collect();
+    owners.retain(|owner| owner != ours);
+    owners.dedup();
+    owners
+}
 
 /// What is known of who else sets the count.
 ///
@@ -51,6 +66,9 @@ impl Ownership {
         let names: Vec<String> = managers.iter().map(|name| format!("`{name}`")).collect();
         let who = names.join(" and ");
         if !std::mem::take(&mut self.ours) {
+            if self.contested.is_some() {
+                self.lost = Some((who.clone(), now));
+            }
             return Ok(format!("the count was {who}'s, and is taken over"));
         }
         let again = matches!(&self.lost, Some((before, at)) if *before == who && now.duration_since(*at) < WINDOW);
@@ -86,6 +104,30 @@ mod tests {
         assert!(owned.lost_to(&argo, after(621)).is_ok());
         owned.is_ours();
         assert!(owned.lost_to(&argo, after(631)).is_err());
+    }
+
+    #[test]
+    fn who_owns_the_count() {
+        let meta = |fields: serde_json::Value| {
+            let meta = serde_json::json!({"managedFields": fields});
+            serde_json::from_value::<ObjectMeta>(meta).unwrap()
+        };
+        let of = |manager: &str, subresource: &str, spec: serde_json::Value| {
+            serde_json::json!({
+                "manager": manager, "operation": "Update", "subresource": subresource,
+                "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": spec},
+            })
+        };
+        use serde_json::json;
+        let fields = json!([
+            of("kubectl", "", json!({"f:replicas": {}, "f:template": {}})),
+            of("lws", "", json!({"f:template": {}})),
+            of("other", "scale", json!({"f:size": {}})),
+            of("trimtab", "scale", json!({"f:replicas": {}})),
+            of("status", "status", json!(null)),
+        ]);
+        assert_eq!(owners(&meta(fields), "trimtab"), ["kubectl", "other"]);
+        assert!(owners(&ObjectMeta::default(), "trimtab").is_empty());
     }
 
     #[test]

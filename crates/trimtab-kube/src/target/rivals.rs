@@ -55,8 +55,11 @@ const PAGE: u32 = 500;
 /// The autoscalers of a cluster, listed at most once in a while and for all targets at once.
 pub(crate) struct Rivals {
     client: Client,
-    views: Mutex<HashMap<(usize, Option<String>), Arc<tokio::sync::Mutex<View>>>>,
+    views: Mutex<HashMap<Listing, Arc<tokio::sync::Mutex<View>>>>,
 }
+
+/// The place of a kind among [`SCALERS`], and a namespace or all.
+type Listing = (usize, Option<String>);
 
 /// What is scaled: namespace, group, kind, name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -196,12 +199,12 @@ async fn list(
     let mut found: HashMap<Scaled, Vec<One>> = HashMap::new();
     loop {
         let page: Value = call(client, request.list(&params)).await?;
-        for item in page["items"].as_array().into_iter().flatten() {
+        for item in page.pointer("/items").and_then(Value::as_array).into_iter().flatten() {
             if let Some((scaled, one)) = scaling(item) {
                 found.entry(scaled).or_default().push(one);
             }
         }
-        match page["metadata"]["continue"].as_str() {
+        match page.pointer("/metadata/continue").and_then(Value::as_str) {
             Some(token) if !token.is_empty() => params.continue_token = Some(token.to_owned()),
             _ => return Ok(found),
         }
@@ -210,30 +213,28 @@ async fn list(
 
 /// What an object scales. Nothing if it goes, is paused, or only looks on.
 fn scaling(item: &Value) -> Option<(Scaled, One)> {
-    let meta = &item["metadata"];
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let goes = meta["deletionTimestamp"].is_string();
-    let is_paused = meta["annotations"]["autoscaling.keda.sh/paused"] == "true"
-        && meta["annotations"]["autoscaling.keda.sh/paused-replicas"].is_null();
-    if goes || is_paused || item["spec"]["mode"] == "shadow" {
+    let text =
+        |path: &str| item.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let own = |path: &str| text(path).map(str::to_owned);
+    let goes = text("/metadata/deletionTimestamp").is_some();
+    let is_paused = text("/metadata/annotations/autoscaling.keda.sh~1paused") == Some("true")
+        && text("/metadata/annotations/autoscaling.keda.sh~1paused-replicas").is_none();
+    if goes || is_paused || text("/spec/mode") == Some("shadow") {
         return None;
     }
-    let reference = &item["spec"]["scaleTargetRef"];
-    let api_version = reference["apiVersion"].as_str().filter(|text| !text.is_empty());
     // KEDA's defaults; the others require both.
-    let api_version = api_version.unwrap_or("apps/v1");
+    let api_version = text("/spec/scaleTargetRef/apiVersion").unwrap_or("apps/v1");
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let kind = text(&reference["kind"]).filter(|kind| !kind.is_empty());
     let scaled = Scaled {
-        namespace: text(&meta["namespace"])?,
+        namespace: own("/metadata/namespace")?,
         group: group.to_owned(),
-        kind: kind.unwrap_or_else(|| String::from("Deployment")),
-        name: text(&reference["name"])?,
+        kind: text("/spec/scaleTargetRef/kind").unwrap_or("Deployment").to_owned(),
+        name: own("/spec/scaleTargetRef/name")?,
     };
     let one = One {
-        name: text(&meta["name"])?,
-        made_of: text(&meta["labels"]["scaledobject.keda.sh/name"]),
-        born: text(&meta["creationTimestamp"]).unwrap_or_default(),
+        name: own("/metadata/name")?,
+        made_of: own("/metadata/labels/scaledobject.keda.sh~1name"),
+        born: own("/metadata/creationTimestamp").unwrap_or_default(),
     };
     Some((scaled, one))
 }

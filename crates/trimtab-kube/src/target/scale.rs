@@ -2,27 +2,31 @@
 
 use k8s_openapi::api::autoscaling::v1::Scale;
 use kube::Client;
-use kube::api::{Patch, PatchParams};
-use kube::core::{ApiResource, DynamicObject, Request, Resource};
+use kube::api::{GetParams, Patch, PatchParams};
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, Request, Resource};
 use serde_json::json;
 use trimtab_runtime::TargetError;
 
 use super::call::{Failure, call};
 use super::discovery::Scalable;
+use super::ownership::owners;
 
 /// One object's scale.
 pub(super) struct ScalePath {
     request: Request,
     name: String,
+    /// The server takes server-side apply for it. For the scale of custom resources it can't: it tries to convert
+    /// the `Scale` to the resource's own version.
+    pub(super) can_apply: bool,
 }
 
 /// What is to be written.
-pub(super) struct Count<'a> {
+pub(super) struct Written<'a> {
     pub(super) replicas: i32,
     /// Only if nothing changed since.
     pub(super) version: Option<&'a str>,
     pub(super) manager: &'a str,
-    /// Whoever else may manage the field.
+    /// Whoever else may manage the field. A patch does not ask.
     pub(super) force: bool,
 }
 
@@ -40,32 +44,45 @@ impl ScalePath {
             }
         }
         let request = Request::new(path(resource, is_namespaced.then_some(namespace)));
-        Ok(Self { request, name: name.to_owned() })
+        let can_apply = matches!(resource.group.as_str(), "" | "apps");
+        Ok(Self { request, name: name.to_owned(), can_apply })
     }
 
     pub(super) async fn read(&self, client: &Client) -> Result<Scale, Failure> {
         call(client, self.request.get_subresource("scale", &self.name)).await
     }
 
-    /// Server-side apply: the field has an owner that everybody can see, and no other field is touched.
-    pub(super) async fn write(&self, client: &Client, count: &Count<'_>) -> Result<Scale, Failure> {
+    /// Server-side apply, so that the field has an owner that everybody can see and no other field is touched; a patch
+    /// of that one field where there is none.
+    pub(super) async fn write(
+        &self,
+        client: &Client,
+        written: &Written<'_>,
+    ) -> Result<Scale, Failure> {
         let mut metadata = json!({"name": self.name});
-        if let (Some(version), Some(metadata)) = (count.version, metadata.as_object_mut()) {
+        if let (Some(version), Some(metadata)) = (written.version, metadata.as_object_mut()) {
             metadata.insert("resourceVersion".into(), version.into());
         }
         let scale = json!({
             "apiVersion": "autoscaling/v1",
             "kind": "Scale",
             "metadata": metadata,
-            "spec": {"replicas": count.replicas},
+            "spec": {"replicas": written.replicas},
         });
         let params = PatchParams {
-            field_manager: Some(count.manager.to_owned()),
-            force: count.force,
+            field_manager: Some(written.manager.to_owned()),
+            force: written.force && self.can_apply,
             ..PatchParams::default()
         };
-        let patch = Patch::Apply(scale);
+        let patch = if self.can_apply { Patch::Apply(scale) } else { Patch::Merge(scale) };
         call(client, self.request.patch_subresource("scale", &self.name, &params, &patch)).await
+    }
+
+    /// Who owns the count, other than `ours`.
+    pub(super) async fn owners(&self, client: &Client, ours: &str) -> Result<Vec<String>, Failure> {
+        let request = self.request.get_metadata(&self.name, &GetParams::default());
+        let object: PartialObjectMeta = call(client, request).await?;
+        Ok(owners(&object.metadata, ours))
     }
 }
 
