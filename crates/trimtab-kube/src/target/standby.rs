@@ -8,6 +8,7 @@ use kube::core::Request;
 use trimtab_engine::{WarmCounts, WarmPlan};
 use trimtab_runtime::{Change, TargetError};
 
+use super::LOOK_BEFORE_WRITE;
 use super::call::call;
 use super::count::{Count, Host, count_of, selector_of};
 use crate::cluster::{Cluster, Selector};
@@ -66,8 +67,11 @@ fn is_ready(pod: &Pod) -> bool {
 
 /// Sets how many stand by. That is a number and no difference, so that to do it again does no harm.
 pub(super) async fn write(host: &Host, standby: &Count, size: i32) -> Result<(), TargetError> {
-    standby.check_ownership()?;
     let found = standby.find(host).await?;
+    if let Some(rival) = standby.rival(host, &found.scalable, LOOK_BEFORE_WRITE).await {
+        return Err(TargetError::Contested(format!("of {}: {rival}", standby.name)));
+    }
+    standby.check_ownership()?;
     let scale = standby.read(host, &found).await?;
     let from = count_of(&scale);
     if from == size {
