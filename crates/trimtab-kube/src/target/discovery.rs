@@ -118,12 +118,16 @@ impl Discovery {
         {
             return answer.clone();
         }
-        let answer = self.ask(api_version, kind).await;
+        let mut answer = self.ask(api_version, kind).await;
         let good_for = match &answer {
             Ok(_) => GOOD_FOR,
             Err(DiscoveryError::Failed { .. }) => FAILED_FOR,
             Err(_) => MISSING_FOR,
         };
+        if let (Err(DiscoveryError::Failed { .. }), Some((_, Ok(known)))) = (&answer, &*slot) {
+            // It is hardly gone because nobody answers.
+            answer = Ok(known.clone());
+        }
         *slot = Some((Instant::now() + good_for, answer.clone()));
         answer
     }

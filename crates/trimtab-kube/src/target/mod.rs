@@ -151,15 +151,23 @@ impl KubeTarget {
         self.main.rival(&self.host, &found.scalable, LOOK_AGAIN).await
     }
 
-    /// Its pods, if they are known.
-    async fn pods(&self, found: &Found, selector: &cluster::Selector) -> Option<Vec<PodRecord>> {
+    /// Its pods, if it was told where to find them. A workload whose pods are not known is not one with none.
+    async fn pods(
+        &self,
+        found: &Found,
+        selector: Option<&cluster::Selector>,
+    ) -> Result<Option<Vec<PodRecord>>, TargetError> {
+        let (Some(cluster), Some(selector)) = (&self.cluster, selector) else { return Ok(None) };
         let Host { client, namespace, .. } = &self.host;
-        let mut pods = self.cluster.as_ref()?.pods(namespace, selector)?;
+        let Some(mut pods) = cluster.pods(namespace, selector) else {
+            let reason = String::from("which pods there are is not known at the moment");
+            return Err(TargetError::Unreachable(reason));
+        };
         if order::is_kept(&found.scalable) {
             let name = (namespace.as_str(), self.main.reference.name.as_str());
             self.ordinals.number(client, &found.scalable, name, &mut pods).await;
         }
-        Some(pods)
+        Ok(Some(pods))
     }
 
     /// How many stand by, if that can be said.
@@ -249,14 +257,14 @@ impl ScaleTarget for KubeTarget {
             Ok(selector) => (Selector::Ok, Some(selector)),
             Err(_) => (Selector::Invalid, None),
         };
-        let pods = async { self.pods(&found, text.as_ref()?).await };
+        let pods = self.pods(&found, text.as_ref());
         let contested = main.rival(host, &found.scalable, LOOK_AGAIN);
         let (pods, warm, contested) = tokio::join!(pods, self.warm(), contested);
         Ok(TargetStatus {
             replicas: count_of(&scale),
             status_replicas: scale.status.as_ref().map_or(0, |status| status.replicas),
             selector,
-            pods,
+            pods: pods?,
             version: scale.metadata.resource_version,
             warm,
             contested,

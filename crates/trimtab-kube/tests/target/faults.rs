@@ -8,8 +8,10 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use trimtab_apiserver::{ApiServer, Rule, fixture};
 use trimtab_engine::WarmPlan;
+use trimtab_kube::cluster::{Cluster, Scope};
 use trimtab_kube::connect_with;
 use trimtab_kube::target::{Discovery, Fence, KubeTarget, RetirementSpec};
 use trimtab_runtime::{Change, ScaleTarget};
@@ -81,6 +83,46 @@ async fn a_server_that_asks_for_it_is_left_alone() {
     assert_eq!(target.read(&id()).await, Err(error.clone()));
     assert_eq!(target.write(&id(), &Change::of(3, 5)).await, Err(error));
     assert!(server.faults().log().is_empty());
+}
+
+#[tokio::test]
+async fn a_workload_whose_pods_are_not_known_is_not_one_without() {
+    let server = ApiServer::in_process().await;
+    let client = server.client();
+    fixture::namespace(&client, "unseen").await;
+    fixture::deployment(&client, "unseen", "llm", 3).await;
+    server.faults().forbid(Rule::any().verb("list").verb("watch").resource("pods"));
+    let stop = CancellationToken::new();
+    let scope = Scope::namespaces(["unseen"]).without_nodes();
+    let cluster = Cluster::watch(client.clone(), scope, stop.clone());
+    let reference = reference("apps/v1", "Deployment", "llm");
+    let target =
+        KubeTarget::new(client.clone(), Discovery::new(client.clone()), "unseen", &reference)
+            .with_cluster(cluster);
+    let error = target.read(&id()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "can't be reached: which pods there are is not known at the moment"
+    );
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_kind_is_not_forgotten_because_nobody_answers() {
+    let server = ApiServer::in_process().await;
+    let client = server.client();
+    let discovery = Discovery::new(client.clone());
+    let reference = reference("apps/v1", "Deployment", "llm");
+    let found = discovery.find(&reference).await.unwrap();
+    // Much later.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    tokio::time::resume();
+    server.faults().clear_log();
+    server.faults().fail(Rule::any(), 1, 500);
+    assert_eq!(discovery.find(&reference).await, Ok(found.clone()));
+    assert_eq!(discovery.find(&reference).await, Ok(found));
+    assert_eq!(server.faults().log().len(), 1);
 }
 
 struct Leads(AtomicBool);
