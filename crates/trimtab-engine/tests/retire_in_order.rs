@@ -156,6 +156,7 @@ proptest! {
         let lowest = fleet.pods.iter().filter(drains).map(|pod| pod.place).min();
         let highest = fleet.pods.iter().filter(|pod| !drains(pod)).map(|pod| pod.place).max();
         prop_assert!(lowest.zip(highest).is_none_or(|(low, high)| high < low), "{:?}", fleet.pods);
+        prop_assert!(fleet.draining() <= fleet.replicas);
         let room = max_session * 1000 >= i64::from(longest + 1) * fleet.period().as_millis();
         prop_assert!(!room || fleet.cut == 0, "{} cut", fleet.cut);
     }
