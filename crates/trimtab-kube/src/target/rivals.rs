@@ -59,8 +59,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Objects per answer.
 const PAGE: u32 = 500;
 
-/// The autoscalers of a cluster, listed once in a while for all targets at once. Nobody waits long for a list: what is known
-/// is used until there is more.
+/// The autoscalers of a cluster, listed once in a while for all targets at once. Nobody waits long
+/// for a list: what is known is used until there is more.
 pub(crate) struct Rivals {
     client: Client,
     views: Mutex<HashMap<Listing, Arc<View>>>,
@@ -114,8 +114,9 @@ impl Rivals {
         Self { client, views: Mutex::default() }
     }
 
-    /// Who else scales it, by lists that are no older than `age` if they can be had in a moment. `policy` is the
-    /// ScalingPolicy that asks: it is no rival of itself, and has the right of way before younger ones.
+    /// Who else scales it, by lists that are no older than `age` if they can be had in a moment.
+    /// `policy` is the ScalingPolicy that asks: it is no rival of itself, and has the right of way
+    /// before younger ones.
     pub(crate) async fn of(
         &self,
         scaled: &Scaled,
@@ -131,7 +132,8 @@ impl Rivals {
         })
     }
 
-    /// Those of one kind that scale it. The whole cluster is listed where that is allowed, else its namespace.
+    /// Those of one kind that scale it. The whole cluster is listed where that is allowed, else its
+    /// namespace.
     async fn listed(
         &self,
         place: usize,
@@ -157,8 +159,8 @@ impl Rivals {
 }
 
 impl View {
-    /// Sees to it that what is known is no older than `age`. The list goes on by itself, since whoever waits may give
-    /// up, and what was waited for a while comes later.
+    /// Sees to it that what is known is no older than `age`. The list goes on by itself, since
+    /// whoever waits may give up, and what was waited for a while comes later.
     async fn look(
         self: &Arc<Self>,
         client: &Client,
@@ -288,7 +290,8 @@ fn said(scaler: &Scaler, one: &One) -> String {
     }
 }
 
-/// The policy that has the right of way before ours: the oldest, and of several as old the first by name.
+/// The policy that has the right of way before ours: the oldest, and of several as old the first by
+/// name.
 fn elder(found: &[One], ours: Option<&str>) -> Option<String> {
     let rank = |one: &&One| (one.born.clone(), one.name.clone());
     let is_ours = |one: &&One| Some(one.name.as_str()) == ours;
@@ -340,7 +343,9 @@ mod tests {
         let paused = json!({"annotations": {"autoscaling.keda.sh/paused": "true"}});
         assert!(item(paused, json!({})).is_none());
         // It keeps the target at that count.
-        let at = json!({"annotations": {"autoscaling.keda.sh/paused": "true", "autoscaling.keda.sh/paused-replicas": "3"}});
+        let at = json!({"annotations": {
+            "autoscaling.keda.sh/paused": "true", "autoscaling.keda.sh/paused-replicas": "3",
+        }});
         assert!(item(at, json!({})).is_some());
     }
 }

@@ -1,4 +1,5 @@
-//! The warm pool as a second workload, whose count goes up and down as the first one's does the other way.
+//! The warm pool as a second workload, whose count goes up and down as the first one's does the
+//! other way.
 
 use k8s_openapi::List;
 use k8s_openapi::api::autoscaling::v1::Scale;
@@ -19,7 +20,8 @@ pub(super) fn size(change: &Change) -> Option<i32> {
     [promote, demote, refill, release].iter().any(|count| *count > 0).then_some(size)
 }
 
-/// How many stand by. Those that were asked for and are not ready, or not even there, are on their way.
+/// How many stand by. Those that were asked for and are not ready, or not even there, are on their
+/// way.
 pub(super) async fn read(
     host: &Host,
     standby: &Count,

@@ -145,8 +145,12 @@ async fn what_is_known_is_used_until_there_is_more() {
     let hpas = Rule::any().verb("list").resource("horizontalpodautoscalers.autoscaling");
     server.faults().delay(hpas.clone(), 1, Duration::from_secs(3));
     let hpa = json!({
-        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
-        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"}, "maxReplicas": 9},
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+            "maxReplicas": 9,
+        },
     });
     let hpas: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), "slow");
     hpas.create(&PostParams::default(), &serde_json::from_value(hpa).unwrap()).await.unwrap();

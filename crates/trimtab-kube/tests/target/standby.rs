@@ -135,7 +135,8 @@ async fn capacity_never_dips() {
     assert_eq!(status.warm, Some(WarmCounts { ready: 0, starting: 2 }));
 }
 
-/// Whichever request fails, there is no moment with fewer than before and after, and to do it again does it.
+/// Whichever request fails, there is no moment with fewer than before and after, and to do it again
+/// does it.
 #[tokio::test]
 async fn whatever_fails_capacity_does_not_dip() {
     let server = Arc::new(ApiServer::in_process().await);
