@@ -104,6 +104,16 @@ async fn a_moment_without_connection_is_bridged_within_the_tick() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_busy_target_says_is_told_when_time_is_up() {
+    let bench = Bench::new(2, 24);
+    let busy = TargetError::Unreachable(String::from("too many requests"));
+    bench.pool.fail(busy.clone(), 1000);
+    pass(60).await;
+    assert_eq!(bench.ticks.last().target_error, Some(busy));
+    assert_eq!(bench.ticks.last().record.update, Some(ScaleUpdate::Rejected));
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_conflict_it_writes_only_what_was_decided_on() {
     // Somebody touches the target, and the count is as it was.
     let bench = Bench::new(2, 24);

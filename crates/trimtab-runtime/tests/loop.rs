@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ports::{Bench, Pool, Queue, Shelf, TokioClock, id, pass, policy_of};
-use trimtab_engine::{LogEntry, Policy};
-use trimtab_runtime::{JsonlSink, Mode, Rotation, ScaleTarget, Workload};
+use trimtab_engine::{LogEntry, Policy, WarmCounts};
+use trimtab_runtime::{
+    JsonlSink, Mode, Rotation, ScaleTarget, TargetError, TargetStatus, Workload,
+};
 
 #[tokio::test(start_paused = true)]
 async fn it_follows_the_load() {
@@ -46,6 +48,27 @@ async fn in_shadow_nothing_is_written_and_everything_is_told() {
     let last = bench.ticks.last();
     assert!(last.record.decision.scale_to.is_some());
     assert_eq!((last.record.update, last.mode), (None, Mode::Shadow));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_else_scales_it_is_told_in_shadow_too_and_the_pool_is_the_targets() {
+    let bench = Bench::new(2, 80);
+    let rival = String::from("the HorizontalPodAutoscaler `web`");
+    let warm = WarmCounts { ready: 2, starting: 1 };
+    *bench.pool.says.lock().unwrap() = TargetStatus {
+        warm: Some(warm),
+        contested: Some(rival.clone()),
+        ..TargetStatus::default()
+    };
+    bench.controller.set(bench.workload(ports::policy()).with_mode(Mode::Shadow));
+    pass(20).await;
+    let last = bench.ticks.last();
+    assert!(last.record.decision.scale_to.is_some());
+    assert_eq!(last.target_error, Some(TargetError::Contested(rival)));
+    assert_eq!(last.record.observation.warm, Some(warm));
+    bench.pool.says.lock().unwrap().contested = None;
+    pass(15).await;
+    assert_eq!(bench.ticks.last().target_error, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -107,6 +107,7 @@ async fn every_type_of_metric_is_read_exactly() {
         assert_eq!(source.provides(&policy).metrics, names);
         let observed = fixture::eventually(SOON, "the APIs answer", || async {
             let observed = observe(&source, &policy).await;
+            eprintln!("{}", problems(&observed));
             observed.problems.is_empty().then_some(observed)
         })
         .await;

@@ -58,7 +58,7 @@ async fn a_pod_from_its_first_day_to_its_last() {
         let condition = record.ready.unwrap();
         assert_eq!(condition.status, Readiness::True);
         assert_eq!(condition.last_transition_time, time("2026-11-24T08:05:40Z"));
-        insta::assert_yaml_snapshot!(record.containers, @r#"
+        insta::allow_duplicates!(insta::assert_yaml_snapshot!(record.containers, @r#"
         - name: proxy
           kind: sidecar
           requests:
@@ -67,7 +67,7 @@ async fn a_pod_from_its_first_day_to_its_last() {
           requests:
             cpu: "4"
             nvidia.com/gpu: "1"
-        "#);
+        "#));
 
         // A finalizer holds it, as a kubelet would.
         let api: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(client.clone(), NAMESPACE);

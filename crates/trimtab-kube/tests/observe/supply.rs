@@ -1,8 +1,9 @@
 //! What node pools have: cards, slices, nodes on their way, and what nobody can say.
 
 use crate::watched::{NAMESPACE, SOON, Watched, now, policy, select};
+use k8s_openapi::api::core::v1::Node;
 use kube::Client;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use trimtab_apiserver::ApiServer;
@@ -38,6 +39,21 @@ fn llm(name: &str, node: Option<&str>, gpus: &str) -> PodFixture {
     }
 }
 
+/// Does once what the node lifecycle controller would: a node that is ready is not tainted as one that is not. A real API
+/// server taints each new node so.
+async fn untaint(client: &Client) {
+    let api: Api<Node> = Api::all(client.clone());
+    for node in api.list(&ListParams::default()).await.unwrap() {
+        let (name, taints) = (node.metadata.name.unwrap(), node.spec.and_then(|spec| spec.taints));
+        let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
+        let ready = conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True");
+        let mut taints = taints.unwrap_or_default();
+        taints.retain(|taint| !ready || taint.key != "node.kubernetes.io/not-ready");
+        let patch = Patch::Merge(json!({"spec": {"taints": taints}}));
+        api.patch(&name, &PatchParams::default(), &patch).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn free_is_what_whole_replicas_could_use() {
     for server in ApiServer::both().await {
@@ -65,6 +81,7 @@ async fn free_is_what_whole_replicas_could_use() {
             .ready()
             .create(&client, "batch")
             .await;
+        untaint(&client).await;
         let watched = Watched::of(&server, Scope::all()).await;
         let pools = policy(r#"[{"name": "h100"}, {"name": "a100"}, {"name": "none"}]"#, 4);
         // Of five left on `half` one is over; `no-cpu` has cards and no core.
@@ -104,6 +121,7 @@ async fn slices_of_cards_are_counted_as_what_pods_request() {
         };
         pod("small", "nvidia.com/mig-1g.10gb").ready().create(&client, NAMESPACE).await;
         pod("large", "nvidia.com/mig-3g.40gb").ready().create(&client, NAMESPACE).await;
+        untaint(&client).await;
         let watched = Watched::of(&server, Scope::all()).await;
         let pools = policy(r#"[{"name": "mig"}]"#, 1);
         watched.supply_is(&pools, "app=small", &[pool("mig", 28, 27, Some(0))]).await;
@@ -128,6 +146,7 @@ async fn nodes_on_their_way_are_coming() {
         llm("llm-0", Some("there"), "1").create(&client, NAMESPACE).await;
         // It has such a node already, so that this is not for another.
         llm("llm-1", Some("young"), "1").create(&client, NAMESPACE).await;
+        untaint(&client).await;
         let watched = Watched::of(&server, Scope::all()).await;
         let pools = policy(r#"[{"name": "gpu"}]"#, 1);
         watched.supply_is(&pools, "app=llm", &[pool("gpu", 8, 3, Some(3))]).await;

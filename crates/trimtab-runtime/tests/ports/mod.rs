@@ -118,6 +118,8 @@ pub(crate) struct Pool {
     /// Somebody else sets this count just before the next write.
     pub(crate) intruder: Mutex<Option<i32>>,
     pub(crate) unreadable: Mutex<Option<TargetError>>,
+    /// What it says beside its counts.
+    pub(crate) says: Mutex<TargetStatus>,
 }
 
 impl Pool {
@@ -129,6 +131,7 @@ impl Pool {
             failures: Mutex::default(),
             intruder: Mutex::default(),
             unreadable: Mutex::default(),
+            says: Mutex::default(),
         })
     }
 
@@ -152,7 +155,8 @@ impl ScaleTarget for Pool {
             return Err(error);
         }
         let version = Some(self.version.load(Ordering::Relaxed).to_string());
-        Ok(TargetStatus { version, ..TargetStatus::steady(self.count()) })
+        let (replicas, says) = (self.count(), self.says.lock().unwrap().clone());
+        Ok(TargetStatus { version, replicas, status_replicas: replicas, ..says })
     }
 
     async fn write(&self, _workload: &WorkloadId, change: &Change) -> Result<(), TargetError> {
