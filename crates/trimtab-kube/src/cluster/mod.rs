@@ -12,6 +12,8 @@ mod node;
 mod picture;
 mod pod;
 mod pods;
+#[cfg(test)]
+mod pods_laws;
 mod pulse;
 mod scope;
 mod selector;

@@ -129,7 +129,25 @@ impl Pods {
         for slot in gone {
             self.remove_slot(slot);
         }
+        if self.free.len() > self.slots.len() / 2 {
+            self.close_ranks();
+        }
         shared.sweep();
+    }
+
+    /// Gives back the places at the end that nobody has.
+    fn close_ranks(&mut self) {
+        let used = self.slots.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.slots.truncate(used);
+        self.slots.shrink_to_fit();
+        self.free.retain(|slot| (*slot as usize) < used);
+        self.free.shrink_to_fit();
+    }
+
+    /// Whether nothing is kept of pods that were.
+    #[cfg(test)]
+    pub(super) fn is_clean(&self) -> bool {
+        self.namespaces.is_empty() && self.used.is_empty() && self.free.len() == self.slots.len()
     }
 
     fn slot(&self, slot: u32) -> Option<&Slot> {

@@ -41,9 +41,10 @@ pub struct MetricsApis {
     /// The version of the custom metrics API.
     version: Known<String>,
     /// Resources such as `deployments.apps` by API version and kind.
-    resources: Mutex<HashMap<(String, String), Arc<Known<String>>>>,
+    resources: Mutex<HashMap<(String, String), Resource>>,
 }
 
+type Resource = Arc<Known<String>>;
 type Answer = Result<Arc<RawValue>, Failure>;
 
 struct Asked {
