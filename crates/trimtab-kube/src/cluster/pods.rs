@@ -10,8 +10,8 @@ use super::pod::{Amounts, Label, Pod, Shared, When, label};
 
 /// The pods that are watched.
 ///
-/// A question by labels costs as much as the pods that it finds: pods with the same labels stand in one group, and
-/// groups are found by the values that a selector asks for.
+/// A question by labels costs as much as the pods that it finds: pods with the same labels stand in
+/// one group, and groups are found by the values that a selector asks for.
 #[derive(Debug, Default)]
 pub(super) struct Pods {
     slots: Vec<Option<Slot>>,
@@ -200,8 +200,8 @@ impl Pods {
 }
 
 impl Namespace {
-    /// The groups that have the values of a selector's most telling condition; `None` if it has none that asks for
-    /// values.
+    /// The groups that have the values of a selector's most telling condition; `None` if it has
+    /// none that asks for values.
     fn narrowest(&self, selector: &Selector) -> Option<Vec<u32>> {
         let conditions = selector.requirements().iter().filter_map(|one| {
             let pairs = one.one_of()?.iter();

@@ -32,8 +32,8 @@ const FAILED_FOR: Duration = Duration::from_secs(5);
 /// So many questions at a time.
 const AT_ONCE: usize = 64;
 
-/// The metrics APIs of a cluster. All workloads share one: who asks the same at the same time gets the same answer, which
-/// was asked for once.
+/// The metrics APIs of a cluster. All workloads share one: who asks the same at the same time gets
+/// the same answer, which was asked for once.
 pub struct MetricsApis {
     client: Client,
     turns: Arc<Semaphore>,
@@ -131,8 +131,8 @@ impl MetricsApis {
         }
     }
 
-    /// The version of the custom metrics API to ask: the cluster's preferred one, else the first that it has, of those that
-    /// are understood.
+    /// The version of the custom metrics API to ask: the cluster's preferred one, else the first
+    /// that it has, of those that are understood.
     async fn version(&self) -> Result<String, SourceError> {
         let find = async {
             let group: APIGroup = self

@@ -79,7 +79,8 @@ fn with_query(mut path: String, selectors: &[(&str, &Selector)]) -> String {
     path
 }
 
-/// A name as one part of a path. One that would be several, or none, is refused, as Kubernetes' clients do.
+/// A name as one part of a path. One that would be several, or none, is refused, as Kubernetes'
+/// clients do.
 fn segment(name: &str) -> Result<String, SourceError> {
     if matches!(name, "" | "." | "..") || name.contains(['/', '%']) {
         return Err(SourceError::Refused(format!(

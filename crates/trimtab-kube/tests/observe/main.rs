@@ -1,4 +1,5 @@
-//! What is seen of a cluster: its pods and nodes as they are watched, and its metrics APIs as they are asked.
+//! What is seen of a cluster: its pods and nodes as they are watched, and its metrics APIs as they
+//! are asked.
 
 #[cfg(test)]
 mod faults;

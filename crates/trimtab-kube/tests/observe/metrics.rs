@@ -308,8 +308,8 @@ async fn what_others_answer_is_not_asked_for() {
     assert!(observed.readings.is_empty() && observed.pod_metrics.is_some());
 }
 
-/// A cluster whose custom metrics API has these versions, the first of which it prefers; what it was asked for; and its
-/// answers, which are those of that version.
+/// A cluster whose custom metrics API has these versions, the first of which it prefers; what it
+/// was asked for; and its answers, which are those of that version.
 fn adapter(versions: &'static [&'static str]) -> (Client, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
