@@ -20,7 +20,8 @@ use trimtab_runtime::use_ring;
 const AGENT: &str = concat!("trimtab/", env!("CARGO_PKG_VERSION"));
 /// A connection that takes longer does not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// So long all waits together may be that an overloaded server asks for; beyond, whoever asked decides.
+/// So long all waits together may be that an overloaded server asks for; beyond, whoever asked
+/// decides.
 const MOST_PATIENCE: Duration = Duration::from_secs(5);
 /// The first wait where the server asks for none; each is twice the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -29,7 +30,8 @@ const MOST_RETRIES: u32 = 5;
 /// So many requests wait to be sent.
 const QUEUE: usize = 1024;
 
-/// Which API server to talk to. The default is what `kubectl` would talk to, and inside a cluster that one.
+/// Which API server to talk to. The default is what `kubectl` would talk to, and inside a cluster
+/// that one.
 ///
 /// ```
 /// let spec: trimtab_kube::ConnectSpec = serde_json::from_str(r#"{"context": "staging"}"#)?;
@@ -39,7 +41,8 @@ const QUEUE: usize = 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConnectSpec {
-    /// A kubeconfig. Default: `KUBECONFIG`, then `~/.kube/config`, then the service account of the pod that this runs in.
+    /// A kubeconfig. Default: `KUBECONFIG`, then `~/.kube/config`, then the service account of the
+    /// pod that this runs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<PathBuf>,
     /// A context of the kubeconfig. Default: its current one.
@@ -52,7 +55,10 @@ pub struct ConnectSpec {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The kubeconfig that was asked for can't be used.
-    #[error("the kubeconfig{} can't be used{}: {reason}", of_file(.file.as_ref()), of_context(.context.as_ref()))]
+    #[error(
+        "the kubeconfig{} can't be used{}: {reason}",
+        of_file(.file.as_ref()), of_context(.context.as_ref())
+    )]
     Kubeconfig {
         /// Which one, if not the usual one.
         file: Option<PathBuf>,
@@ -63,7 +69,8 @@ pub enum ConnectError {
     },
     /// Neither a kubeconfig nor a cluster around us.
     #[error(
-        "there is no cluster to talk to: {0}; set `KUBECONFIG`, or run in a pod with a service account"
+        "there is no cluster to talk to: {0}; set `KUBECONFIG`, or run in a pod with a service \
+         account"
     )]
     Nowhere(String),
     /// The client can't be built.
@@ -112,8 +119,8 @@ pub async fn connect(spec: &ConnectSpec) -> Result<Client, ConnectError> {
     connect_with(config)
 }
 
-/// A client of this config, as [`connect`] makes it: with our name, timeouts, and short patience with a server that is
-/// overloaded.
+/// A client of this config, as [`connect`] makes it: with our name, timeouts, and short patience
+/// with a server that is overloaded.
 ///
 /// # Errors
 ///
@@ -147,7 +154,8 @@ pub(crate) fn words(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Sends a request again that an overloaded server turned away, as soon as it asks for and while that is soon.
+/// Sends a request again that an overloaded server turned away, as soon as it asks for and while
+/// that is soon.
 #[derive(Clone, Debug)]
 struct Patience {
     waited: Duration,

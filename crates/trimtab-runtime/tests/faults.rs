@@ -108,7 +108,7 @@ async fn what_a_busy_target_says_is_told_when_time_is_up() {
     let bench = Bench::new(2, 24);
     let busy = TargetError::Unreachable(String::from("too many requests"));
     bench.pool.fail(busy.clone(), 1000);
-    pass(16).await;
+    pass(60).await;
     assert_eq!(bench.ticks.last().target_error, Some(busy));
     assert_eq!(bench.ticks.last().record.update, Some(ScaleUpdate::Rejected));
 }

@@ -201,8 +201,8 @@ impl PodTable {
             .filter_map(|(row, (_, details))| Some((row, details.draining_since?)))
     }
 
-    /// Whether the pod in `row` stands beyond the count, where replicas leave in order: it goes, whatever is
-    /// decided now.
+    /// Whether the pod in `row` stands beyond the count, where replicas leave in order: it goes,
+    /// whatever is decided now.
     pub(crate) fn is_beyond(&self, row: usize, replicas: i32) -> bool {
         let count = u32::try_from(replicas).unwrap_or(0);
         self.details(row).ordinal.is_some_and(|ordinal| ordinal >= count)

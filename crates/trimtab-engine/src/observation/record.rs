@@ -116,8 +116,8 @@ pub struct PodRecord {
     /// Since when it takes no new work, because a decision said that it is to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining_since: Option<Timestamp>,
-    /// Its place, counted from 0, where replicas can leave in one order only, the highest first: those of a
-    /// StatefulSet. Absent: any may go.
+    /// Its place, counted from 0, where replicas can leave in one order only, the highest first:
+    /// those of a StatefulSet. Absent: any may go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordinal: Option<u32>,
 }

@@ -1,7 +1,8 @@
 //! Who leaves where replicas can leave in one order only, as those of a StatefulSet do.
 //!
-//! There a lower count takes the highest places, whoever stands there. So those in the places from the wanted count
-//! on leave, and all below serve; the count falls as far as the topmost have drained, one after the other.
+//! There a lower count takes the highest places, whoever stands there. So those in the places from
+//! the wanted count on leave, and all below serve; the count falls as far as the topmost have
+//! drained, one after the other.
 
 use alloc::collections::BTreeMap;
 

@@ -80,7 +80,8 @@ impl Answer {
     }
 }
 
-/// The manager's name in `conflict with "kubectl" with subresource "scale" using apps/v1`; all of a text that is different.
+/// The manager's name in `conflict with "kubectl" with subresource "scale" using apps/v1`; all of a
+/// text that is different.
 fn manager_in(message: &str) -> String {
     message.split('"').nth(1).unwrap_or(message).to_owned()
 }

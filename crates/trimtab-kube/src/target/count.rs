@@ -139,8 +139,8 @@ impl Count {
         self.memory().ownership.check(Instant::now())
     }
 
-    /// Sets the count, if the object is as of `version`. Where others manage the field they give it up, unless they
-    /// took it back before.
+    /// Sets the count, if the object is as of `version`. Where others manage the field they give it
+    /// up, unless they took it back before.
     pub(super) async fn write(
         &self,
         host: &Host,
@@ -180,7 +180,8 @@ impl Count {
         Ok(())
     }
 
-    /// Where the server does not say who else manages the field: if the count is not what was written last, somebody does.
+    /// Where the server does not say who else manages the field: if the count is not what was
+    /// written last, somebody does.
     async fn ask_owners(
         &self,
         host: &Host,

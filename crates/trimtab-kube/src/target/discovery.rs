@@ -22,7 +22,8 @@ const MISSING_FOR: Duration = Duration::from_secs(15);
 /// After a request that failed the next one waits that long.
 const FAILED_FOR: Duration = Duration::from_secs(2);
 
-/// What the API server serves, as far as it was asked for, and who else scales there. Many targets share one.
+/// What the API server serves, as far as it was asked for, and who else scales there. Many targets
+/// share one.
 pub struct Discovery {
     client: Client,
     known: Mutex<HashMap<(String, String), Arc<Slot>>>,
@@ -100,12 +101,13 @@ impl Discovery {
         Arc::new(Self { client, known: Mutex::default(), rivals })
     }
 
-    /// The resource that a reference means. An API version that is no longer served stands for the group's other ones, as
-    /// it does for the HPA.
+    /// The resource that a reference means. An API version that is no longer served stands for the
+    /// group's other ones, as it does for the HPA.
     ///
     /// # Errors
     ///
-    /// [`DiscoveryError`] when there is no such kind, when it has no `scale` subresource, or when it can't be said.
+    /// [`DiscoveryError`] when there is no such kind, when it has no `scale` subresource, or when
+    /// it can't be said.
     pub async fn find(
         &self,
         reference: &CrossVersionObjectReference,
@@ -118,12 +120,16 @@ impl Discovery {
         {
             return answer.clone();
         }
-        let answer = self.ask(api_version, kind).await;
+        let mut answer = self.ask(api_version, kind).await;
         let good_for = match &answer {
             Ok(_) => GOOD_FOR,
             Err(DiscoveryError::Failed { .. }) => FAILED_FOR,
             Err(_) => MISSING_FOR,
         };
+        if let (Err(DiscoveryError::Failed { .. }), Some((_, Ok(known)))) = (&answer, &*slot) {
+            // It is hardly gone because nobody answers.
+            answer = Ok(known.clone());
+        }
         *slot = Some((Instant::now() + good_for, answer.clone()));
         answer
     }
@@ -228,8 +234,8 @@ impl Discovery {
         match group {
             "" => String::new(),
             group => format!(
-                "is the CustomResourceDefinition of `{group}` installed, and does its name stand there \
-                 as it is spelled here?"
+                "is the CustomResourceDefinition of `{group}` installed, and does its name stand \
+                 there as it is spelled here?"
             ),
         }
     }

@@ -1,7 +1,7 @@
 //! May this process still write?
 
-/// Keeps a process that was deposed from writing. It is asked right before each write, so it answers from what it
-/// knows and asks nobody.
+/// Keeps a process that was deposed from writing. It is asked right before each write, so it
+/// answers from what it knows and asks nobody.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};

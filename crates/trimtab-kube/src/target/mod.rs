@@ -1,7 +1,7 @@
 //! What is scaled: whatever has a `scale` subresource.
 //!
-//! A [`KubeTarget`] reads and writes one count through `/scale`, and nothing else of the object. Many share one
-//! [`Discovery`].
+//! A [`KubeTarget`] reads and writes one count through `/scale`, and nothing else of the object.
+//! Many share one [`Discovery`].
 
 pub(crate) mod call;
 mod count;
@@ -40,12 +40,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Before a write it is known at least as of then.
 const LOOK_BEFORE_WRITE: Duration = Duration::from_secs(10);
 
-/// Scales one object of a cluster: a Deployment, a StatefulSet, a LeaderWorkerSet, or any other kind with a `scale`
-/// subresource.
+/// Scales one object of a cluster: a Deployment, a StatefulSet, a LeaderWorkerSet, or any other
+/// kind with a `scale` subresource.
 ///
-/// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it (of a custom resource, a patch, since
-/// the API server can't apply there), on the condition that the object is as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up: that is said once, in the log. Someone who
-/// takes it back again and again is not fought with ([`TargetError::Contested`]), nor is an autoscaler that has the same target.
+/// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it (of
+/// a custom resource, a patch, since the API server can't apply there), on the condition that the
+/// object is as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up:
+/// that is said once, in the log. Someone who takes it back again and again is not fought with
+/// ([`TargetError::Contested`]), nor is an autoscaler that has the same target.
 ///
 /// ```no_run
 /// use trimtab_engine::CrossVersionObjectReference;
@@ -110,14 +112,16 @@ impl KubeTarget {
         self
     }
 
-    /// Writes under this name; of several that run beside each other, each needs its own. Default: `trimtab`.
+    /// Writes under this name; of several that run beside each other, each needs its own. Default:
+    /// `trimtab`.
     #[must_use]
     pub fn with_field_manager(mut self, manager: impl Into<String>) -> Self {
         self.host.manager = manager.into();
         self
     }
 
-    /// Writes on behalf of the ScalingPolicy of that name, in the same namespace: it is no rival of itself.
+    /// Writes on behalf of the ScalingPolicy of that name, in the same namespace: it is no rival of
+    /// itself.
     #[must_use]
     pub fn with_policy_name(mut self, name: impl Into<String>) -> Self {
         self.host.policy = Some(name.into());
@@ -138,7 +142,8 @@ impl KubeTarget {
         self
     }
 
-    /// With a second workload of the same namespace as its warm pool: a Deployment whose pods hold what the target's need.
+    /// With a second workload of the same namespace as its warm pool: a Deployment whose pods hold
+    /// what the target's need.
     #[must_use]
     pub fn with_standby(mut self, reference: &CrossVersionObjectReference) -> Self {
         self.standby = Some(Count::new(&self.host.namespace, reference));
@@ -151,15 +156,24 @@ impl KubeTarget {
         self.main.rival(&self.host, &found.scalable, LOOK_AGAIN).await
     }
 
-    /// Its pods, if they are known.
-    async fn pods(&self, found: &Found, selector: &cluster::Selector) -> Option<Vec<PodRecord>> {
+    /// Its pods, if it was told where to find them. A workload whose pods are not known is not one
+    /// with none.
+    async fn pods(
+        &self,
+        found: &Found,
+        selector: Option<&cluster::Selector>,
+    ) -> Result<Option<Vec<PodRecord>>, TargetError> {
+        let (Some(cluster), Some(selector)) = (&self.cluster, selector) else { return Ok(None) };
         let Host { client, namespace, .. } = &self.host;
-        let mut pods = self.cluster.as_ref()?.pods(namespace, selector)?;
+        let Some(mut pods) = cluster.pods(namespace, selector) else {
+            let reason = String::from("which pods there are is not known at the moment");
+            return Err(TargetError::Unreachable(reason));
+        };
         if order::is_kept(&found.scalable) {
             let name = (namespace.as_str(), self.main.reference.name.as_str());
             self.ordinals.number(client, &found.scalable, name, &mut pods).await;
         }
-        Some(pods)
+        Ok(Some(pods))
     }
 
     /// How many stand by, if that can be said.
@@ -186,7 +200,8 @@ impl KubeTarget {
         retirement::mark(client, &self.retirement, manager, namespace, pods, mark).await
     }
 
-    /// What adds capacity first, then what takes it away: of a step that fails, too much is left and not too little.
+    /// What adds capacity first, then what takes it away: of a step that fails, too much is left
+    /// and not too little.
     async fn carry_out(&self, found: &Found, change: &Change) -> Result<(), TargetError> {
         let (grows, shrinks) = (change.replicas > change.from, change.replicas < change.from);
         if grows {
@@ -244,19 +259,22 @@ impl ScaleTarget for KubeTarget {
         host.check_pushed_back()?;
         let found = main.find(host).await?;
         let scale = main.read(host, &found).await?;
-        let (selector, pods) = match selector_of(&scale).parse::<cluster::Selector>() {
+        let (selector, text) = match selector_of(&scale).parse::<cluster::Selector>() {
             Ok(selector) if selector.is_everything() => (Selector::Empty, None),
-            Ok(selector) => (Selector::Ok, self.pods(&found, &selector).await),
+            Ok(selector) => (Selector::Ok, Some(selector)),
             Err(_) => (Selector::Invalid, None),
         };
+        let pods = self.pods(&found, text.as_ref());
+        let contested = main.rival(host, &found.scalable, LOOK_AGAIN);
+        let (pods, warm, contested) = tokio::join!(pods, self.warm(), contested);
         Ok(TargetStatus {
             replicas: count_of(&scale),
             status_replicas: scale.status.as_ref().map_or(0, |status| status.replicas),
             selector,
-            pods,
+            pods: pods?,
             version: scale.metadata.resource_version,
-            warm: self.warm().await,
-            contested: main.rival(host, &found.scalable, LOOK_AGAIN).await,
+            warm,
+            contested,
         })
     }
 

@@ -24,8 +24,9 @@ pub(super) struct Ordinals {
     start: Mutex<Option<(u32, Instant)>>,
 }
 
-/// Kinds whose replicas are numbered, and whose lower count takes the highest numbers: a StatefulSet, Kubernetes' own or
-/// OpenKruise's, and a LeaderWorkerSet, whose leaders are those of a StatefulSet.
+/// Kinds whose replicas are numbered, and whose lower count takes the highest numbers: a
+/// StatefulSet, Kubernetes' own or OpenKruise's, and a LeaderWorkerSet, whose leaders are those of
+/// a StatefulSet.
 pub(super) fn is_kept(scalable: &Scalable) -> bool {
     matches!(scalable.resource.kind.as_str(), "StatefulSet" | "LeaderWorkerSet")
 }
@@ -83,8 +84,8 @@ impl Ordinals {
 
 /// A lower count takes who is to go, and nobody else who is said to.
 pub(super) fn check(name: &str, change: &Change) -> Result<(), TargetError> {
-    // Those that stand are in the first `from` places, wherever these begin: the lowest that may go is as far from the
-    // highest that is there as the counts are from each other.
+    // Those that stand are in the first `from` places, wherever these begin: the lowest that may go
+    // is as far from the highest that is there as the counts are from each other.
     let going: Vec<u32> = change.retire.iter().filter_map(|pod| ordinal(name, pod)).collect();
     let (Some(highest), Some(lowest)) = (going.iter().max(), going.iter().min()) else {
         return Ok(());

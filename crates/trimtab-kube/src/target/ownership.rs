@@ -6,7 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::time::Instant;
 use trimtab_runtime::TargetError;
 
-/// Two that take the count from us within that time scale it, too; and as long they are left alone with it.
+/// Two that take the count from us within that time scale it, too; and as long they are left alone
+/// with it.
 const WINDOW: Duration = Duration::from_secs(600);
 
 /// Who owns the count of an object, by its managed fields, other than `ours`.
@@ -25,9 +26,10 @@ pub(super) fn owners(meta: &ObjectMeta, ours: &str) -> Vec<String> {
 
 /// What is known of who else sets the count.
 ///
-/// The first time somebody else owns the field it is taken over: a manifest had it. Later it may be a hand, which is not
-/// fought with either: what was set is what the next decision starts from. Who does it twice in ten minutes is a second
-/// autoscaler, or a deployment tool that puts the count of its manifest back; it has the target for ten minutes.
+/// The first time somebody else owns the field it is taken over: a manifest had it. Later it may be
+/// a hand, which is not fought with either: what was set is what the next decision starts from. Who
+/// does it twice in ten minutes is a second autoscaler, or a deployment tool that puts the count of
+/// its manifest back; it has the target for ten minutes.
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     /// The last write was ours.
@@ -71,7 +73,8 @@ impl Ownership {
             }
             return Ok(format!("the count was {who}'s, and is taken over"));
         }
-        let again = matches!(&self.lost, Some((before, at)) if *before == who && now.duration_since(*at) < WINDOW);
+        let lately = |at: Instant| now.duration_since(at) < WINDOW;
+        let again = self.lost.as_ref().is_some_and(|(before, at)| *before == who && lately(*at));
         self.lost = Some((who.clone(), now));
         if again {
             let who = format!("the field manager {who}");

@@ -32,10 +32,11 @@ const AT_ONCE: usize = 8;
 /// How pods are marked that drain, beside the label `trimtab.dev/draining` and the annotation
 /// `trimtab.dev/draining-since`.
 ///
-/// A Service selects pods whose labels *equal* what it asks for, and can't ask for a label that is absent. So for a Service a
-/// label changes its value: with `trimtab.dev/serving: "true"` in the pod template and in the Service's selector (not in the
-/// workload's own), `podLabels: {trimtab.dev/serving: "false"}` takes a pod out of the Service, and it comes back with the value that
-/// it had.
+/// A Service selects pods whose labels *equal* what it asks for, and can't ask for a label that is
+/// absent. So for a Service a label changes its value: with `trimtab.dev/serving: "true"` in the
+/// pod template and in the Service's selector (not in the workload's own), `podLabels:
+/// {trimtab.dev/serving: "false"}` takes a pod out of the Service, and it comes back with the value
+/// that it had.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetirementSpec {
@@ -56,8 +57,8 @@ pub(super) enum Mark {
 }
 
 impl RetirementSpec {
-    /// The change of a pod's metadata, which is now `seen` as far as labels of ours are concerned. To do it again changes
-    /// nothing but the time.
+    /// The change of a pod's metadata, which is now `seen` as far as labels of ours are concerned.
+    /// To do it again changes nothing but the time.
     fn patch(&self, mark: Mark, seen: &Seen, now: Timestamp) -> Value {
         let mut labels = Map::new();
         let mut annotations = Map::new();
@@ -116,7 +117,8 @@ impl Seen {
     }
 }
 
-/// Marks pods, as many as can be; the first failure, if there is one. A pod that is gone needs no mark.
+/// Marks pods, as many as can be; the first failure, if there is one. A pod that is gone needs no
+/// mark.
 pub(super) async fn mark(
     client: &Client,
     spec: &RetirementSpec,

@@ -1,14 +1,17 @@
 //! Who else scales a target?
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use kube::Client;
 use kube::api::ListParams;
 use kube::core::{ApiResource, Request};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
 use super::call::{Failure, call};
 use super::scale::path;
@@ -49,13 +52,18 @@ const POLICY: &str = "ScalingPolicy";
 const NOT_INSTALLED_FOR: Duration = Duration::from_secs(300);
 /// After a list that failed the next one waits that long.
 const FAILED_FOR: Duration = Duration::from_secs(10);
+/// So long whoever asks waits for a list.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// A list that takes longer does not come.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Objects per answer.
 const PAGE: u32 = 500;
 
-/// The autoscalers of a cluster, listed at most once in a while and for all targets at once.
+/// The autoscalers of a cluster, listed once in a while for all targets at once. Nobody waits long
+/// for a list: what is known is used until there is more.
 pub(crate) struct Rivals {
     client: Client,
-    views: Mutex<HashMap<Listing, Arc<tokio::sync::Mutex<View>>>>,
+    views: Mutex<HashMap<Listing, Arc<View>>>,
 }
 
 /// The place of a kind among [`SCALERS`], and a namespace or all.
@@ -70,12 +78,22 @@ pub(crate) struct Scaled {
     pub(crate) name: String,
 }
 
+/// What is known of one kind, in a namespace or all.
 #[derive(Default)]
 struct View {
+    known: Mutex<Known>,
+    /// A list has come, or failed.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Known {
     /// When it was listed; nothing if it never was.
     at: Option<Instant>,
     /// Not before.
     next: Option<Instant>,
+    /// A list is on its way.
+    asking: bool,
     /// Nobody may list that here.
     denied: bool,
     found: HashMap<Scaled, Vec<One>>,
@@ -96,88 +114,109 @@ impl Rivals {
         Self { client, views: Mutex::default() }
     }
 
-    /// Who else scales it, by the lists that are no older than `age`. `policy` is the ScalingPolicy that asks: it is no
-    /// rival of itself, and has the right of way before younger ones.
+    /// Who else scales it, by lists that are no older than `age` if they can be had in a moment.
+    /// `policy` is the ScalingPolicy that asks: it is no rival of itself, and has the right of way
+    /// before younger ones.
     pub(crate) async fn of(
         &self,
         scaled: &Scaled,
         policy: Option<&str>,
         age: Duration,
     ) -> Option<String> {
-        for (place, scaler) in SCALERS.iter().enumerate() {
-            let found = self.listed(place, scaler, scaled, age).await;
-            let rival = if scaler.kind == POLICY {
-                elder(&found, policy)
-            } else {
-                found.first().map(|one| said(scaler, one))
-            };
-            if rival.is_some() {
-                return rival;
-            }
-        }
-        None
+        let all = SCALERS.iter().enumerate();
+        let found = all.map(|(place, scaler)| self.listed(place, scaler, scaled, age));
+        let found = join_all(found).await;
+        SCALERS.iter().zip(found).find_map(|(scaler, found)| match scaler.kind {
+            POLICY => elder(&found, policy),
+            _ => found.first().map(|one| said(scaler, one)),
+        })
     }
 
-    /// Those of one kind that scale it. The whole cluster is listed where that is allowed, else its namespace.
+    /// Those of one kind that scale it. The whole cluster is listed where that is allowed, else its
+    /// namespace.
     async fn listed(
         &self,
         place: usize,
-        scaler: &Scaler,
+        scaler: &'static Scaler,
         scaled: &Scaled,
         age: Duration,
     ) -> Vec<One> {
         for namespace in [None, Some(scaled.namespace.clone())] {
             let view = self.view(place, namespace.clone());
-            let mut view = view.lock().await;
-            view.refresh(&self.client, scaler, namespace.as_deref(), age).await;
-            if !view.denied {
-                return view.found.get(scaled).cloned().unwrap_or_default();
+            view.look(&self.client, scaler, namespace, age).await;
+            let known = view.lock();
+            if !known.denied {
+                return known.found.get(scaled).cloned().unwrap_or_default();
             }
         }
         Vec::new()
     }
 
-    fn view(&self, place: usize, namespace: Option<String>) -> Arc<tokio::sync::Mutex<View>> {
+    fn view(&self, place: usize, namespace: Option<String>) -> Arc<View> {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(views.entry((place, namespace)).or_default())
     }
 }
 
 impl View {
-    async fn refresh(
-        &mut self,
+    /// Sees to it that what is known is no older than `age`. The list goes on by itself, since
+    /// whoever waits may give up, and what was waited for a while comes later.
+    async fn look(
+        self: &Arc<Self>,
         client: &Client,
-        scaler: &Scaler,
-        namespace: Option<&str>,
+        scaler: &'static Scaler,
+        namespace: Option<String>,
         age: Duration,
     ) {
-        let now = Instant::now();
-        let is_fresh = self.at.is_some_and(|at| now.duration_since(at) < age);
-        if is_fresh || self.next.is_some_and(|next| now < next) {
-            return;
+        let mut changed = pin!(self.changed.notified());
+        {
+            let mut known = self.lock();
+            let now = Instant::now();
+            let is_fresh = known.at.is_some_and(|at| now.duration_since(at) < age);
+            if is_fresh || known.next.is_some_and(|next| now < next) {
+                return;
+            }
+            changed.as_mut().enable();
+            if !known.asking {
+                known.asking = true;
+                let (view, client) = (Arc::clone(self), client.clone());
+                tokio::spawn(async move { view.refresh(&client, scaler, namespace).await });
+            }
         }
-        match list(client, scaler, namespace).await {
-            Ok(found) => *self = Self { at: Some(now), found, ..Self::default() },
+        let _or_later = timeout(PATIENCE, changed).await;
+    }
+
+    async fn refresh(&self, client: &Client, scaler: &Scaler, namespace: Option<String>) {
+        let listed = timeout(LONGEST, list(client, scaler, namespace.as_deref())).await;
+        let listed = listed.unwrap_or_else(|_| Err(Failure::Unreachable("no answer".into())));
+        let now = Instant::now();
+        let mut known = self.lock();
+        let was_denied = known.denied;
+        match listed {
+            Ok(found) => *known = Known { at: Some(now), found, ..Known::default() },
             Err(failure) if failure.has_code(404) => {
-                *self = Self { next: Some(now + NOT_INSTALLED_FOR), ..Self::default() };
+                *known = Known { next: Some(now + NOT_INSTALLED_FOR), ..Known::default() };
             }
             Err(failure) if failure.has_code(403) => {
-                let Scaler { group, plural, .. } = scaler;
-                if namespace.is_some() && !self.denied {
-                    tracing::warn!(
-                        "whether others scale the same targets can't be said: listing `{plural}.{group}` \
-                         is denied: {failure}"
-                    );
+                if namespace.is_some() && !was_denied {
+                    tracing::warn!("whether others scale the same can't be said: {failure}");
                 }
-                *self =
-                    Self { next: Some(now + NOT_INSTALLED_FOR), denied: true, ..Self::default() };
+                let next = Some(now + NOT_INSTALLED_FOR);
+                *known = Known { next, denied: true, ..Known::default() };
             }
             // What was known stays known.
             Err(failure) => {
                 tracing::debug!("`{}` can't be listed: {failure}", scaler.plural);
-                self.next = Some(now + FAILED_FOR);
+                known.next = Some(now + FAILED_FOR);
+                known.asking = false;
             }
         }
+        drop(known);
+        self.changed.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -251,7 +290,8 @@ fn said(scaler: &Scaler, one: &One) -> String {
     }
 }
 
-/// The policy that has the right of way before ours: the oldest, and of several as old the first by name.
+/// The policy that has the right of way before ours: the oldest, and of several as old the first by
+/// name.
 fn elder(found: &[One], ours: Option<&str>) -> Option<String> {
     let rank = |one: &&One| (one.born.clone(), one.name.clone());
     let is_ours = |one: &&One| Some(one.name.as_str()) == ours;
@@ -303,7 +343,9 @@ mod tests {
         let paused = json!({"annotations": {"autoscaling.keda.sh/paused": "true"}});
         assert!(item(paused, json!({})).is_none());
         // It keeps the target at that count.
-        let at = json!({"annotations": {"autoscaling.keda.sh/paused": "true", "autoscaling.keda.sh/paused-replicas": "3"}});
+        let at = json!({"annotations": {
+            "autoscaling.keda.sh/paused": "true", "autoscaling.keda.sh/paused-replicas": "3",
+        }});
         assert!(item(at, json!({})).is_some());
     }
 }

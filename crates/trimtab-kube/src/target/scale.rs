@@ -15,8 +15,8 @@ use super::ownership::owners;
 pub(super) struct ScalePath {
     request: Request,
     name: String,
-    /// The server takes server-side apply for it. For the scale of custom resources it can't: it tries to convert
-    /// the `Scale` to the resource's own version.
+    /// The server takes server-side apply for it. For the scale of custom resources it can't: it
+    /// tries to convert the `Scale` to the resource's own version.
     pub(super) can_apply: bool,
 }
 
@@ -52,8 +52,8 @@ impl ScalePath {
         call(client, self.request.get_subresource("scale", &self.name)).await
     }
 
-    /// Server-side apply, so that the field has an owner that everybody can see and no other field is touched; a patch
-    /// of that one field where there is none.
+    /// Server-side apply, so that the field has an owner that everybody can see and no other field
+    /// is touched; a patch of that one field where there is none.
     pub(super) async fn write(
         &self,
         client: &Client,

@@ -13,7 +13,7 @@ use crate::ConnectSpec;
 ///
 /// ```
 /// let spec: trimtab_kube::target::KubeTargetSpec = serde_json::from_str(
-///     r#"{"namespace": "inference", "apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"}"#,
+///     r#"{"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "ai", "name": "llm"}"#,
 /// )?;
 /// assert_eq!(spec.field_manager, "trimtab");
 /// # Ok::<(), serde_json::Error>(())

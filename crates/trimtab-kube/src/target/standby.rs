@@ -1,4 +1,5 @@
-//! The warm pool as a second workload, whose count goes up and down as the first one's does the other way.
+//! The warm pool as a second workload, whose count goes up and down as the first one's does the
+//! other way.
 
 use k8s_openapi::List;
 use k8s_openapi::api::autoscaling::v1::Scale;
@@ -8,6 +9,7 @@ use kube::core::Request;
 use trimtab_engine::{WarmCounts, WarmPlan};
 use trimtab_runtime::{Change, TargetError};
 
+use super::LOOK_BEFORE_WRITE;
 use super::call::call;
 use super::count::{Count, Host, count_of, selector_of};
 use crate::cluster::{Cluster, Selector};
@@ -18,7 +20,8 @@ pub(super) fn size(change: &Change) -> Option<i32> {
     [promote, demote, refill, release].iter().any(|count| *count > 0).then_some(size)
 }
 
-/// How many stand by. Those that were asked for and are not ready, or not even there, are on their way.
+/// How many stand by. Those that were asked for and are not ready, or not even there, are on their
+/// way.
 pub(super) async fn read(
     host: &Host,
     standby: &Count,
@@ -66,8 +69,11 @@ fn is_ready(pod: &Pod) -> bool {
 
 /// Sets how many stand by. That is a number and no difference, so that to do it again does no harm.
 pub(super) async fn write(host: &Host, standby: &Count, size: i32) -> Result<(), TargetError> {
-    standby.check_ownership()?;
     let found = standby.find(host).await?;
+    if let Some(rival) = standby.rival(host, &found.scalable, LOOK_BEFORE_WRITE).await {
+        return Err(TargetError::Contested(format!("of {}: {rival}", standby.name)));
+    }
+    standby.check_ownership()?;
     let scale = standby.read(host, &found).await?;
     let from = count_of(&scale);
     if from == size {

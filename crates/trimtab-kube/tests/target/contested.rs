@@ -1,7 +1,10 @@
 //! Who else scales the same.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::api::{Api, PostParams};
 use serde_json::json;
 use trimtab_apiserver::{ApiServer, Rule, fixture};
 use trimtab_kube::target::{Discovery, KubeTarget};
@@ -127,4 +130,39 @@ async fn many_targets_share_what_is_known() {
         60 + 1 + 5,
         "a scale each, the resources of apps/v1 and a list of each rival"
     );
+}
+
+/// A list that does not come holds up nobody for long, and comes in the end.
+#[tokio::test]
+async fn what_is_known_is_used_until_there_is_more() {
+    let server = ApiServer::in_process().await;
+    let client = server.client();
+    fixture::namespace(&client, "slow").await;
+    fixture::deployment(&client, "slow", "llm", 3).await;
+    let reference = reference("apps/v1", "Deployment", "llm");
+    let target =
+        KubeTarget::new(client.clone(), Discovery::new(client.clone()), "slow", &reference);
+    let hpas = Rule::any().verb("list").resource("horizontalpodautoscalers.autoscaling");
+    server.faults().delay(hpas.clone(), 1, Duration::from_secs(3));
+    let hpa = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+            "maxReplicas": 9,
+        },
+    });
+    let hpas: Api<HorizontalPodAutoscaler> = Api::namespaced(client.clone(), "slow");
+    hpas.create(&PostParams::default(), &serde_json::from_value(hpa).unwrap()).await.unwrap();
+    let start = Instant::now();
+    // Whoever asks may even give up before.
+    for _ in 0..2 {
+        let read = tokio::time::timeout(Duration::from_millis(1500), target.read(&id())).await;
+        assert_eq!(read.unwrap().unwrap().contested, None);
+    }
+    assert!(start.elapsed() < Duration::from_secs(3));
+    let rival = fixture::eventually(Duration::from_secs(10), "the list comes", async || {
+        target.rival().await
+    });
+    assert_eq!(rival.await, "the HorizontalPodAutoscaler `web`");
 }

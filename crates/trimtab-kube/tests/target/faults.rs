@@ -4,10 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use trimtab_apiserver::{ApiServer, Rule, fixture};
+use trimtab_engine::WarmPlan;
+use trimtab_kube::cluster::{Cluster, Scope};
 use trimtab_kube::connect_with;
-use trimtab_kube::target::{Discovery, Fence, KubeTarget};
+use trimtab_kube::target::{Discovery, Fence, KubeTarget, RetirementSpec};
 use trimtab_runtime::{Change, ScaleTarget};
 
 use crate::side::{Side, change, id, reference, replicas, sides};
@@ -77,6 +83,46 @@ async fn a_server_that_asks_for_it_is_left_alone() {
     assert_eq!(target.read(&id()).await, Err(error.clone()));
     assert_eq!(target.write(&id(), &Change::of(3, 5)).await, Err(error));
     assert!(server.faults().log().is_empty());
+}
+
+#[tokio::test]
+async fn a_workload_whose_pods_are_not_known_is_not_one_without() {
+    let server = ApiServer::in_process().await;
+    let client = server.client();
+    fixture::namespace(&client, "unseen").await;
+    fixture::deployment(&client, "unseen", "llm", 3).await;
+    server.faults().forbid(Rule::any().verb("list").verb("watch").resource("pods"));
+    let stop = CancellationToken::new();
+    let scope = Scope::namespaces(["unseen"]).without_nodes();
+    let cluster = Cluster::watch(client.clone(), scope, stop.clone());
+    let reference = reference("apps/v1", "Deployment", "llm");
+    let target =
+        KubeTarget::new(client.clone(), Discovery::new(client.clone()), "unseen", &reference)
+            .with_cluster(cluster);
+    let error = target.read(&id()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "can't be reached: which pods there are is not known at the moment"
+    );
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_kind_is_not_forgotten_because_nobody_answers() {
+    let server = ApiServer::in_process().await;
+    let client = server.client();
+    let discovery = Discovery::new(client.clone());
+    let reference = reference("apps/v1", "Deployment", "llm");
+    let found = discovery.find(&reference).await.unwrap();
+    // Much later.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    tokio::time::resume();
+    server.faults().clear_log();
+    server.faults().fail(Rule::any(), 1, 500);
+    assert_eq!(discovery.find(&reference).await, Ok(found.clone()));
+    assert_eq!(discovery.find(&reference).await, Ok(found));
+    assert_eq!(server.faults().log().len(), 1);
 }
 
 struct Leads(AtomicBool);
@@ -169,5 +215,57 @@ async fn rbac_decides_who_may_scale() {
             error.to_string().contains("cannot patch resource \"deployments/scale\""),
             "{error}"
         );
+    }
+}
+
+/// The rules that the page on targets gives are enough.
+#[tokio::test]
+async fn what_the_page_asks_for_is_enough() {
+    for side in sides("rules").await {
+        let Side { client, namespace, server, .. } = &side;
+        fixture::install(client, &fixture::engine()).await;
+        fixture::install(client, &fixture::keda()).await;
+        for name in ["llm", "llm-standby"] {
+            fixture::deployment(client, namespace, name, 2).await;
+            fixture::pods_of(client, namespace, name, 2).await;
+        }
+        let rules = json!([
+            {"apiGroups": ["apps"], "resources": ["deployments/scale", "statefulsets/scale"],
+             "verbs": ["get", "patch"]},
+            {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"]},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "patch"]},
+            {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"],
+             "verbs": ["list"]},
+            {"apiGroups": ["keda.sh"], "resources": ["scaledobjects"], "verbs": ["list"]},
+            {"apiGroups": ["trimtab.dev"], "resources": ["scalingpolicies"], "verbs": ["list"]},
+            {"apiGroups": ["autoscaling.aibrix.ai", "autoscaling.internal.knative.dev"],
+             "resources": ["podautoscalers"], "verbs": ["list"]},
+        ]);
+        fixture::role(client, namespace, "trimtab", rules).await;
+        let user = format!("system:serviceaccount:{namespace}:whole");
+        fixture::bind_role(client, namespace, "trimtab", &user).await;
+        let theirs = server.client_of(&user, &[]);
+        let reference = reference("apps/v1", "Deployment", "llm");
+        let standby = crate::side::reference("apps/v1", "Deployment", "llm-standby");
+        let discovery = Discovery::new(theirs.clone());
+        let marks = RetirementSpec { pod_labels: [("serving".into(), "no".into())].into() };
+        let target = KubeTarget::new(theirs, discovery, namespace, &reference)
+            .with_standby(&standby)
+            .with_retirement(marks);
+        let within = Duration::from_secs(20);
+        let read = fixture::eventually(within, "it may read", async || {
+            target.read(&id()).await.ok().filter(|status| status.warm.is_some())
+        });
+        read.await;
+        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let pods = pods.list(&ListParams::default().labels("app=llm")).await.unwrap().items;
+        let mut down = change(&target, 1).await;
+        down.retire = vec![pods[0].name_any()];
+        down.drain = vec![pods[1].name_any()];
+        let warm = WarmPlan { size: 3, demote: 1, ..WarmPlan::default() };
+        down.warm = Some(warm);
+        target.write(&id(), &down).await.unwrap();
+        assert_eq!(replicas(client, namespace, "llm").await, 1);
+        assert_eq!(replicas(client, namespace, "llm-standby").await, 3);
     }
 }

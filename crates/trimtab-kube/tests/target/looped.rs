@@ -45,14 +45,16 @@ impl MetricSource for InFlight {
     }
 }
 
-/// Ten requests in flight for each replica, decided every second; a session lasts up to three seconds.
+/// Ten requests in flight for each replica, decided every second; a session lasts up to three
+/// seconds.
 fn policy() -> Policy {
     let spec: PolicySpec = serde_json::from_value(json!({
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db"},
         "minReplicas": 1, "maxReplicas": 9,
         "hpa": {"downscaleStabilizationSeconds": 0, "syncPeriodSeconds": 1},
         "metrics": [{"type": "External", "external": {
-            "metric": {"name": "in_flight"}, "target": {"type": "AverageValue", "averageValue": "10"}}}],
+            "metric": {"name": "in_flight"},
+            "target": {"type": "AverageValue", "averageValue": "10"}}}],
         "retire": {"maxSessionSeconds": 3},
     }))
     .unwrap();

@@ -1,6 +1,6 @@
 //! What a target reads and writes, in the server of this process and in a real one.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod contested;
 mod counts;

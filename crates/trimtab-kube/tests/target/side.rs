@@ -26,15 +26,19 @@ pub(crate) async fn sides(test: &str) -> Vec<Side> {
     let mut sides = Vec::new();
     for server in ApiServer::shared().await {
         let client = connect_with(server.config()).unwrap();
-        let namespace = format!("target-{test}");
-        fixture::namespace(&client, &namespace).await;
-        let discovery = Discovery::new(client.clone());
-        sides.push(Side { server, client, discovery, namespace });
+        let side = Side { namespace: format!("target-{test}"), ..Side::of(server, client) };
+        fixture::namespace(&side.client, &side.namespace).await;
+        sides.push(side);
     }
     sides
 }
 
 impl Side {
+    pub(crate) fn of(server: Arc<ApiServer>, client: Client) -> Self {
+        let discovery = Discovery::new(client.clone());
+        Self { server, client, discovery, namespace: String::new() }
+    }
+
     pub(crate) fn target(&self, api_version: &str, kind: &str, name: &str) -> KubeTarget {
         let (client, discovery) = (self.client.clone(), Arc::clone(&self.discovery));
         KubeTarget::new(client, discovery, &self.namespace, &reference(api_version, kind, name))

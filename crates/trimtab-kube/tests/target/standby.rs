@@ -1,5 +1,6 @@
 //! The warm pool as a second workload, and replicas that leave in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -132,6 +133,53 @@ async fn capacity_never_dips() {
     let status = target.read(&id()).await.unwrap();
     assert_eq!(status.replicas, 6);
     assert_eq!(status.warm, Some(WarmCounts { ready: 0, starting: 2 }));
+}
+
+/// Whichever request fails, there is no moment with fewer than before and after, and to do it again
+/// does it.
+#[tokio::test]
+async fn whatever_fails_capacity_does_not_dip() {
+    let server = Arc::new(ApiServer::in_process().await);
+    let client = server.client();
+    let (main, pool) = (
+        reference("apps/v1", "Deployment", "llm"),
+        reference("apps/v1", "Deployment", "llm-standby"),
+    );
+    // Promote two and start one; promote one and refill it; demote two; demote one and release one.
+    let plans = [
+        (7, plan(0, 2, 0, 0, 0)),
+        (5, plan(2, 1, 0, 1, 0)),
+        (2, plan(4, 0, 2, 0, 0)),
+        (3, plan(2, 0, 1, 0, 1)),
+    ];
+    let requests = ["get", "patch"].map(|verb| ["llm", "llm-standby"].map(|name| (verb, name)));
+    for (number, (to, warm)) in plans.into_iter().enumerate() {
+        for (place, (verb, name)) in requests.into_iter().flatten().enumerate() {
+            let side = Side {
+                namespace: format!("dips-{number}-{place}"),
+                ..Side::of(Arc::clone(&server), client.clone())
+            };
+            let Side { namespace, discovery, .. } = &side;
+            fixture::namespace(&client, namespace).await;
+            fixture::deployment(&client, namespace, "llm", 4).await;
+            fixture::deployment(&client, namespace, "llm-standby", 2).await;
+            let discovery = Arc::clone(discovery);
+            let target = KubeTarget::new(client.clone(), discovery, namespace, &main);
+            let target = target.with_standby(&pool);
+            let mut change = change(&target, to).await;
+            change.warm = Some(warm);
+            let rule = Rule::any().verb(verb).resource("deployments.apps/scale").name(name);
+            server.faults().fail(rule.namespace(namespace), 1, 500);
+            let written = target.write(&id(), &change).await;
+            let (llm, standby) = counts(&side).await;
+            let said = format!("{verb} {name}: {written:?}, {llm} + {standby}");
+            assert!(llm >= to.min(4), "{said}");
+            assert!(llm + standby >= (to + warm.size).min(6), "{said}");
+            server.faults().clear();
+            target.write(&id(), &change).await.unwrap();
+            assert_eq!(counts(&side).await, (to, warm.size), "{said}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -101,8 +101,8 @@ pub struct TargetStatus {
     pub version: Option<String>,
     /// Its warm pool, if it has one and knows it.
     pub warm: Option<WarmCounts>,
-    /// Who else scales it, such as "the HorizontalPodAutoscaler `llm`". That is reported; to refuse to write is up to
-    /// [`write`](ScaleTarget::write).
+    /// Who else scales it, such as "the HorizontalPodAutoscaler `llm`". That is reported; to refuse
+    /// to write is up to [`write`](ScaleTarget::write).
     pub contested: Option<String>,
 }
 
