@@ -207,7 +207,7 @@ proptest! {
     #[test]
     fn a_limit_that_is_seen_is_a_limit((plan, mut look) in (plan(), look())) {
         look.blind = false;
-        look.seen.iter_mut().for_each(|seen| drop(seen.get_or_insert((3, 0, 1))));
+        look.seen.iter_mut().for_each(|seen| *seen = seen.or(Some((3, 0, 1))));
         let pools = plan.pools.iter().map(|pool| Pool { max_gpus: None, ..pool.clone() });
         let open = Plan { pools: pools.collect(), ..plan.clone() };
         let (policy, unlimited) = (plan.policy(true), open.policy(true));
