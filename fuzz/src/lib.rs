@@ -593,6 +593,7 @@ fn node_supply(u: &mut Unstructured<'_>) -> Result<NodeSupply> {
                 allocatable_gpus: option(u, gpus)?,
                 free_gpus: gpus(u)?,
                 coming_gpus: gpus(u)?,
+                max_gpus: option(u, gpus)?,
             })
         })
     })?;

@@ -203,6 +203,27 @@ fn histories() -> impl Strategy<Value = (Plan, Vec<Look>)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
+    /// A limit that is seen of a known pool counts as one of the policy does.
+    #[test]
+    fn a_limit_that_is_seen_is_a_limit((plan, mut look) in (plan(), look())) {
+        look.blind = false;
+        look.seen.iter_mut().for_each(|seen| *seen = seen.or(Some((3, 0, 1))));
+        let pools = plan.pools.iter().map(|pool| Pool { max_gpus: None, ..pool.clone() });
+        let open = Plan { pools: pools.collect(), ..plan.clone() };
+        let (policy, unlimited) = (plan.policy(true), open.policy(true));
+        let (now, replicas) = (Timestamp::from_secs(START), plan.min.max(1));
+        let mut seen = open.record(&look, now, replicas);
+        for (record, pool) in seen.supply.iter_mut().flatten().zip(&plan.pools) {
+            record.max_gpus = pool.max_gpus;
+        }
+        let seen = seen.resolve(&unlimited).expect("it fits the policy");
+        let of_policy = plan.resolve(&policy, &look, now, replicas);
+        let (one, _) = decide(&policy, State::for_policy(&policy), &of_policy);
+        let (other, _) = decide(&unlimited, State::for_policy(&unlimited), &seen);
+        prop_assert_eq!(one.desired_replicas, other.desired_replicas);
+        prop_assert_eq!(one.supply, other.supply);
+    }
+
     /// Waiting replicas never become more than may wait, by the stage's doing; it never cuts below what is
     /// there, nor below the least; and it raises nothing.
     #[test]

@@ -29,6 +29,10 @@ pub struct PoolSupplyRecord {
     /// has. Default: none is known to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coming_nodes: Option<u32>,
+    /// GPUs that it may have in all, as whoever makes its nodes has it; the policy's `maxGpus` is another
+    /// limit, and the lower of the two counts. Default: no limit is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_gpus: Option<u32>,
 }
 
 /// What the node pools of a policy have, one entry per pool, in the policy's order.
@@ -60,6 +64,8 @@ pub struct PoolSupply {
     pub free_gpus: u32,
     /// Those of nodes that are on their way.
     pub coming_gpus: u32,
+    /// GPUs that it may have in all, besides what the policy says of that.
+    pub max_gpus: Option<u32>,
 }
 
 /// The number of a pod's pool, by its place in the policy.
@@ -92,6 +98,7 @@ pub(super) fn resolve(
             allocatable_gpus: record.allocatable_gpus,
             free_gpus,
             coming_gpus,
+            max_gpus: record.max_gpus,
         });
     }
     Ok(Some(NodeSupply { pools }))

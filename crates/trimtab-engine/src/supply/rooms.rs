@@ -153,7 +153,9 @@ impl Room {
     /// GPUs as replicas. A GPU limit is one of the whole pool, so what others use counts, too.
     fn measure(&mut self, pool: &SupplyPool, gpus_per_replica: i64, seen: Option<PoolSupply>) {
         let by_count = pool.max_replicas.map_or(NO_LIMIT, i64::from);
-        let max_gpus = pool.max_gpus.map(i64::from);
+        // The policy's limit and the pool's own: the lower one counts.
+        let limits = [pool.max_gpus, seen.and_then(|seen| seen.max_gpus)];
+        let max_gpus = limits.into_iter().flatten().min().map(i64::from);
         let by_gpus = max_gpus.map_or(NO_LIMIT, |gpus| gpus / gpus_per_replica);
         let limit = by_count.min(by_gpus);
         self.most = match limit {

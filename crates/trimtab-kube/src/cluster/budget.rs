@@ -18,13 +18,14 @@ pub(super) struct Budgets {
 
 /// What disruption budgets allow for some pods.
 ///
-/// They hold for evictions, such as those of a drained node. Lowering a count is no eviction, and no budget stops it.
+/// They hold for evictions, such as those of a drained node. Lowering a count is no eviction, and
+/// no budget stops it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disruptions {
     /// The budgets that select any of the pods, in the order of their names.
     pub budgets: Vec<String>,
-    /// How many evictions the strictest of them allows now; `None` without budgets, and where one has not been
-    /// worked out yet.
+    /// How many evictions the strictest of them allows now; `None` without budgets, and where one
+    /// has not been worked out yet.
     pub allowed: Option<u32>,
 }
 

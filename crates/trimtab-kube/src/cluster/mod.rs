@@ -1,8 +1,9 @@
 //! What is known of a cluster from watching it: pods, nodes, node pools, disruption budgets.
 //!
-//! [`Cluster::watch`] starts one watch for each kind, for all workloads together, and keeps what is used of the objects.
-//! All questions are answered from memory. What has not been listed yet, what may not be watched and what has not been
-//! heard of for too long is `None`, and never an empty list.
+//! [`Cluster::watch`] starts one watch for each kind, for all workloads together, and keeps what is
+//! used of the objects. All questions are answered from memory. What has not been listed yet, what
+//! may not be watched and what has not been heard of for too long is `None`, and never an empty
+//! list.
 
 mod budget;
 mod intern;
@@ -12,6 +13,8 @@ mod node;
 mod picture;
 mod pod;
 mod pods;
+#[cfg(test)]
+mod pods_laws;
 mod pulse;
 mod scope;
 mod selector;
@@ -83,7 +86,8 @@ struct Inner {
 }
 
 impl Cluster {
-    /// Watches a cluster until it is stopped. Answers are `None` until the first listing is complete.
+    /// Watches a cluster until it is stopped. Answers are `None` until the first listing is
+    /// complete.
     ///
     /// It has to be called within a tokio runtime, which the watches run on.
     pub fn watch(client: Client, scope: Scope, stop: CancellationToken) -> Self {
@@ -92,7 +96,8 @@ impl Cluster {
         Self { inner }
     }
 
-    /// Whether everything was listed that may be: pods certainly, and the rest, unless it is refused or not there.
+    /// Whether everything was listed that may be: pods certainly, and the rest, unless it is
+    /// refused or not there.
     pub fn is_synced(&self) -> bool {
         self.inner.watches.iter().all(|watching| match watching.part {
             Part::Pods => watching.is_synced(),
@@ -100,7 +105,8 @@ impl Cluster {
         })
     }
 
-    /// Waits until [`is_synced`](Self::is_synced), which may be for ever: where pods may not be listed, it never is.
+    /// Waits until [`is_synced`](Self::is_synced), which may be for ever: where pods may not be
+    /// listed, it never is.
     pub async fn synced(&self) {
         let mut changes = self.inner.changes.subscribe();
         while !self.is_synced() {
@@ -125,8 +131,8 @@ impl Cluster {
         self.inner.scope.stale_after
     }
 
-    /// The pods of a namespace that are selected, as observations say them, in the order of their names. `None`: it is not
-    /// known which there are.
+    /// The pods of a namespace that are selected, as observations say them, in the order of their
+    /// names. `None`: it is not known which there are.
     pub fn pods(&self, namespace: &str, selector: &Selector) -> Option<Vec<PodRecord>> {
         if !self.inner.trusts(Part::Pods, Some(namespace)) {
             return None;
@@ -176,11 +182,12 @@ impl Cluster {
         known.then(|| self.inner.read().karpenter.pools.get(name).map(|pool| pool.it.clone()))
     }
 
-    /// What the pools of a policy have for the workload whose pods are selected. `None`: the policy asks for none, or
-    /// nothing is known, since nodes or pods of other namespaces are not seen. A pool of which nothing is known has no
-    /// `freeGpus`.
+    /// What the pools of a policy have for the workload whose pods are selected. `None`: the policy
+    /// asks for none, or nothing is known, since nodes or pods of other namespaces are not seen. A
+    /// pool of which nothing is known has no `freeGpus`.
     ///
-    /// A GPU is what pods of the workload request: a whole card, or a slice of it such as `nvidia.com/mig-1g.10gb`.
+    /// A GPU is what pods of the workload request: a whole card, or a slice of it such as
+    /// `nvidia.com/mig-1g.10gb`.
     pub fn supply(
         &self,
         policy: &Policy,
@@ -210,8 +217,8 @@ impl Cluster {
         supply::accelerator_of(&pods).map(|name| String::from(&*name))
     }
 
-    /// How many of the selected pods are ready, and how many are on their way: the counts of a warm pool whose pods they
-    /// are. Pods that go count for neither.
+    /// How many of the selected pods are ready, and how many are on their way: the counts of a warm
+    /// pool whose pods they are. Pods that go count for neither.
     pub fn warm(&self, namespace: &str, selector: &Selector) -> Option<WarmCounts> {
         if !self.inner.trusts(Part::Pods, Some(namespace)) {
             return None;
@@ -271,7 +278,8 @@ impl Inner {
         })
     }
 
-    /// Whether it is known which nodes were asked for. Where there is no Karpenter, nobody asks by claims.
+    /// Whether it is known which nodes were asked for. Where there is no Karpenter, nobody asks by
+    /// claims.
     fn knows_claims(&self) -> bool {
         let claims = self.watches.iter().find(|watching| watching.part == Part::NodeClaims);
         claims.is_some_and(|claims| claims.is_absent()) || self.trusts(Part::NodeClaims, None)

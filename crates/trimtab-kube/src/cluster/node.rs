@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trimtab_engine::CapacityType;
-use trimtab_metric::{Quantity, Timestamp};
+use trimtab_metric::{Quantity, Span, Timestamp};
 
 use super::intern::Interner;
 use super::pod::{Amounts, When};
@@ -93,16 +93,20 @@ impl Node {
         amount(&self.allocatable, resource)
     }
 
-    /// Its accelerator resources, such as `nvidia.com/gpu` or `nvidia.com/mig-1g.10gb`, of which it has some.
+    /// Its accelerator resources, such as `nvidia.com/gpu` or `nvidia.com/mig-1g.10gb`, of which it
+    /// has some.
     pub fn accelerators(&self) -> impl Iterator<Item = &str> {
         let some = self.allocatable.iter().filter(|(_, milli)| *milli > 0);
         some.map(|(name, _)| &**name).filter(|name| is_accelerator(name))
     }
 
-    /// Whether it is on its way: not ready yet, and new. Those of Karpenter have a claim that says so better.
-    pub(super) fn is_coming(&self, now: Timestamp, young: trimtab_metric::Span) -> bool {
+    /// Whether it is on its way: new, and not ready yet, or without the accelerator that its
+    /// kubelet will learn of later. Those of Karpenter have a claim that says so better.
+    pub(super) fn is_coming(&self, now: Timestamp, young: Span, accelerator: Option<&str>) -> bool {
         let new = self.created.get().is_some_and(|at| now.since(at) < young);
-        new && !self.ready && !self.leaving && !self.karpenter
+        let bare =
+            accelerator.is_some_and(|name| amount(&self.allocatable, name).unwrap_or(0) == 0);
+        new && (!self.ready || bare) && !self.leaving && !self.karpenter
     }
 
     /// What it will offer of an accelerator, where it can be said.

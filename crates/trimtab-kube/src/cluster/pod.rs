@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use trimtab_engine::{
     ContainerKind, ContainerRecord, PodPhase, PodRecord, Readiness, ReadyCondition, ResourceList,
 };
-use trimtab_metric::Timestamp;
+use trimtab_metric::{Span, Timestamp};
 
 use super::intern::Interner;
 use super::wire::{Map, WireCondition, WireContainer, WirePod, WirePodSpec};
@@ -132,7 +132,8 @@ impl Pod {
         self.started.get()
     }
 
-    /// Its deletion timestamp: the time at which its grace period ends.
+    /// Since when it is to be deleted: its deletion timestamp, which is the end of its grace
+    /// period, less that period.
     pub fn terminating_since(&self) -> Option<Timestamp> {
         self.terminating.get()
     }
@@ -147,7 +148,8 @@ impl Pod {
         self.draining.get()
     }
 
-    /// `controller.kubernetes.io/pod-deletion-cost`: a ReplicaSet deletes pods with a lower one first.
+    /// `controller.kubernetes.io/pod-deletion-cost`: a ReplicaSet deletes pods with a lower one
+    /// first.
     pub fn deletion_cost(&self) -> i32 {
         self.deletion_cost
     }
@@ -207,7 +209,8 @@ impl Pod {
             ready_changed: ready.map_or(When::NEVER, When::of_condition),
             created: When::of(metadata.creation_timestamp.as_ref()),
             started: status.start_time.as_deref().map_or(When::NEVER, When::of_text),
-            terminating: When::of(metadata.deletion_timestamp.as_ref()),
+            terminating: When::of(metadata.deletion_timestamp.as_ref())
+                .before(metadata.deletion_grace_period_seconds),
             unschedulable: unschedulable.map_or(When::NEVER, When::of_condition),
             draining: match labels.get(DRAINING) {
                 Some(value) if value != "false" && draining == When::NEVER => When::UNKNOWN,
@@ -244,8 +247,9 @@ impl Shape {
         shared.shapes.get(shape)
     }
 
-    /// What the scheduler sets aside: what containers that run together request, or, where that is more, what an
-    /// init container does beside the sidecars before it; what the pod requests as a whole instead; its overhead.
+    /// What the scheduler sets aside: what containers that run together request, or, where that is
+    /// more, what an init container does beside the sidecars before it; what the pod requests as a
+    /// whole instead; its overhead.
     fn total(&self, strings: &mut Interner<str>) -> Amounts {
         let mut names: Vec<&String> = self
             .containers
@@ -325,6 +329,14 @@ impl When {
 
     pub(super) fn of(time: Option<&Time>) -> Self {
         time.map_or(Self::NEVER, |time| Self(time.0.as_millisecond()))
+    }
+
+    /// So many seconds before that.
+    fn before(self, seconds: Option<i64>) -> Self {
+        let earlier = |at: Timestamp| {
+            Self::at(at.saturating_sub(Span::from_secs(seconds.unwrap_or(0).max(0))))
+        };
+        self.get().map_or(self, earlier)
     }
 
     fn of_text(text: &str) -> Self {

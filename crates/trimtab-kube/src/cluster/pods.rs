@@ -10,8 +10,8 @@ use super::pod::{Amounts, Label, Pod, Shared, When, label};
 
 /// The pods that are watched.
 ///
-/// A question by labels costs as much as the pods that it finds: pods with the same labels stand in one group, and
-/// groups are found by the values that a selector asks for.
+/// A question by labels costs as much as the pods that it finds: pods with the same labels stand in
+/// one group, and groups are found by the values that a selector asks for.
 #[derive(Debug, Default)]
 pub(super) struct Pods {
     slots: Vec<Option<Slot>>,
@@ -129,7 +129,25 @@ impl Pods {
         for slot in gone {
             self.remove_slot(slot);
         }
+        if self.free.len() > self.slots.len() / 2 {
+            self.close_ranks();
+        }
         shared.sweep();
+    }
+
+    /// Gives back the places at the end that nobody has.
+    fn close_ranks(&mut self) {
+        let used = self.slots.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.slots.truncate(used);
+        self.slots.shrink_to_fit();
+        self.free.retain(|slot| (*slot as usize) < used);
+        self.free.shrink_to_fit();
+    }
+
+    /// Whether nothing is kept of pods that were.
+    #[cfg(test)]
+    pub(super) fn is_clean(&self) -> bool {
+        self.namespaces.is_empty() && self.used.is_empty() && self.free.len() == self.slots.len()
     }
 
     fn slot(&self, slot: u32) -> Option<&Slot> {
@@ -182,8 +200,8 @@ impl Pods {
 }
 
 impl Namespace {
-    /// The groups that have the values of a selector's most telling condition; `None` if it has none that asks for
-    /// values.
+    /// The groups that have the values of a selector's most telling condition; `None` if it has
+    /// none that asks for values.
     fn narrowest(&self, selector: &Selector) -> Option<Vec<u32>> {
         let conditions = selector.requirements().iter().filter_map(|one| {
             let pairs = one.one_of()?.iter();

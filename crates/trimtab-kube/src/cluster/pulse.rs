@@ -1,7 +1,7 @@
 //! Whether a watch lives: when anything was last heard on it.
 //!
-//! kube's watcher keeps bookmarks and the quiet renewal of a watch to itself, and where nothing changes these are all
-//! there is. So it is listened on the connection.
+//! kube's watcher keeps bookmarks and the quiet renewal of a watch to itself, and where nothing
+//! changes these are all there is. So it is listened on the connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -63,8 +63,8 @@ fn is_watch(request: &Request<Body>) -> bool {
     query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
 }
 
-/// A response whose parts are heard. Errors that are sent as events tell nothing of the objects, and a watch that
-/// ends after one did not end by itself.
+/// A response whose parts are heard. Errors that are sent as events tell nothing of the objects,
+/// and a watch that ends after one did not end by itself.
 struct Listened {
     body: Body,
     pulse: Option<Pulse>,

@@ -51,15 +51,15 @@ impl Scope {
         }
     }
 
-    /// These namespaces. What pods of others take up is not seen then, so that nothing can be said of
-    /// [supply](super::Cluster::supply).
+    /// These namespaces. What pods of others take up is not seen then, so that nothing can be said
+    /// of [supply](super::Cluster::supply).
     pub fn namespaces<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
         Self { namespaces: Some(names), ..Self::all() }
     }
 
-    /// Only pods that this selects; others are as if they were not there. It saves memory, and takes
-    /// [supply](super::Cluster::supply) away.
+    /// Only pods that this selects; others are as if they were not there. It saves memory, and
+    /// takes [supply](super::Cluster::supply) away.
     #[must_use]
     pub fn with_pods(mut self, selector: Selector) -> Self {
         self.pods = selector;
@@ -73,7 +73,8 @@ impl Scope {
         self
     }
 
-    /// Other labels that name the pool of a node. The first that a node has counts. Default: [`POOL_LABELS`].
+    /// Other labels that name the pool of a node. The first that a node has counts. Default:
+    /// [`POOL_LABELS`].
     #[must_use]
     pub fn with_pool_labels<L: Into<String>>(
         mut self,
@@ -85,15 +86,16 @@ impl Scope {
 
     /// How long a picture is believed of which nothing was heard. Default 180 s.
     ///
-    /// A watch that lives is heard of at least every [`watch_timeout`](Self::with_watch_timeout), also where nothing
-    /// changes; so it has to be more than that.
+    /// A watch that lives is heard of at least every [`watch_timeout`](Self::with_watch_timeout),
+    /// also where nothing changes; so it has to be more than that.
     #[must_use]
     pub fn with_stale_after(mut self, age: Duration) -> Self {
         self.stale_after = age;
         self
     }
 
-    /// How long a watch goes on before it is begun anew, which shows that it lives. Default 60 s, at least 1 s.
+    /// How long a watch goes on before it is begun anew, which shows that it lives. Default 60 s,
+    /// at least 1 s.
     #[must_use]
     pub fn with_watch_timeout(mut self, timeout: Duration) -> Self {
         self.watch_timeout = timeout.max(Duration::from_secs(1));

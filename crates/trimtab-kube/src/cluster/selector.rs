@@ -10,9 +10,9 @@ use super::lexer::{Lexer, Token};
 
 /// A label selector.
 ///
-/// It reads the text that `kubectl --selector` takes and that a `scale` subresource has in `status.selector`, and
-/// the form that policies have. Written as text, it is what Kubernetes' own clients send: conditions in the order
-/// of their keys, values in order.
+/// It reads the text that `kubectl --selector` takes and that a `scale` subresource has in
+/// `status.selector`, and the form that policies have. Written as text, it is what Kubernetes' own
+/// clients send: conditions in the order of their keys, values in order.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -73,7 +73,8 @@ impl Selector {
         self.requirements.iter().all(|requirement| requirement.holds(label(&requirement.key)))
     }
 
-    /// The selector of a policy's metric. None at all selects as an empty one does where metrics are asked for.
+    /// The selector of a policy's metric. None at all selects as an empty one does where metrics
+    /// are asked for.
     ///
     /// # Errors
     ///
@@ -267,7 +268,8 @@ fn values(lexer: &mut Lexer<'_>) -> Result<Vec<Box<str>>, String> {
     }
 }
 
-/// A qualified name: a DNS subdomain and `/`, if any, and up to 63 letters, digits, `-`, `_` and `.`.
+/// A qualified name: a DNS subdomain and `/`, if any, and up to 63 letters, digits, `-`, `_` and
+/// `.`.
 fn check_key(key: &str) -> Result<(), String> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),

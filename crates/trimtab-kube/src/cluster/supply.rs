@@ -71,6 +71,9 @@ impl Picture {
         let free = free.map(|node| self.free(node, &replica));
         record.free_gpus = Some(free.fold(0, u32::saturating_add));
         record.coming_gpus = self.coming(pool, Some(replica.accelerator), question);
+        let node_pool = self.karpenter.pools.get(&*pool.name).filter(|_| question.knows_pools);
+        let limit = node_pool.and_then(|pool| pool.it.limit_milli(replica.accelerator));
+        record.max_gpus = limit.map(whole);
         record
     }
 
@@ -101,7 +104,8 @@ impl Picture {
         self.pods.used(node)
     }
 
-    /// The GPUs of nodes on their way, without those of pods that have such a node already. `None`: nobody says.
+    /// The GPUs of nodes on their way, without those of pods that have such a node already. `None`:
+    /// nobody says.
     fn coming(
         &self,
         pool: &SupplyPool,
@@ -116,7 +120,8 @@ impl Picture {
             let promised = accelerator.and_then(|accelerator| claim.promised(accelerator));
             (claim.node.as_deref(), promised)
         });
-        let nodes = self.nodes_of(&pool.name).filter(|node| node.is_coming(question.now, YOUNG));
+        let nodes = self.nodes_of(&pool.name);
+        let nodes = nodes.filter(|node| node.is_coming(question.now, YOUNG, accelerator));
         let nodes = nodes.map(|node| {
             let promised = accelerator.and_then(|accelerator| node.promised(accelerator));
             (Some(&*node.name), promised)
@@ -134,8 +139,8 @@ impl Picture {
     }
 }
 
-/// What a replica takes: as its newest pod says; without one, the accelerators that the policy says, if the nodes have
-/// only one kind.
+/// What a replica takes: as its newest pod says; without one, the accelerators that the policy
+/// says, if the nodes have only one kind.
 fn replica<'a>(
     pods: &[&'a Pod],
     nodes: &[&'a Node],

@@ -86,7 +86,8 @@ where
     }
 }
 
-/// Follows objects until the cluster has none of that kind; from all else that goes wrong it comes back by itself.
+/// Follows objects until the cluster has none of that kind; from all else that goes wrong it comes
+/// back by itself.
 async fn follow<K>(
     inner: &Inner,
     watching: &Watching,
@@ -108,11 +109,9 @@ async fn follow<K>(
                 take(&mut inner.write(), Change::Seen(object, listing));
             }
             Ok(Event::Apply(object)) => {
-                watching.heard();
                 take(&mut inner.write(), Change::Seen(object, listing));
             }
             Ok(Event::Delete(object)) => {
-                watching.heard();
                 take(&mut inner.write(), Change::Gone(object));
             }
             Ok(Event::InitDone) => {
@@ -128,8 +127,8 @@ async fn follow<K>(
                 else {
                     continue;
                 };
-                // The watcher lists anew when it is told so within a watch. Where none is even begun, it would ask for
-                // what has expired, or is no more, for ever.
+                // The watcher lists anew when it is told so within a watch. Where none is even
+                // begun, it would ask for what has expired, or is no more, for ever.
                 match error {
                     kube::Error::Api(status) if status.code == 404 => return,
                     kube::Error::Api(status) if status.code == 410 => events = begin(),

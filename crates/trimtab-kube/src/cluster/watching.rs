@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::runtime::watcher;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::pulse::Pulse;
@@ -59,8 +60,8 @@ struct State {
     tried: bool,
     absent: bool,
     listings: u64,
-    /// And at which age it was heard of last when that happened.
-    error: Option<String>,
+    /// What went wrong last, and when.
+    error: Option<(String, Instant)>,
     stale: bool,
 }
 
@@ -77,7 +78,7 @@ impl Watching {
         if stale != std::mem::replace(&mut state.stale, stale) {
             let (part, namespace) = (self.part, self.namespace.as_deref());
             if stale {
-                let error = state.error.as_deref();
+                let error = self.error(&state);
                 warn!(target: "trimtab", %part, namespace, ?age, error, "what was seen is too old");
             } else {
                 info!(target: "trimtab", %part, namespace, "what was seen is current again");
@@ -107,7 +108,7 @@ impl Watching {
             absent: state.absent,
             age: self.pulse.age(),
             listings: state.listings,
-            error: state.error.clone(),
+            error: self.error(&state).map(String::from),
         }
     }
 
@@ -121,23 +122,22 @@ impl Watching {
         info!(target: "trimtab", %part, namespace, objects, listings, "listed");
     }
 
-    /// Something changed, so that it goes well.
-    pub(super) fn heard(&self) {
-        let mut state = self.lock();
-        if state.error.is_some() {
-            state.error = None;
-        }
-    }
-
     pub(super) fn failed(&self, error: &watcher::Error) {
         let text = error.to_string();
         let mut state = self.lock();
-        state.tried = true;
-        if state.error.as_ref() != Some(&text) {
+        if self.error(&state) != Some(&text) {
             let (part, namespace) = (self.part, self.namespace.as_deref());
             warn!(target: "trimtab", %part, namespace, error = text, "a watch failed; it is begun again");
         }
-        state.error = Some(text);
+        (state.tried, state.error) = (true, Some((text, Instant::now())));
+    }
+
+    /// What goes wrong: what went wrong last, if nothing was heard since. A watch that goes on says
+    /// nothing of that itself.
+    fn error<'a>(&self, state: &'a State) -> Option<&'a str> {
+        let (text, at) = state.error.as_ref()?;
+        let heard_since = self.pulse.age().is_some_and(|age| age < at.elapsed());
+        (!heard_since).then_some(text.as_str())
     }
 
     /// The cluster has no such kind.
@@ -149,7 +149,7 @@ impl Watching {
     /// Which kinds the cluster has can't be said.
     pub(super) fn unknown(&self, why: String) {
         let mut state = self.lock();
-        (state.tried, state.error) = (true, Some(why));
+        (state.tried, state.error) = (true, Some((why, Instant::now())));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -1,4 +1,5 @@
-//! Objects as they come from the API server, with the fields that are used; all others are skipped unread.
+//! Objects as they come from the API server, with the fields that are used; all others are skipped
+//! unread.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -242,6 +243,7 @@ fn meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Err
         resource_version: Option<String>,
         creation_timestamp: Option<Time>,
         deletion_timestamp: Option<Time>,
+        deletion_grace_period_seconds: Option<i64>,
         labels: Option<Map>,
         annotations: Option<Map>,
         owner_references: Option<Vec<OwnerReference>>,
@@ -259,6 +261,7 @@ fn meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Err
         resource_version: meta.resource_version,
         creation_timestamp: meta.creation_timestamp,
         deletion_timestamp: meta.deletion_timestamp,
+        deletion_grace_period_seconds: meta.deletion_grace_period_seconds,
         labels: meta.labels,
         annotations,
         owner_references: meta.owner_references,

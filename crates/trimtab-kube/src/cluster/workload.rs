@@ -44,7 +44,8 @@ impl WorkloadPods {
         Arc::new(Self { namespace: namespace.into(), from: From::Given(selector) })
     }
 
-    /// Those that the scale of an object selects. It is read when it is needed, at most once a minute.
+    /// Those that the scale of an object selects. It is read when it is needed, at most once a
+    /// minute.
     pub fn of_scale(
         client: Client,
         discovery: Arc<Discovery>,
@@ -130,8 +131,8 @@ pub(crate) fn source_error(failure: Failure) -> SourceError {
     }
 }
 
-/// The pods of a workload and the nodes that it may run on, out of a [`Cluster`]: a source beside the one of its
-/// metrics.
+/// The pods of a workload and the nodes that it may run on, out of a [`Cluster`]: a source beside
+/// the one of its metrics.
 ///
 /// It says which pods there are. What is not known is an error, and then nothing is decided.
 pub struct ClusterSource {

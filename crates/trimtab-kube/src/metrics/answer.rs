@@ -11,7 +11,8 @@ use trimtab_runtime::SourceError;
 pub(super) enum Read {
     /// What all resource metrics take their values from.
     Pods(Vec<PodMetrics>),
-    /// A reading, without the metric's name; and when its oldest value was measured, where it has no place for that.
+    /// A reading, without the metric's name; and when its oldest value was measured, where it has
+    /// no place for that.
     Metric(ReadingRecord, Option<Timestamp>),
 }
 
@@ -46,8 +47,8 @@ struct ContainerItem {
     usage: Option<ResourceList>,
 }
 
-/// `MetricValueList` of both versions of `custom.metrics.k8s.io`, and `ExternalMetricValueList`: what differs between them
-/// is not looked at.
+/// `MetricValueList` of both versions of `custom.metrics.k8s.io`, and `ExternalMetricValueList`:
+/// what differs between them is not looked at.
 #[derive(Deserialize)]
 pub(super) struct ValueList {
     #[serde(default)]

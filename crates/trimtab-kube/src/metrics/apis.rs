@@ -32,8 +32,8 @@ const FAILED_FOR: Duration = Duration::from_secs(5);
 /// So many questions at a time.
 const AT_ONCE: usize = 64;
 
-/// The metrics APIs of a cluster. All workloads share one: who asks the same at the same time gets the same answer, which
-/// was asked for once.
+/// The metrics APIs of a cluster. All workloads share one: who asks the same at the same time gets
+/// the same answer, which was asked for once.
 pub struct MetricsApis {
     client: Client,
     turns: Arc<Semaphore>,
@@ -41,9 +41,10 @@ pub struct MetricsApis {
     /// The version of the custom metrics API.
     version: Known<String>,
     /// Resources such as `deployments.apps` by API version and kind.
-    resources: Mutex<HashMap<(String, String), Arc<Known<String>>>>,
+    resources: Mutex<HashMap<(String, String), Resource>>,
 }
 
+type Resource = Arc<Known<String>>;
 type Answer = Result<Arc<RawValue>, Failure>;
 
 struct Asked {
@@ -130,8 +131,8 @@ impl MetricsApis {
         }
     }
 
-    /// The version of the custom metrics API to ask: the cluster's preferred one, else the first that it has, of those that
-    /// are understood.
+    /// The version of the custom metrics API to ask: the cluster's preferred one, else the first
+    /// that it has, of those that are understood.
     async fn version(&self) -> Result<String, SourceError> {
         let find = async {
             let group: APIGroup = self

@@ -1,4 +1,5 @@
-//! The metrics APIs, as the HPA asks them: `metrics.k8s.io`, `custom.metrics.k8s.io` and `external.metrics.k8s.io`.
+//! The metrics APIs, as the HPA asks them: `metrics.k8s.io`, `custom.metrics.k8s.io` and
+//! `external.metrics.k8s.io`.
 
 mod answer;
 mod apis;
@@ -68,8 +69,8 @@ impl KubeMetrics {
         self
     }
 
-    /// Values that are older than this when they come are stale. The HPA takes them however old they are, and so does
-    /// this without it.
+    /// Values that are older than this when they come are stale. The HPA takes them however old
+    /// they are, and so does this without it.
     #[must_use]
     pub fn with_max_age(mut self, age: Span) -> Self {
         self.max_age = Some(age);
@@ -114,7 +115,8 @@ impl KubeMetrics {
         }
     }
 
-    /// What selects the workload's pods. Nothing at all is refused, as the HPA refuses it: it would be all pods.
+    /// What selects the workload's pods. Nothing at all is refused, as the HPA refuses it: it would
+    /// be all pods.
     async fn selector(&self) -> Result<Selector, SourceError> {
         let selector = self.pods.selector().await?;
         if selector.is_everything() {

@@ -23,7 +23,7 @@ pub(super) fn pods(
     selector: &Selector,
 ) -> Result<String, SourceError> {
     let (namespace, metric) = (encode(namespace), segment(metric)?);
-    let path = format!("/apis/{CUSTOM}/{version}/namespaces/{namespace}/pods/*/{metric}");
+    let path = format!("/apis/{CUSTOM}/{version}/namespaces/{namespace}/pods/%2A/{metric}");
     Ok(with_query(path, &[("labelSelector", pods), ("metricLabelSelector", selector)]))
 }
 
@@ -79,7 +79,8 @@ fn with_query(mut path: String, selectors: &[(&str, &Selector)]) -> String {
     path
 }
 
-/// A name as one part of a path. One that would be several, or none, is refused, as Kubernetes' clients do.
+/// A name as one part of a path. One that would be several, or none, is refused, as Kubernetes'
+/// clients do.
 fn segment(name: &str) -> Result<String, SourceError> {
     if matches!(name, "" | "." | "..") || name.contains(['/', '%']) {
         return Err(SourceError::Refused(format!(
@@ -120,7 +121,7 @@ mod tests {
         ];
         insta::assert_snapshot!(questions.join("\n"), @r"
         /apis/metrics.k8s.io/v1beta1/namespaces/inference/pods?labelSelector=app%3Dllm%2Ctier%20in%20%28api%2Cweb%29
-        /apis/custom.metrics.k8s.io/v1beta2/namespaces/inference/pods/*/waiting?labelSelector=app%3Dllm%2Ctier%20in%20%28api%2Cweb%29&metricLabelSelector=verb%3DGET
+        /apis/custom.metrics.k8s.io/v1beta2/namespaces/inference/pods/%2A/waiting?labelSelector=app%3Dllm%2Ctier%20in%20%28api%2Cweb%29&metricLabelSelector=verb%3DGET
         /apis/custom.metrics.k8s.io/v1beta1/namespaces/inference/deployments.apps/llm/rps
         /apis/custom.metrics.k8s.io/v1beta2/namespaces/inference/metrics/rps?metricLabelSelector=verb%3DGET
         /apis/external.metrics.k8s.io/v1beta1/namespaces/inference/pubsub.googleapis.com%7Csubscription%7Cundelivered?labelSelector=verb%3DGET

@@ -1,6 +1,7 @@
 //! What a large cluster takes in memory: 1,000 nodes and 20,000 pods, as they come over the wire.
 //!
-//! It is measured on one thread: what the API server that is played here allocates is given back when it has answered.
+//! It is measured on one thread: what the API server that is played here allocates is given back
+//! when it has answered.
 
 use std::convert::Infallible;
 

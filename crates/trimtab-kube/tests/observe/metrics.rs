@@ -1,6 +1,6 @@
 //! The metrics APIs as the HPA asks them, and every way in which they have nothing to say.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::watched::{NAMESPACE, SOON, now, select};
 use kube::Client;
@@ -107,7 +107,6 @@ async fn every_type_of_metric_is_read_exactly() {
         assert_eq!(source.provides(&policy).metrics, names);
         let observed = fixture::eventually(SOON, "the APIs answer", || async {
             let observed = observe(&source, &policy).await;
-            eprintln!("{}", problems(&observed));
             observed.problems.is_empty().then_some(observed)
         })
         .await;
@@ -143,7 +142,7 @@ async fn the_paths_are_those_of_the_hpa() {
     asked.sort();
     insta::assert_snapshot!(asked.join("\n"), @r"
     /apis/custom.metrics.k8s.io/v1beta2/namespaces/inference/deployments.apps/llm/rps?
-    /apis/custom.metrics.k8s.io/v1beta2/namespaces/inference/pods/*/waiting?labelSelector=app%3Dllm&metricLabelSelector=queue%3Dchat
+    /apis/custom.metrics.k8s.io/v1beta2/namespaces/inference/pods/%2A/waiting?labelSelector=app%3Dllm&metricLabelSelector=queue%3Dchat
     /apis/external.metrics.k8s.io/v1beta1/namespaces/inference/queue?labelSelector=env%20in%20%28eu%2Cprod%29
     /apis/metrics.k8s.io/v1beta1/namespaces/inference/pods?labelSelector=app%3Dllm
     ");
@@ -307,4 +306,81 @@ async fn what_others_answer_is_not_asked_for() {
     let observed = observe(&source, &policy).await;
     assert_eq!(problems(&observed), "");
     assert!(observed.readings.is_empty() && observed.pod_metrics.is_some());
+}
+
+/// A cluster whose custom metrics API has these versions, the first of which it prefers; what it
+/// was asked for; and its answers, which are those of that version.
+fn adapter(versions: &'static [&'static str]) -> (Client, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let path = request.uri().path().to_owned();
+        let answer = of_adapter(&path, versions);
+        log.lock().unwrap().push(path);
+        async move { Ok::<_, std::convert::Infallible>(answer) }
+    });
+    (Client::new(service, "default"), asked)
+}
+
+fn of_adapter(path: &str, versions: &[&str]) -> http::Response<kube::client::Body> {
+    let group = "custom.metrics.k8s.io";
+    let list = |version: &str, of_version: serde_json::Value| {
+        let mut item = json!({"describedObject": {"kind": "Namespace", "name": "inference"},
+            "timestamp": "2026-11-24T09:59:45Z", "value": "12500m"});
+        item.as_object_mut().unwrap().extend(of_version.as_object().unwrap().clone());
+        json!({"kind": "MetricValueList", "apiVersion": format!("{group}/{version}"), "items": [item]})
+    };
+    let version = path.strip_prefix("/apis/custom.metrics.k8s.io/").unwrap_or_default();
+    let answer = match version.split_once('/').map_or("", |(version, _)| version) {
+        "v1beta1" => list("v1beta1", json!({"metricName": "rps", "window": 90})),
+        "v1beta2" => list("v1beta2", json!({"metric": {"name": "rps"}, "windowSeconds": 90})),
+        _ => {
+            let version = |version: &&str| json!({"groupVersion": format!("{group}/{version}"), "version": version});
+            let all: Vec<_> = versions.iter().map(version).collect();
+            json!({"kind": "APIGroup", "name": group, "versions": all, "preferredVersion": all[0]})
+        }
+    };
+    http::Response::new(kube::client::Body::from(serde_json::to_vec(&answer).unwrap()))
+}
+
+#[tokio::test]
+async fn the_version_is_the_one_that_the_cluster_prefers_if_it_is_known() {
+    let average = json!({"type": "AverageValue", "averageValue": "4"});
+    let policy = policy(json!([
+        {"type": "Pods", "pods": {"target": average, "metric": {"name": "waiting"}}},
+        {"type": "Object", "object": {"target": {"type": "Value", "value": "1"},
+            "metric": {"name": "rps"},
+            "describedObject": {"apiVersion": "v1", "kind": "Namespace", "name": "elsewhere"}}},
+    ]));
+    for (versions, chosen) in [
+        (&["v1beta1"][..], Some("v1beta1")),
+        (&["v1beta1", "v1beta2"], Some("v1beta1")),
+        (&["v1beta2", "v1beta1"], Some("v1beta2")),
+        (&["v1", "v1beta1", "v1beta2"], Some("v1beta1")),
+        (&["v1"], None),
+    ] {
+        let (client, asked) = adapter(versions);
+        let pods = WorkloadPods::selected(NAMESPACE, select("app=llm"));
+        let source = KubeMetrics::new(MetricsApis::new(client), pods);
+        let observed = observe(&source, &policy).await;
+        observe(&source, &policy).await;
+        let asked = asked.lock().unwrap().clone();
+        let Some(version) = chosen else {
+            assert_eq!(asked, ["/apis/custom.metrics.k8s.io"]);
+            assert!(problems(&observed).contains("no version of `custom.metrics.k8s.io`"));
+            continue;
+        };
+        // Once for all, and of the own namespace whatever the reference says.
+        let root = format!("/apis/custom.metrics.k8s.io/{version}/namespaces/inference");
+        let paths = [format!("{root}/pods/%2A/waiting"), format!("{root}/metrics/rps")];
+        assert_eq!(
+            asked,
+            ["/apis/custom.metrics.k8s.io".to_string(), paths[0].clone(), paths[1].clone()]
+        );
+        assert_eq!(problems(&observed), "");
+        let [waiting, rps] = observed.readings.as_slice() else { panic!("{observed:?}") };
+        let sample = &waiting.pods.as_ref().unwrap()["inference"];
+        assert_eq!(sample.window, Some(Span::from_secs(90)), "{version}");
+        assert_eq!(rps.value.as_ref().unwrap().milli(), 12_500);
+    }
 }

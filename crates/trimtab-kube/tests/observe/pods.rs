@@ -78,6 +78,9 @@ async fn a_pod_from_its_first_day_to_its_last() {
         let going = |pod: &trimtab_kube::cluster::Pod| pod.terminating_since().is_some();
         let seen = watched.pod_is("llm-0", "on its way out", going).await;
         assert!(!seen.is_ready());
+        // Since now, and not from the end of its ten minutes.
+        assert!(now().since(seen.terminating_since().unwrap()) < Span::from_secs(60));
+        assert!(now().since(seen.terminating_since().unwrap()) > Span::from_secs(-60));
         assert!(watched.cluster.pods(NAMESPACE, &select("app=llm")).unwrap()[0].terminating);
 
         let free = json!({"metadata": {"finalizers": null}});

@@ -17,7 +17,7 @@ fn pool(name: &str, allocatable: u32, free: u32, coming: Option<u32>) -> PoolSup
         allocatable_gpus: Some(allocatable),
         free_gpus: Some(free),
         coming_gpus: coming,
-        coming_nodes: None,
+        ..PoolSupplyRecord::default()
     }
 }
 
@@ -39,8 +39,8 @@ fn llm(name: &str, node: Option<&str>, gpus: &str) -> PodFixture {
     }
 }
 
-/// Does once what the node lifecycle controller would: a node that is ready is not tainted as one that is not. A real API
-/// server taints each new node so.
+/// Does once what the node lifecycle controller would: a node that is ready is not tainted as one
+/// that is not. A real API server taints each new node so.
 async fn untaint(client: &Client) {
     let api: Api<Node> = Api::all(client.clone());
     for node in api.list(&ListParams::default()).await.unwrap() {
@@ -143,6 +143,8 @@ async fn nodes_on_their_way_are_coming() {
         };
         aks("there").create(&client).await;
         aks("young").not_ready().create(&client).await;
+        // Its device plugin has not said yet what it has.
+        NodeFixture::new("bare").label("agentpool", "gpu").create(&client).await;
         llm("llm-0", Some("there"), "1").create(&client, NAMESPACE).await;
         // It has such a node already, so that this is not for another.
         llm("llm-1", Some("young"), "1").create(&client, NAMESPACE).await;
@@ -150,6 +152,8 @@ async fn nodes_on_their_way_are_coming() {
         let watched = Watched::of(&server, Scope::all()).await;
         let pools = policy(r#"[{"name": "gpu"}]"#, 1);
         watched.supply_is(&pools, "app=llm", &[pool("gpu", 8, 3, Some(3))]).await;
+        let sized = policy(r#"[{"name": "gpu", "gpusPerNode": 4}]"#, 1);
+        watched.supply_is(&sized, "app=llm", &[pool("gpu", 8, 3, Some(7))]).await;
         // One that is not ready for so long is broken.
         let later = now().saturating_add(trimtab_metric::Span::from_secs(3600));
         let seen = watched.cluster.supply(&pools, NAMESPACE, &select("app=llm"), later);
@@ -209,6 +213,8 @@ async fn karpenter_may_come_later_and_go_again() {
         let limits = json!({"spec": {"limits": {"cpu": 1000, "nvidia.com/gpu": "16"}},
             "status": {"resources": {"nvidia.com/gpu": "8"}}});
         create(&client, "NodePool", "a100", limits).await;
+        let limits = json!({"spec": {"limits": {"nvidia.com/gpu": 24}}, "status": {"nodes": 1}});
+        create(&client, "NodePool", "h100", limits).await;
         let claim = |pool: &str, spec: Value, status: Value| json!({"labels": {"karpenter.sh/nodepool": pool}, "spec": spec, "status": status});
         let initialized = json!({"nodeName": "n1", "capacity": {"nvidia.com/gpu": "8"},
             "conditions": [{"type": "Initialized", "status": "True"}]});
@@ -220,7 +226,9 @@ async fn karpenter_may_come_later_and_go_again() {
         create(&client, "NodeClaim", "c3", claim("h100", asked, json!({"nodeName": ""}))).await;
         create(&client, "NodeClaim", "c4", claim("a100", json!({}), json!({"nodeName": ""}))).await;
         // A pool that has a NodePool and no node has nothing, and that is known.
-        let wanted = [pool("h100", 8, 0, Some(16)), pool("a100", 0, 0, Some(16))];
+        let limited = |record, gpus| PoolSupplyRecord { max_gpus: Some(gpus), ..record };
+        let h100 = limited(pool("h100", 8, 0, Some(16)), 24);
+        let wanted = [h100, limited(pool("a100", 0, 0, Some(16)), 16)];
         watched.supply_is(&pools, "app=llm", &wanted).await;
         watched.supply_is(&small, "app=nobody", &[pool("a100", 0, 0, Some(4))]).await;
         let found = watched.cluster.node_pool("a100").unwrap().unwrap();

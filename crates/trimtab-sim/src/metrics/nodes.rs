@@ -61,6 +61,7 @@ pub fn observe_nodes(
         free_gpus: Some(view.free_gpus),
         coming_gpus: Some(view.coming_gpus),
         coming_nodes: None,
+        max_gpus: None,
     });
     record.supply = Some(pools.collect());
 }

@@ -149,7 +149,15 @@ impl<'t> Fleet<'t> {
                     .each_ref()
                     .map(|counts| counts.as_ref().and_then(|counts| counts.at(step)));
                 let pool = pool.clone();
-                PoolSupplyRecord { pool, allocatable_gpus, free_gpus, coming_gpus, coming_nodes }
+                let max_gpus = None;
+                PoolSupplyRecord {
+                    pool,
+                    allocatable_gpus,
+                    free_gpus,
+                    coming_gpus,
+                    coming_nodes,
+                    max_gpus,
+                }
             });
             observation.supply = Some(pools.collect());
         }
