@@ -92,7 +92,7 @@ async fn it_scales_and_remembers() {
         assert_eq!(count(&server, "llm").await, 5);
         first.stop().await;
 
-        // The next one goes on where the first was: its window has seen five, and holds them.
+        // The next one goes on with what the first left.
         let state = get(&server, "llm").await.annotations().get(STATE).unwrap().clone();
         assert!(state.contains("recommendations"), "{state}");
         queue.store(8, Ordering::Relaxed);

@@ -148,6 +148,17 @@ impl Looks {
         Self(files.chain([path.to_owned()]).map(|file| (file.clone(), look(&file))).collect())
     }
 
+    /// The same, but files that were looked at before they were read as they looked then: who writes one
+    /// meanwhile is noticed.
+    pub(super) fn as_read(mut self, before: &Self) -> Self {
+        for (file, look) in &mut self.0 {
+            if let Some(then) = before.0.get(file) {
+                *look = *then;
+            }
+        }
+        self
+    }
+
     /// How the same files look now.
     pub(super) fn again(&self) -> Self {
         Self(self.0.keys().map(|file| (file.clone(), look(file))).collect())
