@@ -3,20 +3,35 @@
 use std::io;
 
 use trimtab_engine::Policy;
-use trimtab_manifest::{Comments, PolicyDocument, PolicyKind, to_yaml};
+use trimtab_manifest::{Comments, Metadata, PolicyDocument, PolicyKind, to_yaml};
 
 use crate::error::CommandError;
 
 /// The policy as YAML under the name of the document that it was made from, with a comment before it.
-///
-/// What only trimtab's own form can say makes it a ScalingPolicy.
 pub(super) fn text(
     origin: &PolicyDocument,
     policy: &Policy,
     comment: &[String],
 ) -> Result<String, CommandError> {
+    Ok(policy_yaml(origin.kind, &origin.metadata, policy, comment)?)
+}
+
+/// A policy as a document in YAML, with these lines as a comment before it. It reads back as the same
+/// policy.
+///
+/// What only trimtab's own form can say makes it a ScalingPolicy.
+///
+/// # Errors
+///
+/// None for what was read from a document: whatever is in a policy can be written.
+pub fn policy_yaml(
+    kind: PolicyKind,
+    metadata: &Metadata,
+    policy: &Policy,
+    comment: &[String],
+) -> io::Result<String> {
     let mut spec = serde_json::to_value(policy.spec())?;
-    let is_hpa = origin.kind == PolicyKind::HorizontalPodAutoscaler && spec.get("hpa").is_none();
+    let is_hpa = kind == PolicyKind::HorizontalPodAutoscaler && spec.get("hpa").is_none();
     if is_hpa && let Some(fields) = spec.as_object_mut() {
         fields.remove("strategy");
     }
@@ -28,13 +43,13 @@ pub(super) fn text(
     let document = serde_json::json!({
         "apiVersion": api_version,
         "kind": kind,
-        "metadata": origin.metadata,
+        "metadata": metadata,
         "spec": spec,
     });
     let mut comments = Comments::default();
     comment.iter().for_each(|line| comments.at_head(line));
     // Only numbers that are none can't be written, and JSON has no such.
-    to_yaml(&document, &comments).map_err(|error| CommandError::Write(io::Error::other(error)))
+    to_yaml(&document, &comments).map_err(io::Error::other)
 }
 
 #[cfg(test)]

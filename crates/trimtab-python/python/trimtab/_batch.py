@@ -91,8 +91,8 @@ class Autoscalers:
 
         ``columns`` is a mapping of names to columns, or a DataFrame of pandas, polars or Arrow:
         ``replicas``, the policy's metrics, and perhaps ``status_replicas`` and ``time``; a
-        ``time`` may also be one for all. NaN is no amount, and counts as an invalid reading; a
-        metric without a column is missing.
+        ``time`` may also be one for all. Other columns are left alone. NaN and null are missing
+        readings, as they are in tables; infinities are invalid ones.
 
         With ``applied``, every change counts as carried out, and the rate limits heed it.
         """
@@ -108,7 +108,7 @@ class Autoscalers:
             _time_of(when),
             replicas,
             None if status is None else _frames.integers_of(status, STATUS_REPLICAS),
-            [(name, _frames.floats_of(column, name)) for name, column in given.items()],
+            given,
             applied,
         )
 

@@ -122,6 +122,26 @@ def to_frame(columns: Mapping[str, Any], package: str, what: str) -> Any:
     return require("pyarrow", what).table(dict(columns))
 
 
+def decisions_as(decisions: Any, package: str) -> Any:
+    """Give `Decisions` as arrays of numpy, or as a table of another package."""
+    what = "a table of decisions"
+    numpy = require("numpy", what)
+    raw = decisions._raw()
+    columns = {
+        name: numpy.frombuffer(raw[name], dtype="int32")
+        for name in ("current_replicas", "desired_replicas")
+    }
+    columns["changed"] = numpy.frombuffer(raw["changed"], dtype="bool")
+    for name, dtype, words in (
+        ("outcome", "uint8", raw["outcomes"]),
+        ("reason", "uint8", raw["reasons"]),
+        ("metric", "int32", [*raw["metrics"], None]),
+    ):
+        codes = numpy.frombuffer(raw[name], dtype=dtype)
+        columns[name] = numpy.array(words, dtype=object)[codes]
+    return columns if package == "numpy" else to_frame(columns, package, what)
+
+
 def _values_of(column: Any, name: str) -> list[Any]:
     """List a column's values as CSV has them."""
     if hasattr(column, "to_pylist"):
