@@ -8,6 +8,7 @@ use trimtab_engine::{self as engine, ScaleUpdate};
 
 use crate::decision::Decision;
 use crate::observation::{Observation, unfit};
+use crate::plain;
 use crate::policy::Policy;
 use crate::state::State;
 use crate::time::datetime;
@@ -187,7 +188,7 @@ impl Autoscaler {
         format!("<Autoscaler: policy '{name}', state {}>", inner.state.digest())
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Policy, State))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<plain::Reduced<'py, (Policy, State)>> {
         Ok((py.get_type::<Self>().into_any(), (self.policy(), self.state())))
     }
 }

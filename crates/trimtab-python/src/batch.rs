@@ -144,7 +144,7 @@ impl Batch {
     fn __reduce__<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Policy, Bound<'py, PyBytes>))> {
+    ) -> PyResult<plain::Reduced<'py, (Policy, Bound<'py, PyBytes>)>> {
         let (policy, text) =
             self.with(py, |inner| (inner.policy.clone(), serde_json::to_vec(&inner.states)));
         let text = text.map_err(|error| Fault::new(error.to_string()).raise(py, Kind::State))?;

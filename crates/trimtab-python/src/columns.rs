@@ -58,11 +58,11 @@ pub(crate) fn numbers<'a>(
     Err(pyo3::exceptions::PyValueError::new_err(message))
 }
 
+/// How a metric takes a column, whether it is an Object metric, the column's name, and its bytes.
+type Taken<'py> = (Form, bool, String, Bound<'py, PyBytes>);
+
 /// The columns that the policy's metrics take, as bytes, in the policy's order.
-pub(crate) fn taken<'py>(
-    policy: &Policy,
-    given: &Bound<'py, PyDict>,
-) -> PyResult<Vec<(Form, bool, String, Bound<'py, PyBytes>)>> {
+pub(crate) fn taken<'py>(policy: &Policy, given: &Bound<'py, PyDict>) -> PyResult<Vec<Taken<'py>>> {
     let py = given.py();
     let names: Vec<String> = given.keys().extract()?;
     let series: Vec<Series> = names.iter().map(|name| Series::of_column(name)).collect();

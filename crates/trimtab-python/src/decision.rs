@@ -171,7 +171,7 @@ impl Decision {
     fn __reduce__<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (String, Option<&str>))> {
+    ) -> PyResult<plain::Reduced<'py, (String, Option<&str>)>> {
         let restore = py.get_type::<Self>().getattr("_restore")?;
         Ok((restore, (self.to_json()?, self.metric())))
     }

@@ -93,16 +93,14 @@ impl Fault {
         static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
         let module = MODULE.get_or_try_init(py, || py.import("trimtab.errors").map(Bound::unbind));
         let class = module?.bind(py).getattr(kind.class_name())?;
-        let text = self.text.unwrap_or_else(|| match (&self.file, self.line, &self.help) {
-            (file, line, help) => {
-                let place = match (file, line) {
-                    (Some(file), Some(line)) => format!("\n --> {file}:{line}"),
-                    (Some(file), None) => format!("\n --> {file}"),
-                    (None, _) => String::new(),
-                };
-                let help = help.as_ref().map(|help| format!("\n  = help: {help}"));
-                format!("{}{place}{}", self.message, help.unwrap_or_default())
-            }
+        let text = self.text.unwrap_or_else(|| {
+            let place = match (&self.file, self.line) {
+                (Some(file), Some(line)) => format!("\n --> {file}:{line}"),
+                (Some(file), None) => format!("\n --> {file}"),
+                (None, _) => String::new(),
+            };
+            let help = self.help.as_ref().map(|help| format!("\n  = help: {help}"));
+            format!("{}{place}{}", self.message, help.unwrap_or_default())
         });
         let known = PyDict::new(py);
         known.set_item("text", text)?;

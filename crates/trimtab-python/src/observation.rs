@@ -157,7 +157,7 @@ impl Observation {
         format!("<Observation {time}: {replicas} replicas, readings of {names:?}>")
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<plain::Reduced<'py, (String,)>> {
         Ok((py.get_type::<Self>().getattr("_restore")?, (self.to_json()?,)))
     }
 

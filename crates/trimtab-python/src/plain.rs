@@ -19,6 +19,9 @@ const DEEPEST: usize = 64;
 pub(crate) const LARGEST: usize = 16 << 20;
 const MOST_VALUES: usize = 1_000_000;
 
+/// How `pickle` makes a value again: what to call, and with what.
+pub(crate) type Reduced<'py, T> = (Bound<'py, PyAny>, T);
+
 /// A plain Python value as a document. `datetime`s become text; no number may be NaN or infinite.
 pub(crate) fn document(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     read(value, &mut Vec::new())

@@ -322,7 +322,7 @@ impl Policy {
     fn __reduce__<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (String, String, &'static str))> {
+    ) -> PyResult<plain::Reduced<'py, (String, String, &'static str)>> {
         let restore = py.get_type::<Self>().getattr("_restore")?;
         let spec = plain::to_json(self.engine().spec())?;
         let metadata = plain::to_json(&self.0.metadata)?;

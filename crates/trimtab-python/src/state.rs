@@ -109,7 +109,7 @@ impl State {
         format!("<State: {current} replicas, {desired} wanted, digest {}>", self.digest())
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<plain::Reduced<'py, (String,)>> {
         Ok((py.get_type::<Self>().getattr("from_json")?, (self.to_json()?,)))
     }
 }

@@ -1,0 +1,56 @@
+"""The recordings of the real autoscalers, with the engine that is in this wheel."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trimtab
+
+
+def vectors(root: Path, name: str) -> list[dict[str, Any]]:
+    """Read the vectors of a file."""
+    with gzip.open(root / "conformance" / f"{name}.jsonl.gz", "rt") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def test_the_wheel_conforms(root: Path) -> None:
+    files = sorted(map(str, (root / "conformance").glob("*.jsonl.gz")))
+    assert len(files) >= 9
+    done = subprocess.run(
+        [sys.executable, "-m", "trimtab", "conform", *files], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_the_api_server_refuses(root: Path) -> None:
+    for vector in vectors(root, "hpa_validation"):
+        document = {
+            "apiVersion": "trimtab.dev/v1alpha1",
+            "kind": "ScalingPolicy",
+            "metadata": {"name": "d"},
+            "spec": {**vector["spec"], "strategy": "hpa"},
+        }
+        if vector["scale_to_zero"]:
+            document["spec"]["hpa"] = {"featureGates": {"hpaScaleToZero": True}}
+        if vector["errors"]:
+            with pytest.raises(trimtab.PolicyError):
+                trimtab.Policy.from_dict(document)
+        else:
+            policy = trimtab.Policy.from_dict(document)
+            assert trimtab.Policy.from_dict(policy.to_dict()).digest == policy.digest
+
+
+def test_quantities(root: Path) -> None:
+    for vector in vectors(root, "hpa_quantity"):
+        if vector.get("error"):
+            with pytest.raises(trimtab.ObservationError):
+                trimtab.Observation(0, readings={"q": vector["s"]})
+            continue
+        seen = trimtab.Observation(0, readings={"q": vector["s"]})
+        assert seen.to_dict()["readings"][0]["value"] == vector["canonical"], vector
