@@ -19,7 +19,7 @@ use crate::time::timestamp;
 const CHUNK: usize = 4096;
 
 /// The states of many workloads of one policy, one a row.
-#[pyclass(frozen, module = "trimtab")]
+#[pyclass(frozen, module = "trimtab._core")]
 pub(crate) struct Batch(Mutex<Inner>);
 
 struct Inner {

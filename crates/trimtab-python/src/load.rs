@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use trimtab_metric::Span;
 use trimtab_sim::{
-    self as sim, Requests, TokenLength, TokenLengths, TraceOptions, Workload, WorkloadError,
+    self as sim, Requests, TokenLength, TokenLengths, TraceFormat, TraceOptions, Workload,
+    WorkloadError,
 };
 
 use crate::error::{Fault, Kind, workload_error};
@@ -329,8 +330,15 @@ impl Trace {
 
     /// The format: `requests`, `rates`, `azure`, `burstgpt`, `mooncake` or `prometheus`.
     #[getter]
-    fn format(&self) -> String {
-        self.0.format().to_string().to_lowercase()
+    fn format(&self) -> &'static str {
+        match self.0.format() {
+            TraceFormat::Requests => "requests",
+            TraceFormat::Rates => "rates",
+            TraceFormat::Azure => "azure",
+            TraceFormat::BurstGpt => "burstgpt",
+            TraceFormat::Mooncake => "mooncake",
+            TraceFormat::Prometheus => "prometheus",
+        }
     }
 
     /// List the requests, in columns: `seconds`, `input_tokens`, `output_tokens`.

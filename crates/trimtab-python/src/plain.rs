@@ -143,7 +143,15 @@ pub(crate) fn typed<T: DeserializeOwned>(
     what: &str,
     kind: Kind,
 ) -> PyResult<T> {
-    from_document(value.py(), document(value)?, what, kind)
+    let document = document(value)?;
+    // A list would do for a mapping, in the order of its fields; nobody means that.
+    if document.is_object()
+        || document.as_array().is_some_and(|items| items.iter().all(Value::is_object))
+    {
+        return from_document(value.py(), document, what, kind);
+    }
+    let name = value.get_type().name()?;
+    Err(PyTypeError::new_err(format!("{what} is a dict, or a list of dicts, and no `{name}`")))
 }
 
 /// A typed value from a document. What is wrong is told as of a file: with the line, as JSON has it.

@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use trimtab_manifest::{Limits, Source, from_str};
 use trimtab_sim::cluster::Delay;
 use trimtab_sim::metrics::{BindError, Bindings};
@@ -16,8 +16,6 @@ use crate::plain;
 use crate::policy::{Policy, distinct};
 
 /// What is asked; the keys are those that `trimtab/_simulation.py` gives.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
 pub(crate) struct Setting<'py> {
     objectives: Vec<String>,
     profile: Bound<'py, PyAny>,
@@ -27,6 +25,21 @@ pub(crate) struct Setting<'py> {
     seed: u64,
     pub(crate) jobs: usize,
     timelines: bool,
+}
+
+impl<'py> Setting<'py> {
+    pub(crate) fn read(given: &Bound<'py, PyDict>) -> PyResult<Self> {
+        Ok(Self {
+            objectives: given.as_any().get_item("objectives")?.extract()?,
+            profile: given.as_any().get_item("profile")?,
+            cluster: given.as_any().get_item("cluster")?.extract()?,
+            lead_times: given.as_any().get_item("lead_times")?.extract()?,
+            metrics: given.as_any().get_item("metrics")?.extract()?,
+            seed: given.as_any().get_item("seed")?.extract()?,
+            jobs: given.as_any().get_item("jobs")?.extract()?,
+            timelines: given.as_any().get_item("timelines")?.extract()?,
+        })
+    }
 }
 
 impl Setting<'_> {

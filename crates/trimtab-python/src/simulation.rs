@@ -19,7 +19,7 @@ use crate::setting::{Setting, Tuned, named};
 use crate::watched::{Course, watched};
 
 /// What came of a backtest, as the simulator has it.
-#[pyclass(frozen, module = "trimtab")]
+#[pyclass(frozen, module = "trimtab._core")]
 pub(crate) struct Backtest(sim::Backtest);
 
 #[pymethods]
@@ -70,9 +70,10 @@ pub(crate) fn _backtest(
     py: Python<'_>,
     policies: Vec<(String, Policy)>,
     load: Vec<Bound<'_, PyAny>>,
-    setting: Setting<'_>,
+    setting: &Bound<'_, PyDict>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Backtest> {
+    let setting = Setting::read(setting)?;
     named(py, &policies)?;
     let course = Arc::new(Course::default());
     let mut plan = planned(py, &setting, &load, &course)?;
@@ -96,9 +97,10 @@ pub(crate) fn _sweep<'py>(
     axes: Vec<String>,
     random: Option<usize>,
     load: Vec<Bound<'py, PyAny>>,
-    setting: Setting<'py>,
+    setting: &Bound<'py, PyDict>,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<(Backtest, Vec<Bound<'py, PyDict>>)> {
+    let setting = Setting::read(setting)?;
     named(py, &policies)?;
     let fault = |message: String| Fault::new(message).raise(py, Kind::Simulation);
     let axes =

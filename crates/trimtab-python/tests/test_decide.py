@@ -26,8 +26,8 @@ def test_a_decision_has_all_that_was_decided(queue: trimtab.Policy) -> None:
         "<Decision 1970-01-01T00:01:00.500Z  2 -> 4 replicas: `queue` asks for more>"
     )
     assert str(decision) == decision.explain()
-    assert (state.current_replicas, state.desired_replicas) == (2, 4)
-    assert state.last_scale_time is None
+    assert (state.current_replicas, state.last_scale_time) == (2, None)
+    assert trimtab.settle(queue, state, decision).desired_replicas == 4
 
 
 def test_html_is_escaped(queue: trimtab.Policy) -> None:

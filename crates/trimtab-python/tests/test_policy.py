@@ -64,12 +64,13 @@ def test_fields_are_read_and_set(queue: trimtab.Policy) -> None:
     assert (tuned.name, tuned.labels) == (queue.name, queue.labels)
     assert tuned != queue
     assert tuned.digest != queue.digest
+    assert queue.get("hpa.tolerance") is None
     with pytest.raises(KeyError):
-        queue.get("nowhere[3].at.all")
+        queue.get("metrics[")
     with pytest.raises(trimtab.PolicyError) as refused:
         queue.with_fields({"maxReplicas": "many"})
     assert refused.value.field == "maxReplicas"
-    with pytest.raises(trimtab.PolicyError, match="minReplicas"):
+    with pytest.raises(trimtab.PolicyError, match="has to be at least 1"):
         queue.with_fields({"maxReplicas": 0})
 
 

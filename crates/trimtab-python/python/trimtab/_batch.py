@@ -37,7 +37,7 @@ class Autoscalers:
     ...             "metric": {"name": "queue"},
     ...             "target": {"type": "AverageValue", "averageValue": 8}}}]}})
     >>> fleet = trimtab.Autoscalers(policy, 3)
-    >>> decided = fleet.decide({"time": 0, "replicas": [1, 2, 2], "queue": [8, 25, 16.5]})
+    >>> decided = fleet.decide({"time": 0, "replicas": [1, 2, 2], "queue": [8, 25, 20]})
     >>> decided.desired_replicas
     [1, 4, 3]
     """

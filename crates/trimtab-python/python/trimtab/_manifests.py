@@ -203,7 +203,7 @@ def lint(*sources: Source) -> LintReport:
     ...       target: {type: AverageValue, averageValue: 80}
     ... ''')
     >>> report.findings[0].rule, report.findings[0].line
-    ('gpu-utilization-only', 11)
+    ('gpu-utilization-only', 12)
     """
     if not sources:
         raise TypeError("nothing to lint: give texts, or paths of files")
