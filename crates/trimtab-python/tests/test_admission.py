@@ -13,7 +13,11 @@ BUSY = Server(8, in_flight=8, service_seconds=4)
 
 def test_admit_queue_reject() -> None:
     waiting = admit([BUSY, BUSY], 39)
-    assert (waiting.kind, waiting.wait_seconds, waiting.retry_after_seconds) == ("queue", 10.0, None)
+    assert (waiting.kind, waiting.wait_seconds, waiting.retry_after_seconds) == (
+        "queue",
+        10.0,
+        None,
+    )
     rejected = admit([BUSY, BUSY], 40)
     assert (rejected.kind, rejected.retry_after_seconds) == ("reject", 10)
     assert bool(waiting)

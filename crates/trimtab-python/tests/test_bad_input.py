@@ -42,7 +42,9 @@ def test_what_is_no_reading(reading: Any) -> None:
         trimtab.Observation(0, replicas=1, readings={"queue": reading})
 
 
-@pytest.mark.parametrize("text", ["", "many", "1 000", "--3", "1e", "0x10", "∞", "1\x00", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "many", "1 000", "--3", "1e", "0x10", "∞", "1\x00", "9" * 5000]
+)
 def test_what_is_no_quantity(text: str) -> None:
     with pytest.raises(trimtab.ObservationError, match="queue"):
         trimtab.Observation(0, replicas=1, readings={"queue": text})
@@ -89,7 +91,9 @@ def test_readings_that_do_not_fit_the_policy(queue: trimtab.Policy) -> None:
         trimtab.decide(queue, trimtab.State(), twice)
 
 
-@pytest.mark.parametrize("text", [b"\xff\xfe", b"spec: \xc3\x28", "\x00", "{", "- [", "", "a: 1\na: 2"])
+@pytest.mark.parametrize(
+    "text", [b"\xff\xfe", b"spec: \xc3\x28", "\x00", "{", "- [", "", "a: 1\na: 2"]
+)
 def test_what_is_no_document(text: Any) -> None:
     with pytest.raises(trimtab.PolicyError):
         trimtab.Policy.from_yaml(text)
@@ -119,7 +123,7 @@ def test_endless_nesting_ends() -> None:
     endless.append(endless)
     with pytest.raises(ValueError, match="deeper"):
         trimtab.Policy.from_dict({"a": endless})
-    with pytest.raises(trimtab.PolicyError, match="nested|deep"):
+    with pytest.raises(trimtab.PolicyError, match=r"nested|deep"):
         trimtab.Policy.from_yaml("[" * 5000)
 
 
@@ -135,7 +139,7 @@ def test_arguments_of_other_types(queue: trimtab.Policy, wrong: Any) -> None:
     with pytest.raises(TypeError):
         trimtab.Autoscaler(wrong)
     with pytest.raises(TypeError):
-        trimtab.Policy.from_yaml(wrong if wrong != "policy" else bytearray(b"x"))
+        trimtab.Policy.from_yaml(bytearray(b"x") if wrong == "policy" else wrong)  # type: ignore[arg-type]
 
 
 def test_a_state_of_another_version() -> None:

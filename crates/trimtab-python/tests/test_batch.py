@@ -35,9 +35,7 @@ def test_a_batch_decides_as_its_rows(rows: list[tuple[int, float | None]]) -> No
     for tick in range(3):
         decided = fleet.decide(columns, time=30 * tick)
         for row, (count, load) in enumerate(rows):
-            seen = trimtab.Observation(
-                30 * tick, replicas=count, readings={"queue": single(load)}
-            )
+            seen = trimtab.Observation(30 * tick, replicas=count, readings={"queue": single(load)})
             decision = alone[row].decide(seen)
             alone[row].settle(decision)
             assert decided.desired_replicas[row] == decision.desired_replicas
@@ -68,7 +66,7 @@ def test_a_number_is_the_amount_that_its_text_is(number: float) -> None:
 def test_columns_of_pods(hpa: trimtab.Policy) -> None:
     rows = 3
     fleet = trimtab.Autoscalers(hpa, rows)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "replicas": [2, 3, 0],
         "inference_requests_waiting": [24.0, 24.0, 24.0],
         "inference_kv_cache_usage_ratio/replica": [0.5, 0.5, 0.5],
@@ -107,11 +105,17 @@ def test_columns_in_every_form(queue: trimtab.Policy) -> None:
         plain,
         {name: tuple(values) for name, values in plain.items()},
         {name: array.array("d", values) for name, values in plain.items()},
-        {"replicas": array.array("i", [1, 2, 2]), "queue": memoryview(array.array("d", [8, 25, 20.5]))},
+        {
+            "replicas": array.array("i", [1, 2, 2]),
+            "queue": memoryview(array.array("d", [8, 25, 20.5])),
+        },
         {name: numpy.array(values) for name, values in plain.items()},
         {name: numpy.array([*values, 0, 0, 0])[:3] for name, values in plain.items()},
         {name: numpy.repeat(values, 2)[::2] for name, values in plain.items()},
-        {"replicas": numpy.array([1, 2, 2], "uint8"), "queue": numpy.array([8, 25, 20.5], "float32")},
+        {
+            "replicas": numpy.array([1, 2, 2], "uint8"),
+            "queue": numpy.array([8, 25, 20.5], "float32"),
+        },
         pandas.DataFrame(plain),
         polars.DataFrame(plain),
         pyarrow.table(plain),

@@ -30,7 +30,7 @@ def test_the_wheel_conforms(root: Path) -> None:
 
 def test_what_the_api_server_refuses(root: Path) -> None:
     for vector in vectors(root, "hpa_validation"):
-        document = {
+        document: dict[str, Any] = {
             "apiVersion": "trimtab.dev/v1alpha1",
             "kind": "ScalingPolicy",
             "metadata": {"name": "d"},

@@ -82,7 +82,8 @@ def test_an_autoscaler_is_decide_and_settle(queue: trimtab.Policy) -> None:
 
 
 def test_what_is_not_known_is_never_a_number(queue: trimtab.Policy) -> None:
-    for unknown in (None, float("nan"), float("inf"), "missing", "stale", "failed", "invalid", []):
+    unknowns: list[object] = [None, float("nan"), float("inf"), "missing", "stale", "failed", []]
+    for unknown in unknowns:
         decision, _ = trimtab.decide(queue, trimtab.State(), observe(0, 5, unknown))
         assert (decision.scale_to, decision.outcome) == (None, "metricsUnknown"), unknown
     without, _ = trimtab.decide(queue, trimtab.State(), trimtab.Observation(0, replicas=5))

@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 #: Everything that the tests of this module decided, as a decision log.
 LOG: dict[str, list[str]] = {}
 
-EXAMPLES = ["hpa", "hpa-concurrency", "hpa-requests", "policy", "slo", "slo-model", "keda", "knative"]
+EXAMPLES = [
+    "hpa",
+    "hpa-concurrency",
+    "hpa-requests",
+    "policy",
+    "slo",
+    "slo-model",
+    "keda",
+    "knative",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,7 +134,7 @@ def test_courses(examples: Path, steps: list[Any], which: int) -> None:
         # Without a change there is nothing to note, and a record says so.
         told = update if decision.scale_to is not None else None
         if told is not None:
-            after = trimtab.settle(policy, after, decision, told)  # type: ignore[arg-type]
+            after = trimtab.settle(policy, after, decision, told)
         note(policy, seen, state, decision, told, after)
         assert trimtab.State.from_json(after.to_json()) == after
         assert trimtab.State.from_dict(after.to_dict()).digest == after.digest

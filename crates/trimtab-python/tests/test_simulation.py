@@ -160,13 +160,13 @@ def test_settings_that_are_none(
 
 
 def test_what_hears_of_it_may_end_it(concurrency: trimtab.Policy) -> None:
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def progress(done: int, of: int) -> None:
-        raise Enough
+        raise EnoughError
 
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         trimtab.backtest(
             concurrency, trimtab.Scenario("diurnal"), progress=progress, timelines=False
         )
@@ -240,7 +240,7 @@ def test_traces_that_are_none(tmp_path: Path) -> None:
             "timestamp_s,input_tokens,output_tokens\n0,1,1\n1,x,1\n", name="mine"
         ).requests()
     assert (refused.value.file, refused.value.line) == ("mine", 3)
-    with pytest.raises(trimtab.TraceError, match="no such file|No such file|can't be"):
+    with pytest.raises(trimtab.TraceError, match=r"[Nn]o such file"):
         trimtab.Trace(tmp_path / "nothing.csv")
     for text in ("", "a,b\n1,2\n", "{", b"\xff\xff"):
         with pytest.raises(trimtab.TraceError):

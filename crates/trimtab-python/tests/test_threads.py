@@ -66,7 +66,9 @@ def test_eight_threads_share_an_autoscaler(queue: trimtab.Policy) -> None:
 
 def test_free_threading() -> None:
     if not sysconfig.get_config_var("Py_GIL_DISABLED"):
-        pytest.skip("this interpreter has its lock: run the tests with a free-threaded one, 3.14t or later")
+        pytest.skip(
+            "this interpreter has its lock: run the tests with a free-threaded one, 3.14t or later"
+        )
     assert not sys._is_gil_enabled()  # type: ignore[attr-defined]
 
 

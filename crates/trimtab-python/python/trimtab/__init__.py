@@ -1,4 +1,4 @@
-"""How many replicas should there be, and why?
+"""Decide how many replicas there should be, and say why.
 
 One pure function decides; everything that a decision depends on is an argument:
 

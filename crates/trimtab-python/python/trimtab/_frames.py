@@ -169,8 +169,10 @@ def _one_by_one(column: Any, name: str) -> Sequence[Any]:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    if isinstance(value, float):
+        if value.is_integer():
+            return int(value)
+        raise TypeError(f"`{value!r}` is no whole number")
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"`{value!r}` is no whole number")
     return int(value.__index__())
@@ -178,17 +180,14 @@ def _whole(value: Any) -> int:
 
 def _numpy_array(column: Any) -> Any:
     """Give a column of numpy, pandas, polars or pyarrow as an array; nothing for others."""
-    if isinstance(column, array.array):
-        column = memoryview(column)
-    elif not isinstance(column, memoryview) and not (
-        hasattr(column, "to_numpy") or hasattr(column, "__array__")
-    ):
+    is_buffer = isinstance(column, (array.array, memoryview))
+    if not is_buffer and not hasattr(column, "to_numpy") and not hasattr(column, "__array__"):
         return None
     try:
         numpy = importlib.import_module("numpy")
     except ImportError:
         return None
-    if hasattr(column, "to_numpy"):
+    if not is_buffer and hasattr(column, "to_numpy"):
         try:
             column = column.to_numpy(zero_copy_only=False)
         except TypeError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -75,7 +76,7 @@ class Imported:
     #: All policies as one YAML file.
     yaml: str
     #: The notes for people, each with the line in question.
-    text: str = field(repr=False)
+    text: str = dataclass_field(repr=False)
 
     def __iter__(self) -> Iterator[ImportedPolicy]:
         return iter(self.policies)
@@ -108,7 +109,7 @@ class Finding:
     #: Where the rule is described.
     documentation: str
     #: For people, with the line in question.
-    text: str = field(repr=False)
+    text: str = dataclass_field(repr=False)
 
     def __str__(self) -> str:
         return self.text

@@ -111,7 +111,9 @@ def find_tests(*paths: str | os.PathLike[str]) -> list[PolicyTest]:
 
 
 def run_tests(
-    *paths: str | os.PathLike[str], tests: Iterable[PolicyTest] | None = None, backtests: bool = True
+    *paths: str | os.PathLike[str],
+    tests: Iterable[PolicyTest] | None = None,
+    backtests: bool = True,
 ) -> TestReport:
     """Run the tests of files and folders, or only those that are named.
 

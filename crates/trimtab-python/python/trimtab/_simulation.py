@@ -402,8 +402,8 @@ class Evaluation:
     def __repr__(self) -> str:
         totals = self.totals
         return (
-            f"<Evaluation of {self._document['policy']['name']!r}: {totals['decisions']} decisions, "
-            f"{totals['replicaHours']:.1f} replica-hours>"
+            f"<Evaluation of {self._document['policy']['name']!r}: "
+            f"{totals['decisions']} decisions, {totals['replicaHours']:.1f} replica-hours>"
         )
 
 
@@ -538,7 +538,7 @@ def _named(policies: Policies) -> tuple[list[str], list[Policy]]:
     if isinstance(policies, Policy):
         policies = [policies]
     if isinstance(policies, Mapping):
-        return list(policies), list(policies.values())
+        return [str(name) for name in policies], list(policies.values())
     given = list(policies)
     names = [policy.name for policy in given]
     repeated = {name for name in names if names.count(name) > 1}
