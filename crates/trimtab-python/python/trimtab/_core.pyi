@@ -5,6 +5,41 @@ from datetime import datetime
 from os import PathLike
 from typing import Any, Literal, SupportsFloat, TypeAlias, final
 
+__all__ = [
+    "Admission",
+    "Autoscaler",
+    "Backtest",
+    "Batch",
+    "Condition",
+    "Decision",
+    "Decisions",
+    "Limits",
+    "Observation",
+    "Policy",
+    "Scenario",
+    "Server",
+    "State",
+    "Trace",
+    "__version__",
+    "_backtest",
+    "_evaluate",
+    "_import",
+    "_lint",
+    "_list_tests",
+    "_main",
+    "_profiles",
+    "_run_tests",
+    "_signals",
+    "_sweep",
+    "admit",
+    "decide",
+    "next_deadline",
+    "queue_bound",
+    "service_seconds",
+    "settle",
+    "wait_seconds",
+]
+
 __version__: str
 
 _Time: TypeAlias = float | str | datetime
