@@ -38,6 +38,7 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, Command};
 use error::CommandError;
 use process::Process;
+use replace_file::FileToBe;
 
 /// What the command's exit code says.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -164,7 +165,16 @@ fn dispatch(
         Command::Status(args) => live::status(args, out),
         Command::Top(args) => live::top(args, out),
         Command::Conform(args) => {
-            let counts = conform::run(&args.files, args.show, out)?;
+            let mut file = args.log.as_deref().map(FileToBe::create).transpose()?;
+            let mut write = |entry| match &mut file {
+                Some(file) => file.write_json_line(&entry).map_err(io::Error::other),
+                None => Ok(()),
+            };
+            let log = args.log.is_some().then_some(&mut write as conform::Log<'_>);
+            let counts = conform::run(&args.files, args.show, log, out)?;
+            if let Some(file) = file {
+                file.commit()?;
+            }
             Ok(if counts.failed == 0 { Exit::Done } else { Exit::No })
         }
         Command::Completions { shell } => {

@@ -333,7 +333,8 @@ impl Policy {
     fn _restore(py: Python<'_>, spec: &str, metadata: &str, kind: &str) -> PyResult<Self> {
         let spec = plain::stored(py, spec.as_bytes(), "policy")?;
         let metadata = plain::stored(py, metadata.as_bytes(), "metadata")?;
-        let policy = engine::Policy::new(spec).map_err(|invalid| refused(py, &invalid))?;
+        // It was a policy, perhaps by another release's rules.
+        let policy = engine::Policy::from_stored(spec);
         let kind = match kind {
             "HorizontalPodAutoscaler" => PolicyKind::HorizontalPodAutoscaler,
             _ => PolicyKind::ScalingPolicy,

@@ -19,13 +19,40 @@ def vectors(root: Path, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
-def test_the_wheel_conforms(root: Path) -> None:
+def test_the_wheel_conforms_and_python_decides_the_same(root: Path, tmp_path: Path) -> None:
+    """The command checks all vectors; what it decided on the way, Python decides again."""
     files = sorted(map(str, (root / "conformance").glob("*.jsonl.gz")))
     assert len(files) >= 9
+    log = tmp_path / "decisions.jsonl"
     done = subprocess.run(
-        [sys.executable, "-m", "trimtab", "conform", *files], capture_output=True, text=True
+        [sys.executable, "-m", "trimtab", "conform", "--log", str(log), *files],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" 0 failed") == len(files)
+    policy, decided = None, 0
+    for line in log.read_text().splitlines():
+        entry = json.loads(line)
+        if "policy" in entry:
+            spec = json.dumps(entry["policy"])
+            policy = trimtab.Policy._restore(spec, '{"name": "d"}', "ScalingPolicy")  # type: ignore[attr-defined]
+            continue
+        assert policy is not None
+        record = entry["decision"]
+        assert policy.digest == record["policy"]
+        before = trimtab.State.from_dict(record["before"])
+        seen = trimtab.Observation.from_dict(record["observation"])
+        decision, state = trimtab.decide(policy, before, seen)
+        if "update" in record:
+            state = trimtab.settle(policy, state, decision, record["update"])
+        assert decision.to_dict() == record["decision"]
+        assert decision == trimtab.Decision.from_dict(record["decision"])
+        assert state.digest == record["after"]
+        autoscaler = trimtab.Autoscaler(policy, before)
+        assert autoscaler.decide(seen) == decision
+        decided += 1
+    assert decided > 2000, decided
 
 
 def test_what_the_api_server_refuses(root: Path) -> None:
