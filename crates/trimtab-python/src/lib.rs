@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod again;
 mod amount;
 mod autoscaler;
 mod batch;
@@ -23,6 +24,7 @@ mod setting;
 mod simulation;
 mod state;
 mod time;
+mod tunings;
 mod watched;
 
 /// The module that the package imports.
@@ -56,6 +58,8 @@ mod _core {
     use crate::simulation::{_backtest, _profiles, _signals, _sweep, Backtest};
     #[pymodule_export]
     use crate::state::State;
+    #[pymodule_export]
+    use crate::tunings::_tunings;
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 use trimtab_metric::Span;
 use trimtab_sim::{
     self as sim, Requests, TokenLength, TokenLengths, TraceFormat, TraceOptions, Workload,
     WorkloadError,
 };
 
+use crate::again::{Again, Argument, Reduced};
 use crate::error::{Fault, Kind, workload_error};
 use crate::plain;
 use crate::watched::Course;
@@ -29,7 +30,7 @@ type Details = Vec<(String, String)>;
 /// 3600.0
 #[pyclass(frozen, module = "trimtab", from_py_object)]
 #[derive(Clone)]
-pub(crate) struct Scenario(sim::Scenario, Details);
+pub(crate) struct Scenario(sim::Scenario, Details, Again);
 
 #[pymethods]
 impl Scenario {
@@ -80,7 +81,14 @@ impl Scenario {
         }
         // A number out of its range shows now.
         drop(scenario.requests().map_err(|error| workload_error(py, &error))?);
-        Ok(Self(scenario, details))
+        let again = Again::default()
+            .with("seed", Some(Argument::Whole(seed)))
+            .with("duration", duration.map(Argument::Number))
+            .with("rate_scale", Some(Argument::Number(rate_scale)))
+            .with("interarrival_cv", interarrival_cv.map(Argument::Number))
+            .with_lengths("input_tokens", input_tokens)?
+            .with_lengths("output_tokens", output_tokens)?;
+        Ok(Self(scenario, details, again))
     }
 
     /// List the names of all scenarios.
@@ -106,6 +114,10 @@ impl Scenario {
         columns(py, &self.0)
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, String>> {
+        self.2.reduce(py, "scenario", self.name().to_owned())
+    }
+
     fn __repr__(&self) -> String {
         format!("<Scenario '{}': {} s>", self.name(), self.duration())
     }
@@ -125,7 +137,7 @@ impl Scenario {
 /// ('requests', [0.5, 2.0])
 #[pyclass(frozen, module = "trimtab", from_py_object)]
 #[derive(Clone)]
-pub(crate) struct Trace(sim::Trace, Details);
+pub(crate) struct Trace(sim::Trace, Details, Again);
 
 /// What can be asked of a trace beside where it is.
 struct Asked<'py> {
@@ -160,6 +172,19 @@ impl Asked<'_> {
         details
     }
 
+    fn again(&self, name: &str) -> PyResult<Again> {
+        Again::default()
+            .with("name", Some(Argument::Text(name.to_owned())))
+            .with("seed", Some(Argument::Whole(self.seed)))
+            .with("rate_scale", Some(Argument::Number(self.rate_scale)))
+            .with("time_scale", Some(Argument::Number(self.time_scale)))
+            .with("interarrival_cv", self.interarrival_cv.map(Argument::Number))
+            .with("skip_zero_tokens", Some(Argument::Flag(self.skip_zero_tokens)))
+            .with("spread", self.spread.map(Argument::Flag))
+            .with_lengths("input_tokens", self.input_tokens.as_ref())?
+            .with_lengths("output_tokens", self.output_tokens.as_ref())
+    }
+
     fn options(&self, py: Python<'_>) -> PyResult<TraceOptions> {
         Ok(TraceOptions {
             rate_scale: self.rate_scale,
@@ -178,7 +203,8 @@ impl Trace {
         let options = asked.options(py)?;
         let trace = py.detach(|| sim::Trace::from_bytes(name, bytes, &options));
         let trace = trace.map_err(|error| workload_error(py, &error))?;
-        Ok(Self(trace, asked.details(&options)))
+        let again = asked.again(trace.name())?;
+        Ok(Self(trace, asked.details(&options), again))
     }
 }
 
@@ -215,7 +241,8 @@ impl Trace {
         let options = asked.options(py)?;
         let trace = py.detach(|| sim::Trace::open(&path, &options));
         let trace = trace.map_err(|error| workload_error(py, &error))?;
-        Ok(Self(trace, asked.details(&options)))
+        let again = asked.again(trace.name())?;
+        Ok(Self(trace, asked.details(&options), again))
     }
 
     /// Make a trace of columns: a mapping of names to values, or a DataFrame.
@@ -344,6 +371,12 @@ impl Trace {
     /// List the requests, in columns: `seconds`, `input_tokens`, `output_tokens`.
     fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         columns(py, &self.0)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py, Bound<'py, PyBytes>>> {
+        // The file may not be there, where it is made again.
+        let bytes = self.0.bytes().map_err(|error| workload_error(py, &error))?;
+        self.2.reduce(py, "trace", PyBytes::new(py, &bytes))
     }
 
     fn __repr__(&self) -> String {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use trimtab_sim::metrics::Signal;
 use trimtab_sim::report::{best_of_each, html, svg, text};
-use trimtab_sim::sweep::{Axis, Sweep, SweepError};
+use trimtab_sim::sweep::{Sweep, SweepError};
 use trimtab_sim::{self as sim, BacktestError, Plan, ServiceProfile, SimulationError, SurveyError};
 
 use crate::error::{Fault, Kind, workload_error};
@@ -16,6 +16,7 @@ use crate::load::{details, workload};
 use crate::plain;
 use crate::policy::Policy;
 use crate::setting::{Setting, Tuned, named};
+use crate::tunings::swept;
 use crate::watched::{Course, watched};
 
 /// What came of a backtest, as the simulator has it.
@@ -102,17 +103,7 @@ pub(crate) fn _sweep<'py>(
 ) -> PyResult<(Backtest, Vec<Bound<'py, PyDict>>)> {
     let setting = Setting::read(setting)?;
     named(py, &policies)?;
-    let fault = |message: String| Fault::new(message).raise(py, Kind::Simulation);
-    let axes =
-        axes.iter().map(|axis| axis.parse::<Axis>().map_err(|error| fault(error.to_string())));
-    let sweep = Sweep { axes: axes.collect::<PyResult<_>>()?, random, seed: setting.seed() };
-    for axis in &sweep.axes {
-        if let Some(name) = axis.policy()
-            && policies.iter().all(|(other, _)| other != name)
-        {
-            return Err(fault(format!("there is no policy `{name}` to set fields of")));
-        }
-    }
+    let sweep = swept(py, &policies, &axes, random, setting.seed())?;
     let course = Arc::new(Course::default());
     let mut plan = planned(py, &setting, &load, &course)?;
     plan.details.extend(tried(&sweep));
@@ -166,7 +157,7 @@ fn tried(sweep: &Sweep) -> Vec<(String, String)> {
     axes.chain(random).collect()
 }
 
-fn unswept(py: Python<'_>, error: &SweepError) -> PyErr {
+pub(crate) fn unswept(py: Python<'_>, error: &SweepError) -> PyErr {
     let (field, help) = match error {
         SweepError::Field { error, .. } => {
             (Some(error.field().to_owned()), error.help().map(str::to_owned))

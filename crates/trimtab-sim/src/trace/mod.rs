@@ -123,6 +123,28 @@ impl Trace {
         }
     }
 
+    /// All bytes that it is read from, as they are, compressed or not.
+    ///
+    /// ```
+    /// # use trimtab_sim::{Trace, TraceOptions};
+    /// let text = "timestamp_s,input_tokens,output_tokens\n0.5,300,20\n";
+    /// let trace = Trace::from_bytes("afternoon", text.as_bytes(), &TraceOptions::default())?;
+    /// assert_eq!(trace.bytes()?, text.as_bytes());
+    /// # Ok::<(), trimtab_sim::WorkloadError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read any more.
+    pub fn bytes(&self) -> Result<Vec<u8>, WorkloadError> {
+        match &self.origin {
+            Origin::File(path) => {
+                std::fs::read(path).map_err(|error| source::read_error(&self.source, None, &error))
+            }
+            Origin::Memory(bytes) => Ok(bytes.to_vec()),
+        }
+    }
+
     /// The format that the file had when it was opened.
     pub fn format(&self) -> TraceFormat {
         self.format
