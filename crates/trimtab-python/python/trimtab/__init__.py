@@ -64,6 +64,7 @@ from trimtab._simulation import (
     signals,
     sweep,
 )
+from trimtab._tune import Study, Trial, tune
 from trimtab.errors import (
     ManifestError,
     MissingDependencyError,
@@ -103,11 +104,13 @@ __all__ = [
     "SimulationError",
     "State",
     "StateError",
+    "Study",
     "Sweep",
     "TestReport",
     "TestResult",
     "Trace",
     "TraceError",
+    "Trial",
     "TrimtabError",
     "__version__",
     "admission",
@@ -125,4 +128,5 @@ __all__ = [
     "settle",
     "signals",
     "sweep",
+    "tune",
 ]
