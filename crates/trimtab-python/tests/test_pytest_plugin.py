@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -94,6 +97,19 @@ def test_a_failure_shows_the_line_and_the_decision(folder: pytest.Pytester) -> N
     # No traceback: nothing in Python is wrong.
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")
+
+
+def test_a_failure_is_told_as_the_command_tells_it(folder: pytest.Pytester) -> None:
+    (folder.path / "checkout_test.yaml").write_text(TESTS.replace("replicas: 4}", "replicas: 3}"))
+    command = [sys.executable, "-m", "trimtab", "test", "checkout_test.yaml"]
+    told = subprocess.run(command, cwd=folder.path, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    start = told.stdout.index("error[T001]")
+    failure = told.stdout[start : told.stdout.index("results:")].strip()
+    here = run(folder).stdout.str().replace(f"{folder.path}/", "")
+    # The command to explain it names the file as it was given.
+    for line in failure.splitlines()[:8]:
+        assert line in here, here
 
 
 def test_a_file_that_can_not_be_used_is_an_error_with_its_place(folder: pytest.Pytester) -> None:

@@ -92,6 +92,7 @@ def test_a_backtest_has_the_rows_of_a_local_one(cluster: None, trace: Path) -> N
         seeds=[1, 2],
         objectives=OBJECTIVES,
         lead_times=[30, 120],
+        metrics={"requests_in_flight": "requests_running"},
         progress=lambda done, total, failed: told.append((done, total, failed)),
     )
     expected = []
@@ -102,6 +103,7 @@ def test_a_backtest_has_the_rows_of_a_local_one(cluster: None, trace: Path) -> N
             seed=seed,
             objectives=OBJECTIVES,
             lead_times=[30, 120],
+            metrics={"requests_in_flight": "requests_running"},
             timelines=False,
         )
         expected += local_rows(done, seed)
@@ -153,6 +155,29 @@ def test_what_fails_is_a_row_with_its_error(cluster: None) -> None:
     # The others are as if it had not been there.
     alone = on_ray.backtest([policies[0], policies[2]], load, progress=None)
     assert [results[0], results[2]] == list(alone)
+
+
+def test_who_took_a_worker_along_is_found_out_one_by_one(
+    cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _tasks.run
+
+    def losing(tasks: list[Task], **arguments: Any) -> list[_tasks.Outcome[Any]]:
+        """Lose the worker of whoever has the second policy."""
+        outcomes = run(tasks, **arguments)
+        return [
+            _tasks.Outcome(at, None, "WorkerCrashedError: it died")
+            if any(one.name == "two" for one in task.arguments[3])
+            else outcome
+            for at, (task, outcome) in enumerate(zip(tasks, outcomes, strict=True))
+        ]
+
+    monkeypatch.setattr(_tasks, "run", losing)
+    policies = [policy(name) for name in ("one", "two", *map(str, range(14)))]
+    load = trimtab.Scenario("steady", duration=60, rate_scale=0.1)
+    results = on_ray.backtest(policies, load, progress=None)
+    assert [row.policy for row in results.failed] == ["two"]
+    assert [row.policy for row in results] == [policy.name for policy in policies]
 
 
 def test_an_override_that_nobody_takes_is_refused(cluster: None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trimtab import PolicyError
+from trimtab import Policy, PolicyError
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: `trimtab.ray` is not tested")
 pytest.importorskip("ray.serve", reason="Ray Serve is not installed")
@@ -20,6 +20,7 @@ pytest.importorskip("ray.serve", reason="Ray Serve is not installed")
 from ray.serve import autoscaling_policy as ray_policy  # noqa: E402
 from ray.serve._private.common import DeploymentID, ReplicaID  # noqa: E402
 from ray.serve.config import AutoscalingConfig, AutoscalingContext  # noqa: E402
+from trimtab.ray._context import TOTALS  # noqa: E402
 from trimtab.ray.serve_policy import (  # noqa: E402
     ApplicationServePolicy,
     ServePolicy,
@@ -229,6 +230,35 @@ class TestOneCall:
             "Set them to 0, and say in the policy how long a change has to be wanted"
         ]
 
+    @pytest.mark.parametrize(
+        "file", ["hpa.yaml", "keda.yaml", "knative.yaml", "ray-serve.yaml", "slo.yaml"]
+    )
+    def test_every_strategy_decides(self, examples: Path, file: str) -> None:
+        known = Policy.from_file(examples / file)
+        shapes = {metric["type"] for metric in known.spec.get("metrics", [])}
+        totals = {name for names in TOTALS.values() for name in names}
+        given = {
+            metric: metric if "Pods" in shapes else f"max:{metric}"
+            for metric in known.metrics
+            if metric not in totals
+        }
+        policy = ServePolicy(examples / file, metrics=given)
+        state: dict[str, Any] = {}
+        count: float = 2
+        for tick in range(40):
+            now = 1_800_000_000.0 + 3 * tick
+            at = context(
+                now=now,
+                running=2,
+                target=int(count),
+                total=400,
+                queued=300,
+                recorded={metric: [500.0, 500.0] for metric in known.metrics},
+                state=state,
+            )
+            count, state = policy(at)
+        assert count > 2
+
     def test_an_application_has_a_policy_for_each_deployment(self) -> None:
         policy = ApplicationServePolicy(
             {
@@ -304,6 +334,13 @@ class TestSettings:
     ) -> None:
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             ServePolicy(document, metrics=metrics)
+
+    @pytest.mark.parametrize("name", ["retire", "warmPool"])
+    def test_what_ray_does_by_itself_is_refused(self, name: str) -> None:
+        document = ray_serve_policy(maxReplicas=9)
+        document["spec"] |= {"strategy": "hpa", name: {"size": "1"} if name == "warmPool" else {}}
+        with pytest.raises(ValueError, match=f"`{name}` can't be carried out: Ray "):
+            ServePolicy(document)
 
     def test_a_document_that_is_no_policy_is_refused(self) -> None:
         with pytest.raises(PolicyError):

@@ -74,6 +74,7 @@ class ServePolicy:
         name: str | None = None,
     ) -> None:
         self._policy = read_policy(policy, name)
+        refuse_what_ray_does(self._policy)
         self._sources = sources(self._policy, metrics or {})
         # Ray's own strategy looks at every call, as Ray does.
         self._period = 0.0 if self._policy.strategy == "rayServe" else self._policy.period
@@ -243,6 +244,18 @@ def read_policy(policy: PolicySource, name: str | None = None) -> Policy:
     if isinstance(policy, str) and "\n" in policy:
         return Policy.from_yaml(policy, name=name)
     return Policy.from_file(Path(policy), name=name)
+
+
+def refuse_what_ray_does(policy: Policy) -> None:
+    """Refuse stages whose part somebody has to play, where Ray plays it its own way."""
+    why = {
+        "retire": "Ray chooses by itself which replicas stop, and drains them",
+        "warmPool": "Ray has no replicas that stand by",
+    }
+    spec = policy.spec
+    for field, reason in why.items():
+        if spec.get(field) is not None:
+            raise ValueError(f"`{field}` can't be carried out: {reason}; leave it out")
 
 
 def through_factors(replicas: int, context: Context) -> int | float:
