@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from trimtab import Policy, PolicyError
 
@@ -335,10 +336,12 @@ class TestSettings:
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             ServePolicy(document, metrics=metrics)
 
-    @pytest.mark.parametrize("name", ["retire", "warmPool"])
-    def test_what_ray_does_by_itself_is_refused(self, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "settings"), [("retire", {}), ("warmPool", {"size": {"fixed": 1}})]
+    )
+    def test_what_ray_does_by_itself_is_refused(self, name: str, settings: dict[str, Any]) -> None:
         document = ray_serve_policy(maxReplicas=9)
-        document["spec"] |= {"strategy": "hpa", name: {"size": "1"} if name == "warmPool" else {}}
+        document["spec"] |= {"strategy": "hpa", name: settings}
         with pytest.raises(ValueError, match=f"`{name}` can't be carried out: Ray "):
             ServePolicy(document)
 
@@ -434,7 +437,7 @@ class Clock:
         return self.now
 
 
-@settings(
+@hypothesis_settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(deployment=deployments(), start=st.integers(0, 12), course=steps)
