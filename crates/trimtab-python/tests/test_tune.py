@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trimtab
 from trimtab._search_space import number_text, parse_space
+from trimtab._trials import _begin
 
 pytest.importorskip("optuna", reason="Optuna is not installed: `trimtab.tune` is not tested")
 
@@ -121,6 +122,22 @@ def test_what_can_not_win_is_given_up_early_and_nothing_else() -> None:
             assert other.cost is not None
             assert pruned.best.cost is not None
             assert other.cost >= pruned.best.cost
+
+
+@pytest.mark.parametrize("name", ["ramp", "markov", "on-off", "flash-crowd"])
+def test_a_first_part_is_the_beginning_of_the_whole(name: str) -> None:
+    for whole in (trimtab.Scenario(name, duration=1200, rate_scale=0.2, seed=3), LOAD):
+        part = _begin(whole, 0.25).requests()
+        count = len(part["seconds"])
+        assert 0 < count < len(whole.requests()["seconds"])
+        assert part == {column: values[:count] for column, values in whole.requests().items()}
+
+
+def test_nothing_is_given_up_while_nothing_meets_the_objective() -> None:
+    impossible = study(objectives="ttft<=150ms@99.9%", trials=5)
+    assert {trial.state for trial in impossible} == {"missed"}
+    shares = [trial.attainment for trial in impossible if trial.attainment is not None]
+    assert impossible.best.attainment == max(shares)
 
 
 def test_a_tuning_that_breaks_a_rule_is_refused_and_the_study_goes_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -74,7 +75,7 @@ class Judge:
 
     def _prune(self, policies: Mapping[str, Policy]) -> dict[str, Verdict]:
         """Rule out those that can't win after the first part of the load."""
-        if self._first is None or self._arrive is None or not policies:
+        if self._first is None or self._arrive is None or self._least_cost is None:
             return {}
         verdicts = {}
         for digest, runs in self._run(policies, self._first):
@@ -90,7 +91,7 @@ class Judge:
     def _why_not(self, runs: Sequence[Run]) -> str | None:
         """Misses and costs only grow, so what the first part has too many of the whole has, too."""
         cost = sum(run.cost for run in runs)
-        if self._least_cost is not None and cost >= self._least_cost:
+        if cost >= (self._least_cost or math.inf):
             return f"a first part costs {cost:.4g}, and all of the best {self._least_cost:.4g}"
         for run, arrive in zip(runs, self._arrive or (), strict=True):
             for share, promised, objective in zip(
@@ -168,8 +169,12 @@ class Judge:
         return found
 
 
-def _begin(load: Scenario | Trace, part: float) -> Trace:
+def _begin(load: Scenario | Trace, part: float) -> Scenario | Trace:
     """Cut off what arrives after the first part."""
+    if isinstance(load, Scenario):
+        # It goes on as long as it is told to, and begins the same.
+        _, (name, arguments) = load.__reduce__()
+        return Scenario(name, **{**arguments, "duration": load.duration * part})
     columns = load.requests()
     times = columns["seconds"]
     end = times[0] + (times[-1] - times[0]) * part if times else 0.0

@@ -158,8 +158,8 @@ def tune(
     more CPUs busy, and learn later. ``seed`` is that of the proposals and of the simulations.
 
     ``prune`` is the part of each load that is simulated first. A tuning that has missed more there
-    than it may on the whole, or already costs more than the best, is given up. ``None`` simulates
-    the whole at once.
+    than it may on the whole, or already costs more than the best, is given up, once something has
+    met the objectives. ``None`` simulates the whole at once.
 
     ``on="ray"`` simulates on a Ray cluster, ``jobs`` says how many threads do it here, ``sampler``
     is another one of Optuna's, and ``progress`` hears how many trials are over. The rest is as in

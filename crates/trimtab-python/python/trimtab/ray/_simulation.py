@@ -212,8 +212,8 @@ def _answers(outcome: Outcome[list[Answer]]) -> list[Answer]:
     return outcome.value or [Answer(None, (), outcome.error)]
 
 
-#: Loads that this worker has fetched, by reference.
-_fetched: dict[Any, Scenario | Trace | Text | str] = {}
+#: Loads that this worker has fetched, by reference and seed.
+_fetched: dict[tuple[Any, int], Scenario | Trace] = {}
 _MOST_FETCHED = 4
 
 
@@ -221,14 +221,8 @@ def _simulate(
     setting: Setting, stored: list[Any], case: Case, candidates: list[Candidate]
 ) -> list[Answer]:
     """In a worker."""
-    (reference,) = stored
-    if reference not in _fetched:
-        while len(_fetched) >= _MOST_FETCHED:
-            _fetched.pop(next(iter(_fetched)))
-        _fetched[reference] = _tasks.load().get(reference)
-    load = _seeded(_fetched[reference], case.seed)
     try:
-        return _run(setting, load, case, candidates)
+        return _run(setting, _load(stored[0], case.seed), case, candidates)
     except Exception as error:
         if len(candidates) == 1:
             return [Answer(None, (), f"{type(error).__name__}: {error}")]
@@ -288,6 +282,16 @@ def _loads(load: Load | Iterable[Load]) -> Iterator[Scenario | Trace | Text | st
             name = Trace(path).name
             with open(path, "rb") as file:
                 yield Text(name, file.read())
+
+
+def _load(reference: Any, seed: int) -> Scenario | Trace:
+    load = _fetched.get((reference, seed))
+    if load is None:
+        while len(_fetched) >= _MOST_FETCHED:
+            _fetched.pop(next(iter(_fetched)))
+        load = _seeded(_tasks.load().get(reference), seed)
+        _fetched[reference, seed] = load
+    return load
 
 
 def _seeded(load: Scenario | Trace | Text | str, seed: int) -> Scenario | Trace:

@@ -33,7 +33,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from trimtab import Decision, Observation, Policy, State, _frames, decide, settle
+from trimtab import Decision, Policy, State, _frames, decide, settle
 from trimtab.errors import TrimtabError
 from trimtab.ray._context import Context, Seen, observe, sources
 
@@ -91,6 +91,7 @@ class ServePolicy:
         self._warn_of_delays(context)
         now = time.time() if context.current_time is None else context.current_time
         memory = context.policy_state.get(STATE_KEY) or Memory.new(self._policy)
+        memory = memory.settled(self._policy, context.target_num_replicas)
         due = memory.is_due(context, now, self._period)
         memory = replace(
             memory, seen=memory.seen.look(context, now), target=context.target_num_replicas
@@ -103,7 +104,6 @@ class ServePolicy:
     def _decide(self, context: Context, now: float, memory: Memory) -> Memory:
         try:
             observation = observe(context, now, self._sources, memory.seen)
-            memory = memory.settled(self._policy, observation)
             decision, state = decide(self._policy, memory.state, observation)
         except TrimtabError as error:
             self._log.error("trimtab: %s: nothing decided: %s", _named(context), error)
@@ -226,12 +226,10 @@ class Memory:
         # A tick may be a little early.
         return by_others or not 0 <= now - self.decided_at < period - 1e-3
 
-    def settled(self, policy: Policy, observation: Observation) -> Memory:
+    def settled(self, policy: Policy, target: int) -> Memory:
         """Settle the last decision: what became of it is known once the target is seen again."""
-        if self.pending is None:
+        if self.pending is None or self.pending.scale_to != target:
             return self
-        if self.pending.scale_to is None or observation.replicas != self.pending.scale_to:
-            return replace(self, pending=None)
         return replace(self, pending=None, state=settle(policy, self.state, self.pending))
 
 
