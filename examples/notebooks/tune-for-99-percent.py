@@ -55,7 +55,7 @@ study = trimtab.tune(
     load,
     objectives="ttft<=2s@99%",
     lead_times=120,
-    trials=16,
+    trials=12,
     seed=1,
 )
 table = study.to_pandas()
