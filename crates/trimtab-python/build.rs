@@ -1,5 +1,4 @@
 //! On macOS a linker has to be told that what is missing comes from the interpreter.
-#![expect(clippy::print_stdout, reason = "that is how cargo is told")]
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

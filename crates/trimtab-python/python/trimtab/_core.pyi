@@ -31,6 +31,7 @@ __all__ = [
     "_run_tests",
     "_signals",
     "_sweep",
+    "_tunings",
     "admit",
     "decide",
     "next_deadline",
