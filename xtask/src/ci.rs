@@ -8,6 +8,7 @@ use crate::report::{self, Outcome, Report};
 use crate::server;
 use crate::test;
 use crate::tool;
+use crate::wheel;
 
 /// Runs the cheap checks first.
 pub(crate) fn run(project: &Project, report: &mut Report, options: &test::Options) {
@@ -28,6 +29,7 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &test::Option
         report.command(&format!("lint {package}"), clippy.args(["--", "-D", "warnings"]));
     }
     server::lint(project, report);
+    wheel::lint(project, report);
     test::run(project, report, options);
     report.command(
         "documentation",

@@ -8,10 +8,12 @@ mod fuzz;
 mod generate;
 mod project;
 mod prometheus;
+mod python;
 mod report;
 mod server;
 mod test;
 mod tool;
+mod wheel;
 mod zones;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ enum Command {
     Test(test::Options),
     /// Run every check that a change must pass, and report all that fail
     Ci(test::Options),
+    /// Build the Python wheel and its source as they are published, into `target/wheels`
+    Wheels,
     /// Write the files that are generated from the code
     Generate {
         /// Change nothing; fail with a diff when a file is stale
@@ -48,11 +52,12 @@ fn main() -> ExitCode {
     let command = Cli::parse().command;
     let mut report = Report::new(match command {
         Command::Ci(_) => Strictness::SkippedFails,
-        Command::Test(_) | Command::Generate { .. } => Strictness::SkippedPasses,
+        Command::Test(_) | Command::Wheels | Command::Generate { .. } => Strictness::SkippedPasses,
     });
     match command {
         Command::Test(options) => test::run(&project, &mut report, &options),
         Command::Ci(options) => ci::run(&project, &mut report, &options),
+        Command::Wheels => wheel::publish(&project, &mut report),
         Command::Generate { check } => generate::run(&project, &mut report, check),
     }
     report.finish()

@@ -11,6 +11,7 @@ use crate::prometheus;
 use crate::report::{self, Outcome, Report};
 use crate::server;
 use crate::tool;
+use crate::wheel;
 
 /// What a run of the tests may be told.
 #[derive(Args)]
@@ -50,6 +51,7 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
         );
     }
     server::test(project, report);
+    wheel::test(project, report);
     report.command("core without std", &mut project.side_cargo(NO_STD_WITNESS, "build"));
     report.step("book", || match tool::MDBOOK.find_or_install(project) {
         Ok(mdbook) => report::run(project.command(mdbook).args(["build", "docs"])),

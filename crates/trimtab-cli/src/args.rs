@@ -265,6 +265,10 @@ pub(crate) struct ConformArgs {
     /// How many failures to show per file
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     pub(crate) show: usize,
+    /// Write the decisions that were made to this log, each behind its policy; gzipped if its name
+    /// ends in `.gz`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]

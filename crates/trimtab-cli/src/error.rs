@@ -127,7 +127,8 @@ impl CommandError {
         }
     }
 
-    fn help(&self) -> Option<String> {
+    /// What would be right, where that is known.
+    pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::File { help, .. } | Self::Line { help, .. } | Self::Argument { help, .. } => {
                 help.clone()

@@ -20,7 +20,18 @@ pub(crate) struct Input {
     size: Option<u64>,
 }
 
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl Input {
+    /// Bytes of any origin, not packed.
+    pub(crate) fn plain(name: String, reader: Box<dyn BufRead>) -> Self {
+        Self { name, reader, size: None }
+    }
+
     /// Opens a file; `-` is standard input.
     pub(crate) fn open(path: &Path) -> Result<Self, CommandError> {
         if is_stdin(path) {

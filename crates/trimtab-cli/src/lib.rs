@@ -25,6 +25,11 @@ mod run;
 mod sweep;
 mod test;
 
+pub use evaluate::{EvaluateError, Evaluated, Load, Server, Trial};
+pub use lint::rule_page;
+pub use sweep::policy_yaml;
+pub use test::backtest_case;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +40,7 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, Command};
 use error::CommandError;
 use process::Process;
+use replace_file::FileToBe;
 
 /// What the command's exit code says.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -53,27 +59,39 @@ pub enum Exit {
     Interrupted,
 }
 
+impl Exit {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::No => 1,
+            Self::Refused => 2,
+            Self::Warned => 3,
+            Self::Found => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::No => 1,
-            Exit::Refused => 2,
-            Exit::Warned => 3,
-            Exit::Found => 3,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.code())
     }
 }
 
 /// Runs the command as its own process: arguments, standard streams, colour where a terminal
 /// shows it.
 pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    main_with(std::env::args_os().collect()).into()
+}
+
+/// As [`main`], with other arguments than the process got: where the process is an interpreter that
+/// was asked for the command. The first is the command's own name.
+pub fn main_with(arguments: Vec<OsString>) -> Exit {
     let choice = args::colour_of(&arguments);
     let mut out = io::BufWriter::new(AutoStream::new(io::stdout(), choice));
     let mut err = AutoStream::new(io::stderr(), choice);
-    run_in(Process::Own, &arguments, &mut out, &mut err).into()
+    run_in(Process::Own, &arguments, &mut out, &mut err)
 }
 
 /// Runs the command with `arguments`, the first of which is its own name.
@@ -152,7 +170,16 @@ fn dispatch(
         Command::Controller(args) => controller::run(args, out),
         Command::Crd => crd::run(out),
         Command::Conform(args) => {
-            let counts = conform::run(&args.files, args.show, out)?;
+            let mut file = args.log.as_deref().map(FileToBe::create).transpose()?;
+            let mut write = |entry| match &mut file {
+                Some(file) => file.write_json_line(&entry).map_err(io::Error::other),
+                None => Ok(()),
+            };
+            let log = args.log.is_some().then_some(&mut write as conform::Log<'_>);
+            let counts = conform::run(&args.files, args.show, log, out)?;
+            if let Some(file) = file {
+                file.commit()?;
+            }
             Ok(if counts.failed == 0 { Exit::Done } else { Exit::No })
         }
         Command::Completions { shell } => {

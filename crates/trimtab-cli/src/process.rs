@@ -40,6 +40,11 @@ impl Process {
 }
 
 impl Interrupt {
+    /// One that somebody else notes.
+    pub(crate) fn by(noted: Arc<AtomicBool>) -> Self {
+        Self(noted)
+    }
+
     fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

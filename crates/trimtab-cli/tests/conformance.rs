@@ -39,7 +39,7 @@ fn a_wrong_recording_is_told_with_its_field() -> io::Result<()> {
         r#"{"id":"q-0","family":"quantity","s":"1500m","milli":"1501","approx_f64":1.5,"canonical":"1500m","canonical_milli":"1500","canonical_approx_f64":1.5,"sign":1}"#,
     )?;
     let mut report = Vec::new();
-    let counts = conform::run(&[file], 5, &mut report).map_err(io::Error::other)?;
+    let counts = conform::run(&[file], 5, None, &mut report).map_err(io::Error::other)?;
     assert_eq!((counts.passed, counts.failed), (0, 1));
     assert_eq!(
         String::from_utf8_lossy(&report),
@@ -66,7 +66,7 @@ fn recordings(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn reproduced(files: &[PathBuf]) -> io::Result<()> {
     let mut report = Vec::new();
-    let counts = conform::run(files, 5, &mut report).map_err(io::Error::other)?;
+    let counts = conform::run(files, 5, None, &mut report).map_err(io::Error::other)?;
     assert!(counts.failed == 0 && counts.passed > 0, "{}", String::from_utf8_lossy(&report));
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Debug, Display};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use trimtab_engine::{DecisionRecord, LogEntry, ObservationRecord, Policy, ScaleUpdate, State};
 
 /// What came of one vector.
 #[derive(Debug)]
@@ -25,9 +26,41 @@ pub(super) struct Mismatch {
 pub(super) struct Checks {
     mismatch: Option<Mismatch>,
     platform_defined: bool,
+    /// The decisions that were made, if they are asked for.
+    log: Option<Vec<LogEntry>>,
 }
 
 impl Checks {
+    /// Checks that keep the decisions that are made.
+    pub(super) fn logging(wanted: bool) -> Self {
+        Self { log: wanted.then(Vec::new), ..Self::default() }
+    }
+
+    /// Keeps a decision as a log has it, if it is asked for: made again from its record.
+    pub(super) fn log(
+        &mut self,
+        policy: &Policy,
+        before: &State,
+        observation: &ObservationRecord,
+        update: Option<ScaleUpdate>,
+    ) -> Result<(), String> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let (mut record, state) =
+            DecisionRecord::decide(policy, before.clone(), observation.clone())
+                .map_err(|error| error.to_string())?;
+        if let Some(update) = update {
+            record.settle(policy, state, update);
+        }
+        log.push(LogEntry::Policy(policy.spec().clone()));
+        log.push(LogEntry::Decision(record));
+        Ok(())
+    }
+
+    /// The decisions that were kept.
+    pub(super) fn take_log(&mut self) -> Vec<LogEntry> {
+        self.log.take().unwrap_or_default()
+    }
+
     /// Compares one field.
     pub(super) fn equal<T: PartialEq + Debug>(
         &mut self,

@@ -22,6 +22,7 @@ use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use thiserror::Error;
+use trimtab_engine::LogEntry;
 
 use case::{Checks, Mismatch, Verdict};
 
@@ -102,15 +103,24 @@ impl Line {
     }
 }
 
-/// Checks the files and reports on each: a line of counts, then the first `show` failures.
+/// Who gets the decisions that were made, as a log has them.
+pub type Log<'a> = &'a mut dyn FnMut(LogEntry) -> io::Result<()>;
+
+/// Checks the files and reports on each: a line of counts, then the first `show` failures. The decisions
+/// that are whole ones, from an observation to a state, go to `log`, each behind its policy.
 ///
 /// # Errors
 ///
 /// [`ConformError`], for what can't be read as vectors.
-pub fn run(files: &[PathBuf], show: usize, out: &mut dyn Write) -> Result<Counts, ConformError> {
+pub fn run(
+    files: &[PathBuf],
+    show: usize,
+    mut log: Option<Log<'_>>,
+    out: &mut dyn Write,
+) -> Result<Counts, ConformError> {
     let mut total = Counts::default();
     for file in files {
-        let (counts, failures) = check_file(file, show)?;
+        let (counts, failures) = check_file(file, show, &mut log)?;
         let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
         write!(out, "{name}: {} passed, {} failed", counts.passed, counts.failed)?;
         if counts.platform_defined > 0 {
@@ -133,7 +143,11 @@ pub fn run(files: &[PathBuf], show: usize, out: &mut dyn Write) -> Result<Counts
 
 type Failure = (usize, String, Mismatch);
 
-fn check_file(file: &Path, show: usize) -> Result<(Counts, Vec<Failure>), ConformError> {
+fn check_file(
+    file: &Path,
+    show: usize,
+    log: &mut Option<Log<'_>>,
+) -> Result<(Counts, Vec<Failure>), ConformError> {
     let unreadable = |error| ConformError::Read { file: file.to_owned(), error };
     let mut reader = open(file).map_err(unreadable)?;
     let mut counts = Counts::default();
@@ -157,7 +171,12 @@ fn check_file(file: &Path, show: usize) -> Result<(Counts, Vec<Failure>), Confor
             return Err(wrong(format!("it is longer than {} MiB", LONGEST_LINE >> 20)));
         }
         let line: Line = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-        match check_line(line.family(), &text).map_err(wrong)? {
+        let mut checks = Checks::logging(log.is_some());
+        check_line(line.family(), &text, &mut checks).map_err(wrong)?;
+        if let Some(log) = log {
+            checks.take_log().into_iter().try_for_each(&mut **log)?;
+        }
+        match checks.verdict() {
             Verdict { mismatch: None, platform_defined: false } => counts.passed += 1,
             Verdict { mismatch: None, platform_defined: true } => counts.platform_defined += 1,
             Verdict { mismatch: Some(mismatch), .. } => {
@@ -184,20 +203,19 @@ fn open(file: &Path) -> io::Result<Box<dyn BufRead>> {
     }
 }
 
-fn check_line(family: &str, text: &[u8]) -> Result<Verdict, String> {
-    let mut checks = Checks::default();
+fn check_line(family: &str, text: &[u8], checks: &mut Checks) -> Result<(), String> {
     match family {
-        "quantity" => quantity::check(&case::parse(text)?, &mut checks),
-        "validation" => validation::check(&case::parse(text)?, &mut checks),
-        "replica_calc" => replica_calc::check(&case::parse(text)?, &mut checks)?,
-        "behavior" => behavior::check(&case::parse(text)?, &mut checks)?,
-        "reconcile" => reconcile::check(&case::parse(text)?, &mut checks)?,
-        "keda_formula" => keda_formula::check(&case::parse(text)?, &mut checks),
-        "knative_kpa" => knative::kpa::check(&case::parse(text)?, &mut checks)?,
+        "quantity" => quantity::check(&case::parse(text)?, checks),
+        "validation" => validation::check(&case::parse(text)?, checks),
+        "replica_calc" => replica_calc::check(&case::parse(text)?, checks)?,
+        "behavior" => behavior::check(&case::parse(text)?, checks)?,
+        "reconcile" => reconcile::check(&case::parse(text)?, checks)?,
+        "keda_formula" => keda_formula::check(&case::parse(text)?, checks),
+        "knative_kpa" => knative::kpa::check(&case::parse(text)?, checks)?,
         "knative_scale_to_zero" => {
-            knative::scale_to_zero::check(&case::parse(text)?, &mut checks);
+            knative::scale_to_zero::check(&case::parse(text)?, checks);
         }
-        "ray_serve" => ray_serve::check(&case::parse(text)?, &mut checks)?,
+        "ray_serve" => ray_serve::check(&case::parse(text)?, checks)?,
         other => {
             return Err(format!(
                 "family `{other}` is not known; known are `quantity`, `validation`, \
@@ -206,5 +224,5 @@ fn check_line(family: &str, text: &[u8]) -> Result<Verdict, String> {
             ));
         }
     }
-    Ok(checks.verdict())
+    Ok(())
 }

@@ -9,7 +9,7 @@ use trimtab_engine::{
     MetricError, MetricIdentifier, MetricReading, MetricSpec, MetricStatus, MetricTarget,
     ObjectMetricSource, PodClass, PodPhase, PodReadings, PodRecord, PodSample, PodsMetricSource,
     Policy, PolicySpec, Readiness, ReadingRecord, ReadyCondition, ResourceList,
-    ResourceMetricSource, Target, Tolerance, classify,
+    ResourceMetricSource, State, Target, Tolerance, classify,
 };
 use trimtab_engine::{ContainerResourceMetricSource, ObservationRecord, Unavailable};
 use trimtab_metric::Quantity;
@@ -122,6 +122,7 @@ pub(super) fn check(case: &Case, checks: &mut Checks) -> Result<(), String> {
     let policy = Policy::from_stored(policy_spec(case)?);
     let record = observation(case);
     let observation = record.resolve(&policy).map_err(|error| error.to_string())?;
+    checks.log(&policy, &State::default(), &record, None)?;
     let (Some(metric), Some(reading)) = (policy.metrics().first(), observation.readings.first())
     else {
         return Err("the case has no metric".to_owned());

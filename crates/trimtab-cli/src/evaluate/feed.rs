@@ -11,7 +11,7 @@ use super::observations::Observations;
 use super::requests::{Requests, Server};
 use super::rows::{Rows, list};
 use super::table::Table;
-use crate::args::EvaluateArgs;
+use super::trial::{Kind, Load, Trial};
 use crate::error::CommandError;
 use crate::input::Input;
 
@@ -35,33 +35,27 @@ pub(super) struct Seen {
 }
 
 impl Feed {
-    pub(super) fn open(
-        args: &EvaluateArgs,
-        policy: &Policy,
-        sync: Span,
-    ) -> Result<Self, CommandError> {
-        let (recorded, server): (Box<dyn Recorded>, _) = match (&args.requests, &args.series) {
-            (Some(path), _) => {
-                let server = Server::new(&args.server);
-                let rows = Rows::open(Input::open(path)?)?;
-                let requests = Requests::open(rows, server.clone(), sync, args.rate_scale)?;
+    pub(super) fn open(trial: Trial, policy: &Policy, sync: Span) -> Result<Self, CommandError> {
+        let Trial { load: Load(load), sync: asked, maps, rate_scale, .. } = trial;
+        let (recorded, server): (Box<dyn Recorded>, _) = match load {
+            Kind::Requests(input, server) => {
+                let requests =
+                    Requests::open(Rows::open(input)?, server.clone(), sync, rate_scale)?;
                 (Box::new(requests), Some(server))
             }
-            (None, Some(path)) => {
-                let mut input = Input::open(path)?;
+            Kind::Series(mut input) => {
                 let start = input.reader.fill_buf();
                 let is_json = start
                     .map_err(|error| CommandError::Read { file: input.name.clone(), error })?
                     .trim_ascii_start()
                     .starts_with(b"{");
                 if is_json {
-                    return observations(args, input);
+                    return observations(asked, &maps, rate_scale, input);
                 }
-                (Box::new(Table::open(Rows::open(input)?, sync, args.rate_scale)?), None)
+                (Box::new(Table::open(Rows::open(input)?, sync, rate_scale)?), None)
             }
-            (None, None) => return Err(CommandError::argument("there is no load to try it on")),
         };
-        let pairs = pair(policy, recorded.series(), &args.maps)
+        let pairs = pair(policy, recorded.series(), &maps)
             .map_err(|error| unpaired(&error, recorded.series(), recorded.name()))?;
         Ok(Self::Series { recorded, observer: Observer::new(policy, pairs), server })
     }
@@ -150,11 +144,16 @@ fn unpaired(error: &PairError, series: &[Series], file: &str) -> CommandError {
 }
 
 /// Observations have their own times and names; what would change those can't be meant.
-fn observations(args: &EvaluateArgs, input: Input) -> Result<Feed, CommandError> {
+fn observations(
+    sync: Option<Span>,
+    maps: &[(String, String)],
+    rate_scale: f64,
+    input: Input,
+) -> Result<Feed, CommandError> {
     let refused = [
-        ("--sync", args.sync.is_some()),
-        ("--map", !args.maps.is_empty()),
-        ("--rate-scale", args.rate_scale.total_cmp(&1.0).is_ne()),
+        ("--sync", sync.is_some()),
+        ("--map", !maps.is_empty()),
+        ("--rate-scale", rate_scale.total_cmp(&1.0).is_ne()),
     ];
     if let Some((argument, _)) = refused.iter().find(|(_, given)| *given) {
         let message = format!("`{argument}` can't be given with recorded observations");

@@ -11,43 +11,35 @@ mod requests;
 mod rows;
 mod table;
 mod tally;
+mod trial;
 mod why;
+
+pub use trial::{EvaluateError, Evaluated, Load, Server, Trial};
 
 use std::io::Write;
 
 use trimtab_engine::strategy::hpa::MetricStatus;
-use trimtab_engine::{
-    Decision, DecisionRecord, LogEntry, MetricResult, Policy, ScaleUpdate, State,
-};
-use trimtab_manifest::{PolicyDocument, PolicyKind};
+use trimtab_engine::{Decision, LogEntry, MetricResult, Policy};
+use trimtab_manifest::PolicyKind;
 use trimtab_metric::Span;
 use trimtab_test::{Form, Series};
 
 use crate::Exit;
 use crate::args::EvaluateArgs;
 use crate::error::CommandError;
-use crate::input::{is_stdin, stdin_once};
+use crate::input::{Input, is_stdin, stdin_once};
 use crate::policy_file;
 use crate::replace_file::FileToBe;
-use feed::{Feed, Seen};
-use history::History;
+use feed::Feed;
 use report::{LoadLine, MappingLine, Picture, PolicyLine, Report};
 use tally::Tally;
-
-/// More decisions than anyone means to make: a hundred days of one per second.
-const MOST_DECISIONS: u64 = 10_000_000;
+use trial::{Done, Kind, Subject};
 
 pub(crate) fn run(args: &EvaluateArgs, out: &mut dyn Write) -> Result<Exit, CommandError> {
-    let load = args.requests.as_deref().or(args.series.as_deref());
-    stdin_once(&[("--policy", Some(&args.policy.policy)), ("--series or --requests", load)])?;
+    let path = args.requests.as_deref().or(args.series.as_deref());
+    stdin_once(&[("--policy", Some(&args.policy.policy)), ("--series or --requests", path)])?;
     let document = policy_file::load(&args.policy)?;
     let policy = &document.policy;
-    let sync = args.sync.unwrap_or(policy.period());
-    if sync <= Span::ZERO {
-        return Err(CommandError::argument(format!(
-            "`--sync {sync}` is no time between decisions"
-        )));
-    }
     let mut log = match args.log.as_deref() {
         Some(path) if is_stdin(path) => {
             return Err(CommandError::argument("`--log` has to name a file"));
@@ -55,38 +47,23 @@ pub(crate) fn run(args: &EvaluateArgs, out: &mut dyn Write) -> Result<Exit, Comm
         Some(path) => Some(FileToBe::create(path)?),
         None => None,
     };
-    let mut feed = Feed::open(args, policy, sync)?;
+    let trial = trial(args)?;
     if let Some(log) = &mut log {
         log.write_json_line(&LogEntry::Policy(policy.spec().clone()))?;
     }
-
-    let first_count = feed.first_count().unwrap_or(policy.bounds().min.max(1));
-    let mut run = Run {
-        policy,
-        state: State::for_policy(policy),
-        replicas: args.replicas.unwrap_or(first_count),
-        tally: Tally::new(policy),
-        history: History::new(sync),
-        log,
-    };
-    while let Some(seen) = feed.next(run.replicas)? {
-        run.take(seen, &feed)?;
-    }
-    let Run { tally, history, log, .. } = run;
-    if tally.decisions() == 0 {
-        let message = format!("the file ends before the first decision, {sync} after its start");
-        return Err(CommandError::in_file(feed.name(), message)
-            .with_help("record for longer, or decide more often with `--sync`"));
-    }
+    let subject = Subject { name: &document.metadata.name, kind: document.kind, policy };
+    let done = trial.go(subject, &mut |record| match &mut log {
+        Some(log) => log.write_json_line(&LogEntry::Decision(record)),
+        None => Ok(()),
+    })?;
     if let Some(log) = log {
         log.commit()?;
     }
 
-    let report = report(args, &document, &feed, sync, &tally);
+    let Done { report, history, metric } = done;
     if args.json {
         report.write_json(out)?;
     } else {
-        let metric = tally.winner();
         let picture = (!args.no_plot).then(|| Picture {
             history: &history,
             metric,
@@ -98,41 +75,20 @@ pub(crate) fn run(args: &EvaluateArgs, out: &mut dyn Write) -> Result<Exit, Comm
     Ok(Exit::Done)
 }
 
-/// A policy on its way through the load.
-struct Run<'p> {
-    policy: &'p Policy,
-    state: State,
-    replicas: i32,
-    tally: Tally,
-    history: History,
-    log: Option<FileToBe>,
-}
-
-impl Run<'_> {
-    /// Decides once.
-    fn take(&mut self, seen: Seen, feed: &Feed) -> Result<(), CommandError> {
-        if self.tally.decisions() == MOST_DECISIONS {
-            let message = format!("there would be more than {MOST_DECISIONS} decisions");
-            return Err(CommandError::in_file(feed.name(), message).with_help(
-                "check that the times are in seconds, or decide less often (`--sync`)",
-            ));
-        }
-        let Seen { observation, values, recorded, follows } = seen;
-        let before = std::mem::take(&mut self.state);
-        let (mut record, state) = DecisionRecord::decide(self.policy, before, observation)
-            .map_err(|error| feed.wrong(error.to_string()))?;
-        self.state =
-            if follows { record.settle(self.policy, state, ScaleUpdate::Applied) } else { state };
-        let decision = &record.decision;
-        self.replicas = decision.desired_replicas;
-        self.tally.take(decision, recorded);
-        let load = if values.is_empty() { measured(self.policy, decision) } else { values };
-        self.history.take(decision.at, load, decision.desired_replicas);
-        if let Some(log) = &mut self.log {
-            log.write_json_line(&LogEntry::Decision(record))?;
-        }
-        Ok(())
-    }
+/// What the arguments ask for.
+fn trial(args: &EvaluateArgs) -> Result<Trial, CommandError> {
+    let load = match (&args.requests, &args.series) {
+        (Some(path), _) => Kind::Requests(Input::open(path)?, Server::new(&args.server)),
+        (None, Some(path)) => Kind::Series(Input::open(path)?),
+        (None, None) => return Err(CommandError::argument("there is no load to try it on")),
+    };
+    Ok(Trial {
+        load: Load(load),
+        sync: args.sync,
+        replicas: args.replicas,
+        maps: args.maps.clone(),
+        rate_scale: args.rate_scale,
+    })
 }
 
 /// What each metric was, by its place, where there is no series to show.
@@ -155,14 +111,8 @@ fn measured(policy: &Policy, decision: &Decision) -> Vec<Option<f64>> {
     load
 }
 
-fn report(
-    args: &EvaluateArgs,
-    document: &PolicyDocument,
-    feed: &Feed,
-    sync: Span,
-    tally: &Tally,
-) -> Report {
-    let kind = match document.kind {
+fn report(rate_scale: f64, subject: Subject<'_>, feed: &Feed, sync: Span, tally: &Tally) -> Report {
+    let kind = match subject.kind {
         PolicyKind::ScalingPolicy => "ScalingPolicy",
         PolicyKind::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
         _ => "policy",
@@ -180,15 +130,15 @@ fn report(
     };
     Report {
         policy: PolicyLine {
-            name: document.metadata.name.clone(),
+            name: subject.name.to_owned(),
             kind: String::from(kind),
-            digest: document.policy.digest(),
-            bounds: document.policy.bounds(),
+            digest: subject.policy.digest(),
+            bounds: subject.policy.bounds(),
         },
         load: LoadLine {
             file: feed.name().to_owned(),
             extent: feed.extent(),
-            rate_scale: args.rate_scale,
+            rate_scale,
             first_decision: tally.first,
             last_decision: tally.last,
             sync_seconds,

@@ -112,7 +112,7 @@ fn item(finding: &Finding) -> Item {
         why: rule.why(),
         help: finding.help().map(str::to_owned),
         related: related.collect(),
-        documentation: super::page(rule.id()),
+        documentation: super::rule_page(rule.id()),
     }
 }
 

@@ -108,7 +108,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Where a rule is described.
-fn page(rule: &str) -> String {
+/// Where a rule of `trimtab lint` is described, by its name.
+pub fn rule_page(rule: &str) -> String {
     format!("{}/blob/main/docs/src/reference/lint.md#{rule}", env!("CARGO_PKG_REPOSITORY"))
 }

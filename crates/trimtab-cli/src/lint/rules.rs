@@ -44,7 +44,7 @@ pub(super) fn explain(id: &str, out: &mut dyn Write) -> Result<(), CommandError>
     writeln!(out, "{}", rule.summary())?;
     writeln!(out, "\n{NAME}Why{NAME:#}\n{}", wrapped(rule.why()))?;
     writeln!(out, "\n{NAME}What to do{NAME:#}\n{}", wrapped(rule.fix()))?;
-    writeln!(out, "\n{}", super::page(rule.id()))?;
+    writeln!(out, "\n{}", super::rule_page(rule.id()))?;
     Ok(())
 }
 

@@ -61,7 +61,7 @@ fn descriptor(rule: &Rule) -> Value {
         "shortDescription": {"text": rule.summary()},
         "fullDescription": {"text": rule.why()},
         "help": {"text": rule.fix(), "markdown": format!("{}\n\n{}", rule.why(), rule.fix())},
-        "helpUri": super::page(rule.id()),
+        "helpUri": super::rule_page(rule.id()),
         "defaultConfiguration": {"level": level(rule.severity())},
     })
 }

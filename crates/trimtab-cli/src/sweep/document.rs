@@ -3,21 +3,38 @@
 use std::io;
 
 use trimtab_engine::Policy;
-use trimtab_manifest::{Comments, PolicyDocument, PolicyKind, ScalingPolicySpec, to_yaml};
+use trimtab_manifest::{
+    Comments, Metadata, PolicyDocument, PolicyKind, ScalingPolicySpec, to_yaml,
+};
 
 use crate::error::CommandError;
 
 /// The policy as YAML under the name of the document that it was made from, with a comment before it.
-///
-/// What only trimtab's own form can say makes it a ScalingPolicy.
 pub(super) fn text(
     origin: &PolicyDocument,
     policy: &Policy,
     comment: &[String],
 ) -> Result<String, CommandError> {
-    let whole = ScalingPolicySpec { policy: policy.spec().clone(), host: origin.host.clone() };
-    let mut spec = serde_json::to_value(whole)?;
-    let is_hpa = origin.kind == PolicyKind::HorizontalPodAutoscaler && spec.get("hpa").is_none();
+    let spec = ScalingPolicySpec { policy: policy.spec().clone(), host: origin.host.clone() };
+    Ok(policy_yaml(origin.kind, &origin.metadata, &spec, comment)?)
+}
+
+/// A policy as a document in YAML, with these lines as a comment before it. It reads back as the same
+/// policy.
+///
+/// What only trimtab's own form can say makes it a ScalingPolicy.
+///
+/// # Errors
+///
+/// None for what was read from a document: whatever is in a policy can be written.
+pub fn policy_yaml(
+    kind: PolicyKind,
+    metadata: &Metadata,
+    spec: &ScalingPolicySpec,
+    comment: &[String],
+) -> io::Result<String> {
+    let mut spec = serde_json::to_value(spec)?;
+    let is_hpa = kind == PolicyKind::HorizontalPodAutoscaler && spec.get("hpa").is_none();
     if is_hpa && let Some(fields) = spec.as_object_mut() {
         fields.remove("strategy");
     }
@@ -29,13 +46,13 @@ pub(super) fn text(
     let document = serde_json::json!({
         "apiVersion": api_version,
         "kind": kind,
-        "metadata": origin.metadata,
+        "metadata": metadata,
         "spec": spec,
     });
     let mut comments = Comments::default();
     comment.iter().for_each(|line| comments.at_head(line));
     // Only numbers that are none can't be written, and JSON has no such.
-    to_yaml(&document, &comments).map_err(|error| CommandError::Write(io::Error::other(error)))
+    to_yaml(&document, &comments).map_err(io::Error::other)
 }
 
 #[cfg(test)]

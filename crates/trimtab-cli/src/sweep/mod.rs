@@ -3,6 +3,8 @@
 pub(crate) mod args;
 mod document;
 
+pub use document::policy_yaml;
+
 use std::io::Write;
 
 use trimtab_sim::report::best_of_each;

@@ -15,8 +15,11 @@ mod watch;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use trimtab_test::TestFile;
+use trimtab_engine::Policy;
+use trimtab_test::{BacktestCase, TestFile};
 
 use crate::Exit;
 use crate::error::CommandError;
@@ -76,6 +79,22 @@ fn exit(outcome: &Outcome, args: &TestArgs) -> Exit {
     } else {
         Exit::Done
     }
+}
+
+/// Runs a backtest of a policy test as `trimtab test` does, and gives the figures that it asks for, in its
+/// order. It ends early once `stop` is set.
+///
+/// # Errors
+///
+/// Why it can't be run, for people.
+pub fn backtest_case(
+    test_file: &Path,
+    policy: &Policy,
+    case: &BacktestCase,
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<f64>, String> {
+    let interrupt = Interrupt::by(Arc::clone(stop));
+    backtest::Backtester { test_file, interrupt: &interrupt }.run(policy, case)
 }
 
 /// Reads a test file and the policies that it names.

@@ -13,6 +13,7 @@ mod source;
 mod spread;
 mod token_lengths;
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,11 +59,18 @@ use spread::Spread;
 #[derive(Clone, Debug)]
 pub struct Trace {
     name: String,
-    path: PathBuf,
-    /// The path, as errors name it.
+    origin: Origin,
+    /// The path or name, as errors have it.
     source: Arc<str>,
     format: TraceFormat,
     options: TraceOptions,
+}
+
+/// Where the bytes are.
+#[derive(Clone, Debug)]
+enum Origin {
+    File(PathBuf),
+    Memory(Arc<[u8]>),
 }
 
 impl Trace {
@@ -74,18 +82,66 @@ impl Trace {
     /// to its first request; and when an option is out of its range.
     pub fn open(path: impl AsRef<Path>, options: &TraceOptions) -> Result<Self, WorkloadError> {
         let path = path.as_ref();
-        let source: Arc<str> = path.display().to_string().into();
+        let source = path.display().to_string().into();
+        Self::of(Origin::File(path.to_owned()), name_of(path), source, options)
+    }
+
+    /// A trace that is in memory, as a file has it, under a name. It is read up to its first request.
+    ///
+    /// ```
+    /// use trimtab_sim::{Trace, TraceOptions, Workload};
+    ///
+    /// let text = "timestamp_s,input_tokens,output_tokens\n0.5,300,20\n2,150,80\n";
+    /// let trace = Trace::from_bytes("afternoon", text.as_bytes(), &TraceOptions::default())?;
+    /// assert_eq!((trace.name(), trace.requests()?.count()), ("afternoon", 2));
+    /// # Ok::<(), trimtab_sim::WorkloadError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Trace::open`], where the name stands for the path.
+    pub fn from_bytes(
+        name: &str,
+        bytes: impl Into<Arc<[u8]>>,
+        options: &TraceOptions,
+    ) -> Result<Self, WorkloadError> {
+        Self::of(Origin::Memory(bytes.into()), name.to_owned(), name.into(), options)
+    }
+
+    fn of(
+        origin: Origin,
+        name: String,
+        source: Arc<str>,
+        options: &TraceOptions,
+    ) -> Result<Self, WorkloadError> {
         options.check(&source)?;
-        let trace = Self {
-            name: name_of(path),
-            path: path.to_owned(),
-            format: TraceFormat::detect(&source, Source::open(path, &source)?.head())?,
-            source,
-            options: options.clone(),
-        };
+        let format = TraceFormat::detect(&source, origin.open(&source)?.head())?;
+        let trace = Self { name, origin, source, format, options: options.clone() };
         match trace.requests()?.next() {
             Some(Err(error)) => Err(error),
             Some(Ok(_)) | None => Ok(trace),
+        }
+    }
+
+    /// All bytes that it is read from, as they are, compressed or not.
+    ///
+    /// ```
+    /// # use trimtab_sim::{Trace, TraceOptions};
+    /// let text = "timestamp_s,input_tokens,output_tokens\n0.5,300,20\n";
+    /// let trace = Trace::from_bytes("afternoon", text.as_bytes(), &TraceOptions::default())?;
+    /// assert_eq!(trace.bytes()?, text.as_bytes());
+    /// # Ok::<(), trimtab_sim::WorkloadError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read any more.
+    pub fn bytes(&self) -> Result<Vec<u8>, WorkloadError> {
+        match &self.origin {
+            Origin::File(path) => {
+                std::fs::read(path).map_err(|error| source::read_error(&self.source, None, &error))
+            }
+            Origin::Memory(bytes) => Ok(bytes.to_vec()),
         }
     }
 
@@ -111,7 +167,7 @@ impl Trace {
     }
 
     fn source(&self) -> Result<Source, WorkloadError> {
-        Source::open(&self.path, &self.source)
+        self.origin.open(&self.source)
     }
 
     fn csv_rows(&self, layout: CsvLayout) -> Result<Rows<impl ReadRow + use<>>, WorkloadError> {
@@ -187,6 +243,16 @@ impl Workload for Trace {
                 self.generate(windows.into_iter().map(Ok), Unit::PerSecond)
             }
         })
+    }
+}
+
+impl Origin {
+    /// The bytes from the first on.
+    fn open(&self, name: &Arc<str>) -> Result<Source, WorkloadError> {
+        match self {
+            Self::File(path) => Source::open(path, name),
+            Self::Memory(bytes) => Source::new(Cursor::new(Arc::clone(bytes)), name),
+        }
     }
 }
 

@@ -30,9 +30,16 @@ pub(super) struct Source {
 impl Source {
     /// Opens a file, decompresses it if it is gzip, and reads its beginning.
     pub(super) fn open(path: &Path, name: &Arc<str>) -> Result<Self, WorkloadError> {
+        let file = File::open(path).map_err(|error| read_error(name, None, &error))?;
+        Self::new(BufReader::with_capacity(BUFFER_BYTES, file), name)
+    }
+
+    /// The same from an open file, or from memory.
+    pub(super) fn new(
+        plain: impl BufRead + Send + 'static,
+        name: &Arc<str>,
+    ) -> Result<Self, WorkloadError> {
         let failed = |error: io::Error| read_error(name, None, &error);
-        let file = File::open(path).map_err(failed)?;
-        let plain = BufReader::with_capacity(BUFFER_BYTES, file);
         let (magic, plain) = split(plain, 2).map_err(failed)?;
         let is_gzip = magic == GZIP_MAGIC;
         let plain = Cursor::new(magic).chain(plain);

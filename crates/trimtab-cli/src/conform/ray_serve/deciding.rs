@@ -9,14 +9,18 @@ use std::collections::BTreeSet;
 use trimtab_engine::strategy::ray_serve::{Reports, Sample};
 use trimtab_engine::{
     Decision, ExternalMetricSource, Finite, MetricIdentifier, MetricReading, MetricSpec,
-    MetricStatus, MetricTarget, Observation, Point, Policy, PolicySpec, RayServeSpec, Scale, State,
-    StrategyName, StrategyState, decide, decide_traced,
+    MetricStatus, MetricTarget, Observation, ObservationRecord, Point, Policy, PolicySpec,
+    RayServeSpec, ReadingRecord, Scale, Selector, State, StrategyName, StrategyState, Unavailable,
+    decide, decide_traced,
 };
-use trimtab_metric::Timestamp;
+use trimtab_metric::{Quantity, Timestamp};
 
 use super::super::case::Checks;
 use super::form::{Case, Input, Output};
 use super::near;
+
+/// What the policy calls its metric.
+const METRIC: &str = "ongoing_requests";
 
 /// A deployment under `decide`.
 pub(super) struct Deployment {
@@ -60,6 +64,9 @@ impl Deployment {
                 break;
             }
         }
+        let reading = totals(expected.total).next();
+        let record = record(now, scale, reading.as_ref());
+        checks.log(&self.policy, &self.state, &record, None)?;
         let name = field("decision and counter by `decide`");
         checks.equal(name, &seen, &first.filter(|_| right.is_none()).unwrap_or(seen));
         if let Some(reports) = reports {
@@ -80,6 +87,32 @@ impl Deployment {
     }
 }
 
+/// The same as a document has it.
+fn record(time: Timestamp, scale: Scale, reading: Option<&MetricReading>) -> ObservationRecord {
+    let (value, unavailable) = match reading {
+        Some(MetricReading::Totals(values)) => (values.first().copied(), None),
+        Some(MetricReading::Unavailable(why)) => (None, Some(*why)),
+        _ => (None, Some(Unavailable::Missing)),
+    };
+    let reading = ReadingRecord {
+        metric: METRIC.into(),
+        value: value.map(Quantity::from_milli),
+        unavailable,
+        ..ReadingRecord::default()
+    };
+    ObservationRecord {
+        time,
+        replicas: Some(scale.spec_replicas),
+        status_replicas: Some(scale.status_replicas),
+        selector: Selector::Ok,
+        pods: Vec::new(),
+        pod_metrics: None,
+        readings: vec![reading],
+        warm: None,
+        supply: None,
+    }
+}
+
 fn policy(case: &Case) -> Result<Policy, String> {
     let config = &case.config;
     let number = |name: &str, value: f64| Finite::new(value).ok_or(format!("{name} is {value}"));
@@ -90,7 +123,7 @@ fn policy(case: &Case) -> Result<Policy, String> {
         average_value: Some(target.parse().map_err(|_| format!("the target is {target}"))?),
         ..MetricTarget::default()
     };
-    let metric = MetricIdentifier { name: "ongoing_requests".into(), selector: None };
+    let metric = MetricIdentifier { name: METRIC.into(), selector: None };
     let to_zero = config.downscale_to_zero_delay_s;
     Ok(Policy::from_stored(PolicySpec {
         strategy: StrategyName::RayServe,

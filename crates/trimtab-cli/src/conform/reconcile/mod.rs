@@ -35,9 +35,10 @@ pub(super) fn check(case: &Case, checks: &mut Checks) -> Result<(), String> {
         let (autoscaler, spec) = running.as_mut().ok_or("the first step has no spec")?;
         let record = step.observation(spec);
         let observation = record.resolve(autoscaler.policy()).map_err(|error| error.to_string())?;
-        let decision = autoscaler.decide_traced(&observation);
         let update =
             if step.scale.update_error { ScaleUpdate::Rejected } else { ScaleUpdate::Applied };
+        checks.log(autoscaler.policy(), autoscaler.state(), &record, Some(update))?;
+        let decision = autoscaler.decide_traced(&observation);
         autoscaler.settle(&decision, update);
         step.compare(&decision, update, &field, checks);
         let mut status = ExpectedStatus::of(autoscaler.policy(), autoscaler.state(), &decision);

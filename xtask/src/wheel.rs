@@ -1,0 +1,109 @@
+//! The Python package: its wheel built, installed and tested, its style and types checked, and the wheels that are published.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::project::Project;
+use crate::python::{Environment, Wanted};
+use crate::report::{self, Outcome, Report};
+
+/// A Python with what builds the wheel and tests it; the wheel itself is put in anew each time.
+const PACKAGE: Wanted = Wanted {
+    what: "the Python package",
+    name: "package-python",
+    folder: "crates/trimtab-python",
+    oldest: 11,
+    install: &["--requirement", "requirements-dev.txt"],
+};
+
+/// Builds the wheel as it is while developing, installs it and runs its tests.
+pub(crate) fn test(project: &Project, report: &mut Report) {
+    report.step("Python package", || match with_wheel(project) {
+        Ok(environment) => report::run(environment.run(project).args(["-m", "pytest", "--quiet"])),
+        Err(outcome) => outcome,
+    });
+}
+
+/// Checks its format, its style and its types, and that the stubs say what the module has.
+pub(crate) fn lint(project: &Project, report: &mut Report) {
+    report.step("lint Python package", || match with_wheel(project) {
+        Ok(environment) => environment.modules(
+            project,
+            &[
+                "ruff format --no-cache --check",
+                "ruff check --no-cache",
+                "mypy --cache-dir ../../target/mypy-cache",
+                "pyright",
+                "mypy.stubtest trimtab._core --mypy-config-file pyproject.toml",
+            ],
+        ),
+        Err(outcome) => outcome,
+    });
+}
+
+/// Builds what is published: a wheel for every Python from 3.10 on, by a linker that knows old systems, and the source, from which
+/// a wheel is built again and installed. All of it is in `target/wheels` then.
+pub(crate) fn publish(project: &Project, report: &mut Report) {
+    let environment = match Environment::find_or_install(project, &PACKAGE) {
+        Ok(environment) => environment,
+        Err(missing) => return report.step("wheels", || Outcome::Skipped(missing)),
+    };
+    let out = project.target("wheels");
+    let build = |report: &mut Report, name: &str, arguments: &str| {
+        report.step(name, || {
+            let mut command = environment.run(project);
+            command.args(["-m", "maturin"]).args(arguments.split(' ')).arg("--out").arg(&out);
+            report::run(&mut command)
+        });
+    };
+    drop(fs::remove_dir_all(&out));
+    build(report, "wheel", "build --release --locked --compatibility manylinux2014 --zig");
+    build(report, "source distribution", "sdist");
+    report.step("wheel of the source distribution", || {
+        let Some(source) = newest(&out, ".tar.gz") else {
+            return Outcome::Failed("there is no source distribution".into());
+        };
+        let mut install = environment.run(project);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        install.args(["--force-reinstall", "--no-deps", "--no-build-isolation"]).arg(source);
+        // What was built for the wheel need not be built again.
+        install.env("CARGO_TARGET_DIR", project.target("side/sdist"));
+        match report::run(&mut install) {
+            Outcome::Passed => {
+                let works = "import trimtab; print(trimtab.__version__, trimtab.State().digest)";
+                report::run(environment.run(project).args(["-c", works]))
+            }
+            other => other,
+        }
+    });
+}
+
+/// The environment with the wheel of the present code in it.
+fn with_wheel(project: &Project) -> Result<Environment, Outcome> {
+    let environment = Environment::find_or_install(project, &PACKAGE).map_err(Outcome::Skipped)?;
+    let out = project.target("package-wheel");
+    drop(fs::remove_dir_all(&out));
+    let mut build = environment.run(project);
+    build.args(["-m", "maturin", "build", "--locked", "--profile", "dev", "--out"]).arg(&out);
+    passed(report::run(&mut build))?;
+    let wheel = newest(&out, ".whl")
+        .ok_or_else(|| Outcome::Failed(format!("{}: there is no wheel", out.display())))?;
+    let mut install = environment.run(project);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    passed(report::run(install.args(["--force-reinstall", "--no-deps"]).arg(wheel)))?;
+    Ok(environment)
+}
+
+fn passed(outcome: Outcome) -> Result<(), Outcome> {
+    match outcome {
+        Outcome::Passed => Ok(()),
+        other => Err(other),
+    }
+}
+
+/// A file of a folder by how its name ends.
+fn newest(folder: &Path, ending: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.filter(|path| path.to_string_lossy().ends_with(ending)).max()
+}
