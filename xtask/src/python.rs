@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fs, io};
+use std::{env, fs, io};
 
 use crate::project::Project;
 use crate::report::{self, Outcome};
@@ -65,6 +65,12 @@ impl Environment {
     /// Its Python, started in the folder that it is for.
     pub(crate) fn run(&self, project: &Project) -> Command {
         let mut command = project.command(&self.python);
+        // Its own programs come first.
+        let programs = self.python.parent().map(Path::to_path_buf);
+        let others = env::var_os("PATH").unwrap_or_default();
+        if let Ok(path) = env::join_paths(programs.into_iter().chain(env::split_paths(&others))) {
+            command.env("PATH", path);
+        }
         // Nothing is left in the work tree.
         command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(project.path(self.folder));
         command

@@ -105,7 +105,9 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
 
 /// A command as one would type it.
 fn spelled(command: &Command) -> String {
-    let variables = command.get_envs().filter_map(|(name, value)| {
+    // The path is long, and says only which copy of a program it was.
+    let variables = command.get_envs().filter(|(name, _)| *name != "PATH");
+    let variables = variables.filter_map(|(name, value)| {
         Some(format!("{}={}", name.to_string_lossy(), quoted(&value?.to_string_lossy())))
     });
     let program =
