@@ -1,6 +1,6 @@
 """What Python adds to a decision, and what a million cost in one call, beside Rust's own time.
 
-    cargo xtask wheels && pip install target/wheels/trimtab-*.whl numpy
+    cargo xtask wheels && pip install target/dist/trimtab-*.whl numpy
     python benches/python.py
 
 prints a table; Rust's time is that of `cargo run --release -p trimtab-benches --bin article`, which

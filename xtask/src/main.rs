@@ -37,7 +37,7 @@ enum Command {
     Test(test::Options),
     /// Run every check that a change must pass, and report all that fail
     Ci(test::Options),
-    /// Build the Python wheel and its source as they are published, into `target/wheels`
+    /// Build the Python wheel and its source as they are published, into `target/dist`
     Wheels,
     /// Write the files that are generated from the code
     Generate {

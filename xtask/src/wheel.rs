@@ -42,13 +42,13 @@ pub(crate) fn lint(project: &Project, report: &mut Report) {
 }
 
 /// Builds what is published: a wheel for every Python from 3.10 on, by a linker that knows old systems, and the source, from which
-/// a wheel is built again and installed. All of it is in `target/wheels` then.
+/// a wheel is built again and installed. All of it is in `target/dist` then.
 pub(crate) fn publish(project: &Project, report: &mut Report) {
     let environment = match Environment::find_or_install(project, &PACKAGE) {
         Ok(environment) => environment,
         Err(missing) => return report.step("wheels", || Outcome::Skipped(missing)),
     };
-    let out = project.target("wheels");
+    let out = project.target("dist");
     let build = |report: &mut Report, name: &str, arguments: &str| {
         report.step(name, || {
             let mut command = environment.run(project);
