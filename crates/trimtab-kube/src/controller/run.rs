@@ -9,9 +9,9 @@ use futures_util::FutureExt;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 use trimtab_runtime::{Controller, StateStore, TracingSink, WorkloadId};
 
@@ -168,7 +168,8 @@ struct Loop {
 
 struct Driver {
     end: CancellationToken,
-    task: JoinHandle<()>,
+    /// Who drops the loop holds on to no lease.
+    task: AbortOnDropHandle<()>,
 }
 
 impl Loop {
@@ -214,7 +215,7 @@ impl Loop {
         let (leases, stop, end) = (Arc::clone(&self.leases), stop.clone(), CancellationToken::new());
         let ends = end.clone();
         let task = tokio::spawn(async move { leases.drive(changes, stop, ends).await });
-        self.driver = Some(Driver { end, task });
+        self.driver = Some(Driver { end, task: AbortOnDropHandle::new(task) });
     }
 
     /// All that was decided is saved: another replica may go on.

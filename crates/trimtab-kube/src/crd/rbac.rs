@@ -120,10 +120,17 @@ pub const CONTROLLER_ACCESS: &[AccessRule] = &[
     },
     AccessRule {
         scope: Namespaces,
-        groups: &["custom.metrics.k8s.io", "external.metrics.k8s.io"],
+        groups: &["custom.metrics.k8s.io"],
         resources: &["*"],
-        verbs: &["get", "list"],
-        why: "Pods, Object and External metrics",
+        verbs: &["get"],
+        why: "Pods and Object metrics",
+    },
+    AccessRule {
+        scope: Namespaces,
+        groups: &["external.metrics.k8s.io"],
+        resources: &["*"],
+        verbs: &["list"],
+        why: "External metrics",
     },
     AccessRule {
         scope: Namespaces,

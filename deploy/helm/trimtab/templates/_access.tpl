@@ -83,14 +83,19 @@ rules:
   - pods
   verbs:
   - list
-# Pods, Object and External metrics
+# Pods and Object metrics
 - apiGroups:
   - custom.metrics.k8s.io
-  - external.metrics.k8s.io
   resources:
   - "*"
   verbs:
   - get
+# External metrics
+- apiGroups:
+  - external.metrics.k8s.io
+  resources:
+  - "*"
+  verbs:
   - list
 # what is told of a policy
 - apiGroups:
