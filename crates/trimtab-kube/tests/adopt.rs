@@ -33,7 +33,7 @@ fn it_has_the_same_settings() {
     let adopted = policy_of(&hpa(spec.clone())).unwrap().policy;
     let same = Policy::new(serde_json::from_value::<PolicySpec>(spec).unwrap()).unwrap();
     assert_eq!(adopted.compile().unwrap(), same);
-    insta::assert_json_snapshot!(adopted);
+    insta::assert_yaml_snapshot!(adopted);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a policy says to its host: read with the policy, checked with a place, and no part of a decision.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use trimtab_manifest::{HostMode, Source, SourceSpec, read_policies};
 
 const POLICY: &str = "\

@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::autoscaling::v1::Scale;
+use k8s_openapi::api::core::v1::ReplicationController;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
@@ -75,6 +76,50 @@ async fn a_deployment_is_scaled() {
         );
         let nobody = refusal(api.get_scale("nobody").await);
         assert_eq!(nobody.message, "deployments.apps \"nobody\" not found");
+    }
+}
+
+#[tokio::test]
+async fn selectors_are_text_in_a_scale() {
+    for server in ApiServer::shared().await {
+        let client = server.client();
+        fixture::namespace(&client, "selectors").await;
+        let made = fixture::deployment(&client, "selectors", "plain", 1).await;
+        let set = fixture::replica_set_of(&client, &made, "abc").await;
+        let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), "selectors");
+        let scale = sets.get_scale(&set.name_any()).await.unwrap();
+        let selector = scale.status.unwrap().selector;
+        assert_eq!(selector.as_deref(), Some("app=plain,pod-template-hash=abc"));
+
+        let mut template = fixture::pod_template("web");
+        template["metadata"]["labels"]["zone"] = "b".into();
+        let spec = json!({
+            "selector": {
+                "matchLabels": {"app": "web"},
+                "matchExpressions": [
+                    {"key": "zone", "operator": "In", "values": ["b", "a"]},
+                    {"key": "app", "operator": "Exists"},
+                    {"key": "old", "operator": "DoesNotExist"},
+                    {"key": "color", "operator": "NotIn", "values": ["red"]},
+                ],
+            },
+            "template": template,
+        });
+        let made = serde_json::from_value(json!({"metadata": {"name": "web"}, "spec": spec}));
+        let deployments: Api<Deployment> = Api::namespaced(client.clone(), "selectors");
+        deployments.create(&PostParams::default(), &made.unwrap()).await.unwrap();
+        let selector = deployments.get_scale("web").await.unwrap().status.unwrap().selector;
+        assert_eq!(selector.as_deref(), Some("app=web,app,color notin (red),!old,zone in (a,b)"),);
+
+        let made = serde_json::from_value(json!({
+            "metadata": {"name": "old"},
+            "spec": {"selector": {"app": "old"}, "template": fixture::pod_template("old")},
+        }));
+        let old: Api<ReplicationController> = Api::namespaced(client.clone(), "selectors");
+        old.create(&PostParams::default(), &made.unwrap()).await.unwrap();
+        let scale = old.get_scale("old").await.unwrap();
+        assert_eq!(scale.spec.unwrap().replicas, Some(1));
+        assert_eq!(scale.status.unwrap().selector.as_deref(), Some("app=old"));
     }
 }
 

@@ -113,6 +113,35 @@ async fn watches_tell_what_happens() {
 }
 
 #[tokio::test]
+async fn pods_come_to_a_watch_of_their_node_when_they_are_bound() {
+    for server in ApiServer::shared().await {
+        let client = server.client();
+        fixture::namespace(&client, "bound").await;
+        let api: Api<Pod> = Api::namespaced(client.clone(), "bound");
+        let version = api.list(&ListParams::default()).await.unwrap().metadata.resource_version;
+        let params = WatchParams::default().fields("spec.nodeName=n7").timeout(60);
+        let events = api.watch(&params, &version.unwrap()).await.unwrap();
+        pin_mut!(events);
+        fixture::PodFixture::new("p").unschedulable("no room").create(&client, "bound").await;
+        let binding = json!({
+            "apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"},
+            "target": {"kind": "Node", "name": "n7"},
+        });
+        let path = "/api/v1/namespaces/bound/pods/p/binding";
+        let request = hyper::Request::post(path).header("content-type", "application/json");
+        let request = request.body(binding.to_string().into_bytes()).unwrap();
+        client.request_text(request).await.unwrap();
+        let Some(WatchEvent::Added(pod)) = events.try_next().await.unwrap() else {
+            panic!("it did not come")
+        };
+        assert_eq!(pod.spec.unwrap().node_name.as_deref(), Some("n7"));
+        // Whoever binds a pod says so in its conditions.
+        let scheduled = pod.status.unwrap().conditions.unwrap();
+        assert_eq!((&*scheduled[0].type_, &*scheduled[0].status), ("PodScheduled", "True"));
+    }
+}
+
+#[tokio::test]
 async fn watches_end_at_their_time_and_begin_with_what_there_is() {
     for server in ApiServer::shared().await {
         let client = server.client();

@@ -184,6 +184,10 @@ fn is_beyond_a_schema(error: &FieldError) -> bool {
         || (field.ends_with(".queries") && detail.contains("`matchers` is"))
 }
 
+fn is_a_twin(error: &FieldError) -> bool {
+    error.detail().contains("as another")
+}
+
 /// What the engine says: nothing, or what is wrong; `None` for what can't even be read.
 fn judged(spec: &Value) -> Option<Vec<FieldError>> {
     let read = ScalingPolicySpec::deserialize(spec).ok()?;
@@ -192,30 +196,33 @@ fn judged(spec: &Value) -> Option<Vec<FieldError>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_engine_and_the_api_server_agree() {
-    let Some(judge) = Judge::real().await else { return };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let strategy = changed();
-    let (mut taken, mut refused, mut wrong) = (0, 0, Vec::new());
-    for _ in 0..TRIED {
-        let spec = strategy.new_tree(&mut runner).unwrap().current();
-        let causes = judge.causes(&spec).await;
-        match judged(&spec) {
-            Some(errors) if errors.is_empty() => {
-                taken += 1;
-                if !causes.is_empty() {
-                    wrong.push(format!("only the API server refuses {spec}\n  {causes:?}"));
+    for judge in Judge::both().await {
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        let strategy = changed();
+        let (mut taken, mut refused, mut wrong) = (0, 0, Vec::new());
+        for _ in 0..TRIED {
+            let spec = strategy.new_tree(&mut runner).unwrap().current();
+            let causes = judge.causes(&spec).await;
+            match judged(&spec) {
+                Some(errors) if errors.is_empty() => {
+                    taken += 1;
+                    if !causes.is_empty() {
+                        wrong.push(format!("only the API server refuses {spec}\n  {causes:?}"));
+                    }
                 }
-            }
-            Some(errors) if errors.iter().all(is_beyond_a_schema) => {}
-            judged => {
-                refused += 1;
-                if causes.is_empty() {
-                    wrong.push(format!("only the engine refuses {spec}\n  {judged:?}"));
+                Some(errors) if errors.iter().all(is_beyond_a_schema) => {}
+                // The one in process does not tell items of lists apart.
+                Some(errors) if !judge.is_real() && errors.iter().all(is_a_twin) => {}
+                judged => {
+                    refused += 1;
+                    if causes.is_empty() {
+                        wrong.push(format!("only the engine refuses {spec}\n  {judged:?}"));
+                    }
                 }
             }
         }
+        assert!(wrong.is_empty(), "{} of {TRIED}\n{}", wrong.len(), wrong.join("\n"));
+        assert!(taken > TRIED / 10 && refused > TRIED / 10, "{taken} taken, {refused} refused");
     }
-    assert!(wrong.is_empty(), "{} of {TRIED}\n{}", wrong.len(), wrong.join("\n"));
-    assert!(taken > TRIED / 10 && refused > TRIED / 10, "{taken} taken, {refused} refused");
 }

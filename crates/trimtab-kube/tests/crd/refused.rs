@@ -426,15 +426,20 @@ fn the_table_is_of_what_the_engine_refuses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_says_what_would_be_right() {
-    let Some(judge) = Judge::real().await else { return };
-    let mut wrong = Vec::new();
-    for (spec, told) in table() {
-        let causes = judge.causes(&spec).await;
-        if !causes.iter().any(|(_, message)| message.contains(told)) {
-            wrong.push(format!("no `{told}` among {causes:#?}"));
+    for judge in Judge::both().await {
+        let mut wrong = Vec::new();
+        for (spec, told) in table() {
+            // The one in process does not tell items of lists apart.
+            if told == "Duplicate value" && !judge.is_real() {
+                continue;
+            }
+            let causes = judge.causes(&spec).await;
+            if !causes.iter().any(|(_, message)| message.contains(told)) {
+                wrong.push(format!("no `{told}` among {causes:#?}"));
+            }
         }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -443,8 +448,9 @@ async fn every_seed_is_taken() {
         let read = ScalingPolicySpec::deserialize(&spec).unwrap();
         assert_eq!(read.compile().err(), None, "{name}");
     }
-    let Some(judge) = Judge::real().await else { return };
-    for (name, spec) in seeds::all() {
-        assert_eq!(judge.causes(&spec).await, [], "{name}");
+    for judge in Judge::both().await {
+        for (name, spec) in seeds::all() {
+            assert_eq!(judge.causes(&spec).await, [], "{name}");
+        }
     }
 }

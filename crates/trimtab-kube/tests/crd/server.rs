@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use trimtab_apiserver::{ApiServer, fixture};
 use trimtab_kube::crd::crd;
 
-/// A real API server with the definition; nothing where there is none.
+/// An API server with the definition.
 pub(crate) struct Judge {
     server: ApiServer,
     client: Client,
@@ -16,16 +16,28 @@ pub(crate) struct Judge {
 pub(crate) type Cause = (String, String);
 
 impl Judge {
-    pub(crate) async fn real() -> Option<Self> {
-        let server = ApiServer::real().await?;
+    /// The one in process, which has an evaluator of CEL of its own, and a real one where there is one.
+    pub(crate) async fn both() -> Vec<Self> {
+        let mut judges = Vec::new();
+        for server in ApiServer::both().await {
+            judges.push(Self::of(server).await);
+        }
+        judges
+    }
+
+    async fn of(server: ApiServer) -> Self {
         let client = server.client();
         fixture::install(&client, &crd()).await;
         fixture::namespace(&client, "inference").await;
-        Some(Self { server, client })
+        Self { server, client }
     }
 
     pub(crate) fn client(&self) -> Client {
-        self.server.client()
+        self.client.clone()
+    }
+
+    pub(crate) fn is_real(&self) -> bool {
+        self.server.is_real()
     }
 
     /// What the server would say of a policy with this `spec`; empty if it would take it.

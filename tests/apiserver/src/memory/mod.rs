@@ -16,6 +16,8 @@ mod objects;
 mod patch;
 mod removal;
 mod request;
+#[cfg(feature = "rules")]
+mod rules;
 mod scale;
 mod schema;
 mod selector;
@@ -26,7 +28,7 @@ mod update;
 mod watch;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Config;
@@ -55,7 +57,7 @@ struct Shared {
 pub(crate) struct Memory {
     serving: Serving,
     shared: Arc<Shared>,
-    folder: TempDir,
+    folder: OnceLock<TempDir>,
 }
 
 impl Memory {
@@ -70,8 +72,7 @@ impl Memory {
             Box::pin(async move { handle::handle(&shared, request).await })
         });
         let serving = Serving::start(None, handler);
-        let folder = tempfile::Builder::new().prefix("apiserver-").tempdir().unwrap();
-        Self { serving, shared, folder }
+        Self { serving, shared, folder: OnceLock::new() }
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -85,7 +86,8 @@ impl Memory {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        let make = || tempfile::Builder::new().prefix("apiserver-").tempdir().unwrap();
+        self.folder.get_or_init(make).path()
     }
 
     pub(crate) fn faults(&self) -> &Faults {

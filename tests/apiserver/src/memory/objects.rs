@@ -219,6 +219,8 @@ pub(super) fn prepare(
             schema::default(definition, object);
             causes.extend(schema::validate(definition, object));
             causes.extend(super::scale::validate(kind, object));
+            #[cfg(feature = "rules")]
+            super::rules::validate(definition, object, before, &mut causes);
         }
         None => {
             builtin::default(kind, object);
@@ -259,6 +261,12 @@ pub(super) fn bind(inner: &mut Inner, kind: &Kind, asked: &Asked) -> Answer {
         return Err(Status::conflict("", &of, &key.name, &why));
     }
     pod["spec"]["nodeName"] = binding["target"]["name"].clone();
+    let others = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let mut conditions: Vec<Value> =
+        others.into_iter().filter(|condition| condition["type"] != "PodScheduled").collect();
+    let scheduled = json!({"type": "PodScheduled", "status": "True", "lastTransitionTime": now()});
+    conditions.push(scheduled);
+    pod["status"]["conditions"] = conditions.into();
     inner.put(key, pod);
     Ok(
         json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),

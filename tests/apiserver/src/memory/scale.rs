@@ -156,7 +156,8 @@ pub(super) fn selector_text(selector: &Value) -> String {
         };
         parts.push((key.into(), part));
     }
-    parts.sort();
+    // By key alone, as it is there: labels stand before expressions.
+    parts.sort_by(|one, next| one.0.cmp(&next.0));
     parts.into_iter().map(|(_, part)| part).collect::<Vec<_>>().join(",")
 }
 

@@ -302,14 +302,13 @@ pub(super) fn add(spec: &mut Value) -> Vec<String> {
         put.at(path, json!({"enum": words}));
     }
     for (path, least, most, form) in TEXTS {
-        let mut bound = json!({"maxLength": most});
+        put.at(path, json!({"maxLength": most}));
         if *least > 0 {
             put.at(path, json!({"minLength": least}));
         }
         if !form.is_empty() {
-            bound["pattern"] = json!(form);
+            put.at(path, json!({"pattern": form}));
         }
-        put.at(path, bound);
     }
     for (path, least, most, key) in LISTS {
         put.at(path, json!({"maxItems": most}));
@@ -346,11 +345,11 @@ fn number(least: f64, most: f64) -> Value {
         let whole = bound as i64;
         if whole as f64 == bound { json!(whole) } else { json!(bound) }
     };
-    let mut bound = json!({"minimum": written(least)});
     if most.is_finite() {
-        bound["maximum"] = written(most);
+        json!({"minimum": written(least), "maximum": written(most)})
+    } else {
+        json!({"minimum": written(least)})
     }
-    bound
 }
 
 struct Put<'s> {

@@ -76,7 +76,7 @@ pub(super) fn rules() -> Vec<Rule> {
 
 /// A quantity that is above 0.
 pub(super) fn above_zero(at: String) -> Rule {
-    let rule = "type(self) == int ? self > 0 : quantity(self).compareTo(quantity('0')) > 0";
+    let rule = "quantity(string(self)).compareTo(quantity('0')) > 0";
     Rule::new(at, rule, "has to be above 0")
 }
 

@@ -9,7 +9,7 @@ mod stages;
 mod strategies;
 mod whole;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::bounds::find;
 
@@ -61,17 +61,22 @@ impl Rule {
 pub(super) fn add(spec: &mut Value) -> Vec<String> {
     let mut missing = Vec::new();
     for rule in all() {
-        let mut written = json!({
-            "rule": rule.rule, "message": rule.message, "reason": rule.reason,
-        });
-        if !rule.field.is_empty() {
-            written["fieldPath"] = json!(rule.field);
+        let mut written = Map::new();
+        for (name, text) in [
+            ("fieldPath", rule.field),
+            ("message", &rule.message),
+            ("reason", rule.reason),
+            ("rule", &rule.rule),
+        ] {
+            if !text.is_empty() {
+                written.insert(name.into(), text.into());
+            }
         }
         match find(spec, &rule.at) {
             Some(place) => {
                 let rules = place.entry("x-kubernetes-validations").or_insert(json!([]));
                 if let Some(rules) = rules.as_array_mut() {
-                    rules.push(written);
+                    rules.push(written.into());
                 }
             }
             None => missing.push(rule.at),
@@ -114,7 +119,7 @@ fn flag(path: &str) -> String {
 
 /// A number or a text as a quantity.
 fn quantity(value: &str) -> String {
-    format!("(type({value}) == int ? quantity(string({value})) : quantity({value}))")
+    format!("quantity(string({value}))")
 }
 
 /// The name of a metric, by which everything else speaks of it.
