@@ -59,7 +59,11 @@ async fn main() {
     let before = controller.cpu();
     tokio::time::sleep(WINDOW).await;
     let cpu = controller.cpu() - before;
-    println!("resident                {} MiB, at most {} MiB", controller.memory("VmRSS"), controller.memory("VmHWM"));
+    println!(
+        "resident                {} MiB, at most {} MiB",
+        controller.memory("VmRSS"),
+        controller.memory("VmHWM")
+    );
     println!("processor               {:.1} % of one", cpu / WINDOW.as_secs_f64() * 100.0);
     let mut counts = BTreeMap::<String, usize>::new();
     for request in server.faults().log() {

@@ -37,10 +37,11 @@ impl Sources for Servers {
         let mut made: Vec<Arc<dyn MetricSource>> = Vec::new();
         for source in &policy.spec.host.sources {
             let SourceSpec::Prometheus(asked) = source else { continue };
-            let client =
-                self.0.get(&asked.server).ok_or_else(|| self.unknown(&asked.server))?;
-            let source = PrometheusSource::new(client.clone(), &asked.queries)
-                .map_err(|error| format!("the queries of `{}` can't be asked: {error}", asked.server))?;
+            let client = self.0.get(&asked.server).ok_or_else(|| self.unknown(&asked.server))?;
+            let source =
+                PrometheusSource::new(client.clone(), &asked.queries).map_err(|error| {
+                    format!("the queries of `{}` can't be asked: {error}", asked.server)
+                })?;
             made.push(Arc::new(source));
         }
         Ok(made)

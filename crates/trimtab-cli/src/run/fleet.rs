@@ -249,7 +249,8 @@ fn sources(
                 (Some((cluster, spec)), _) => made.push(cluster.metrics(spec)),
                 (None, TargetConfig::Kubernetes(_)) => {}
                 (None, _) => {
-                    let message = format!("{what} is the cluster that its target is in, and that is in none");
+                    let message =
+                        format!("{what} is the cluster that its target is in, and that is in none");
                     return Err(CommandError::argument(message)
                         .with_help("give it a `target.kubernetes`, or another source"));
                 }

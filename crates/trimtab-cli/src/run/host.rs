@@ -22,8 +22,10 @@ pub(super) fn take_over(
         return Ok(());
     }
     for source in &host.sources {
-        if matches!((source, &workload.target), (SourceSpec::Kubernetes(_), TargetConfig::Kubernetes(_)))
-        {
+        if matches!(
+            (source, &workload.target),
+            (SourceSpec::Kubernetes(_), TargetConfig::Kubernetes(_))
+        ) {
             workload.sources.push(SourceConfig::Kubernetes(KubernetesSourceSpec {}));
             continue;
         }

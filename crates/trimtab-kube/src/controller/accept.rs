@@ -75,7 +75,8 @@ impl Parts {
         let (new, old) = (&valid.object.spec, before.map(|made| &made.object.spec));
         let same_target = old.is_some_and(|old| {
             old.policy.scale_target_ref == new.policy.scale_target_ref
-                && (&old.host.draining, &old.host.standby) == (&new.host.draining, &new.host.standby)
+                && (&old.host.draining, &old.host.standby)
+                    == (&new.host.draining, &new.host.standby)
         });
         let before = before.filter(|_| same_target);
         let target = match before {
@@ -105,7 +106,8 @@ impl Parts {
             .with_policy_name(metadata.name.clone().unwrap_or_default())
             .with_fence(Arc::new(fence.clone()));
         if let Some(draining) = &object.spec.host.draining {
-            target = target.with_retirement(RetirementSpec { pod_labels: draining.pod_labels.clone() });
+            target =
+                target.with_retirement(RetirementSpec { pod_labels: draining.pod_labels.clone() });
         }
         if let Some(standby) = &object.spec.host.standby {
             target = target.with_standby(&standby.scale_target_ref);

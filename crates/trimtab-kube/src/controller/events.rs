@@ -257,7 +257,11 @@ impl Writer {
         let stem: String = news.name.chars().take(220).collect();
         Event {
             metadata: ObjectMeta {
-                name: Some(format!("{}.{:x}", stem.trim_end_matches(['.', '-']), now.as_nanosecond())),
+                name: Some(format!(
+                    "{}.{:x}",
+                    stem.trim_end_matches(['.', '-']),
+                    now.as_nanosecond()
+                )),
                 namespace: Some(news.namespace.clone()),
                 ..ObjectMeta::default()
             },

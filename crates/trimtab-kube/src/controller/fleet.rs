@@ -182,7 +182,8 @@ impl Fleet {
     /// What is known of HorizontalPodAutoscalers has changed.
     pub(crate) async fn adopted(&mut self, change: impl FnOnce(&mut Adoption)) {
         change(&mut self.adoption);
-        let waits = |seen: &Seen| matches!(&seen.spec, Ok(valid) if valid.object.spec.host.adopt.is_some());
+        let waits =
+            |seen: &Seen| matches!(&seen.spec, Ok(valid) if valid.object.spec.host.adopt.is_some());
         let ids: Vec<WorkloadId> = self
             .policies
             .iter()

@@ -49,7 +49,8 @@ type Shared = State<(Arc<Pages>, Router)>;
 
 /// Ready is who could take over at once: it knows the policies and the pods, and its own policies have had a tick.
 async fn readyz(State((pages, of_loop)): Shared, request: Request) -> Response {
-    let unready = |what: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n")).into_response();
+    let unready =
+        |what: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n")).into_response();
     if !pages.readiness.has_policies.load(Ordering::Relaxed) {
         return unready("the policies are not listed yet");
     }

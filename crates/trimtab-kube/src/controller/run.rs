@@ -180,7 +180,8 @@ impl Loop {
         let mut again = interval(AGAIN);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let cluster = self.fleet.cluster();
-        let mut pods = Box::pin(timeout(PATIENCE_WITH_PODS, async move { cluster.synced().await }).fuse());
+        let mut pods =
+            Box::pin(timeout(PATIENCE_WITH_PODS, async move { cluster.synced().await }).fuse());
         let mut knows_pods = false;
         loop {
             // Who sees nothing takes no lease from those who do.
@@ -212,7 +213,8 @@ impl Loop {
         changes: mpsc::UnboundedSender<LeaseChange>,
         stop: &CancellationToken,
     ) {
-        let (leases, stop, end) = (Arc::clone(&self.leases), stop.clone(), CancellationToken::new());
+        let (leases, stop, end) =
+            (Arc::clone(&self.leases), stop.clone(), CancellationToken::new());
         let ends = end.clone();
         let task = tokio::spawn(async move { leases.drive(changes, stop, ends).await });
         self.driver = Some(Driver { end, task: AbortOnDropHandle::new(task) });

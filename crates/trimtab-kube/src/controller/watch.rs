@@ -98,7 +98,9 @@ async fn follow<K>(
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let mut stream = watcher(api, watcher::Config::default().timeout(LONGEST_WATCH)).backoff(Patience::default()).boxed();
+    let mut stream = watcher(api, watcher::Config::default().timeout(LONGEST_WATCH))
+        .backoff(Patience::default())
+        .boxed();
     let mut told: Option<String> = None;
     let mut listings = 0_u32;
     while let Some(event) = stream.next().await {

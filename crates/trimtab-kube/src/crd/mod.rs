@@ -14,7 +14,9 @@ pub use object::{GuardedPolicy, ScalingPolicy};
 pub use rbac::{AccessRule, AccessScope, CONTROLLER_ACCESS, KEDA_SCALER_ACCESS, access_rules};
 pub use schema::{crd, crd_yaml};
 pub use state::{MOST_STATE_BYTES, StateError, StoredState};
-pub use status::{DecidedBy, LastDecision, MOST_EXPLANATION_CHARS, ScaleTargetStatus, ScalingPolicyStatus};
+pub use status::{
+    DecidedBy, LastDecision, MOST_EXPLANATION_CHARS, ScaleTargetStatus, ScalingPolicyStatus,
+};
 pub use trimtab_manifest::{HostMode, HostSpec, ScalingPolicySpec, SourceSpec};
 
 /// The API group of the resource.

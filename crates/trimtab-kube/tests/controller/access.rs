@@ -96,8 +96,10 @@ async fn nothing_is_denied_and_nothing_is_given_in_vain() {
     all_of_it(&server, &admin, client).await;
     let log = server.faults().log_of(USER);
     let given = rules(&[AccessScope::Namespaces, AccessScope::Cluster, AccessScope::Own]);
-    let unused: BTreeSet<String> =
-        fixture::unused_grants(&given, &log).into_iter().filter(|grant| !is_of_other_tests(grant)).collect();
+    let unused: BTreeSet<String> = fixture::unused_grants(&given, &log)
+        .into_iter()
+        .filter(|grant| !is_of_other_tests(grant))
+        .collect();
     assert_eq!(unused, BTreeSet::new());
 }
 
@@ -105,6 +107,5 @@ async fn nothing_is_denied_and_nothing_is_given_in_vain() {
 fn is_of_other_tests(grant: &str) -> bool {
     let others = ["statefulsets", "replicasets/scale", "podautoscalers"];
     let of_pods = ["get pods in \"\"", "patch pods in \"\""];
-    others.iter().any(|other| grant.contains(other))
-        || of_pods.contains(&grant)
+    others.iter().any(|other| grant.contains(other)) || of_pods.contains(&grant)
 }

@@ -26,10 +26,8 @@ async fn a_restart_of_the_api_server_is_survived() {
         let (admin, controller) = at_work(&server).await;
         server.restart().await;
         queue(&server, 40);
-        eventually(SOON, "the server is back", || async {
-            admin.apiserver_version().await.ok()
-        })
-        .await;
+        eventually(SOON, "the server is back", || async { admin.apiserver_version().await.ok() })
+            .await;
         until_replicas(&admin, "llm", 5).await;
         // Policies are still heard of.
         let mut more = spec("llm");
@@ -119,7 +117,8 @@ async fn metrics_that_are_denied_are_named_in_a_condition() {
     let server = ApiServer::in_process().await;
     let (admin, controller) = at_work(&server).await;
     server.faults().forbid(Rule::any().resource("queue.external.metrics.k8s.io"));
-    let told = until_condition(&admin, "llm", "ScalingActive", "False FailedGetExternalMetric").await;
+    let told =
+        until_condition(&admin, "llm", "ScalingActive", "False FailedGetExternalMetric").await;
     assert!(told.contains("access is denied"), "{told}");
     server.faults().clear();
     until_condition(&admin, "llm", "ScalingActive", "True").await;

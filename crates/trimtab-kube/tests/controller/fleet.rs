@@ -37,7 +37,9 @@ async fn a_hundred_policies_are_scaled_and_few_statuses_written() {
     tokio::time::sleep(Duration::from_secs(9)).await;
     let log = server.faults().log();
     let of = |what: &str| {
-        log.iter().filter(|request| request.full_resource() == what && request.verb == "patch").count()
+        log.iter()
+            .filter(|request| request.full_resource() == what && request.verb == "patch")
+            .count()
     };
     assert_eq!(of("scalingpolicies.trimtab.dev/status"), 0, "nothing changes");
     let looks = log.iter().filter(|request| request.full_resource() == "deployments.apps/scale");

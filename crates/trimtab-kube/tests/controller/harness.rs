@@ -100,7 +100,12 @@ pub(crate) async fn condition(client: &Client, name: &str, type_: &str) -> Optio
 }
 
 /// Waits until a condition begins so.
-pub(crate) async fn until_condition(client: &Client, name: &str, type_: &str, begin: &str) -> String {
+pub(crate) async fn until_condition(
+    client: &Client,
+    name: &str,
+    type_: &str,
+    begin: &str,
+) -> String {
     let last = Mutex::new(None);
     eventually(SOON, &format!("{type_} of {name} is `{begin}`"), || async {
         let now = condition(client, name, type_).await;
@@ -131,9 +136,9 @@ pub(crate) async fn events(client: &Client) -> Vec<String> {
     let mut all = events.list(&ListParams::default()).await.unwrap().items;
     all.sort_by_key(|event| event.event_time.clone().map(|time| time.0));
     let text = |text: Option<String>| text.unwrap_or_default();
-    let told = all.into_iter().map(|event| {
-        format!("{} {}: {}", text(event.type_), text(event.reason), text(event.note))
-    });
+    let told = all
+        .into_iter()
+        .map(|event| format!("{} {}: {}", text(event.type_), text(event.reason), text(event.note)));
     told.collect()
 }
 

@@ -29,7 +29,8 @@ async fn a_policy_that_is_wrong_says_why_and_stops_no_other() {
         wrong["schedules"] = never_opens();
         apply(&admin, "wrong", wrong).await;
         let mut unknown = spec("other");
-        unknown["sources"] = json!([{"prometheus": {"server": "main", "queries": {"preset": "vllm"}}}]);
+        unknown["sources"] =
+            json!([{"prometheus": {"server": "main", "queries": {"preset": "vllm"}}}]);
         apply(&admin, "unknown", unknown).await;
         let controller = Running::start(client(&server), settings("one"));
         let told = until_condition(&admin, "wrong", "Accepted", "False Invalid").await;
@@ -40,7 +41,8 @@ async fn a_policy_that_is_wrong_says_why_and_stops_no_other() {
         until_replicas(&admin, "llm", 3).await;
         let told = eventually(SOON, "events tell of both", || async {
             let events = events(&admin).await;
-            (events.iter().filter(|event| event.starts_with("Warning")).count() == 2).then_some(events)
+            (events.iter().filter(|event| event.starts_with("Warning")).count() == 2)
+                .then_some(events)
         })
         .await;
         assert!(told.iter().any(|event| event.starts_with("Warning Invalid: ")), "{told:?}");

@@ -23,7 +23,8 @@ async fn a_policy_is_found_and_its_workload_scaled_up_and_down() {
         until_replicas(&admin, "llm", 1).await;
         let told = eventually(SOON, "the status says so", || async {
             let status = status(&admin, "llm").await?;
-            (status.current_replicas == Some(1) && status.ready_replicas == Some(1)).then_some(status)
+            (status.current_replicas == Some(1) && status.ready_replicas == Some(1))
+                .then_some(status)
         })
         .await;
         assert_eq!(told.wanted_replicas, Some(1));
@@ -38,8 +39,14 @@ async fn a_policy_is_found_and_its_workload_scaled_up_and_down() {
             (rescaled.count() == 2).then_some(events)
         })
         .await;
-        assert!(told.iter().any(|event| event.starts_with("Normal Rescaled: 1 -> 5: ")), "{told:?}");
-        assert!(told.iter().any(|event| event.starts_with("Normal Rescaled: 5 -> 1: ")), "{told:?}");
+        assert!(
+            told.iter().any(|event| event.starts_with("Normal Rescaled: 1 -> 5: ")),
+            "{told:?}"
+        );
+        assert!(
+            told.iter().any(|event| event.starts_with("Normal Rescaled: 5 -> 1: ")),
+            "{told:?}"
+        );
         controller.end().await;
     }
 }
@@ -103,7 +110,9 @@ async fn statuses_are_not_written_when_nothing_changes() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     let log = server.faults().log();
     let of = |resource: &str| {
-        log.iter().filter(|request| request.full_resource() == resource && request.verb == "patch").count()
+        log.iter()
+            .filter(|request| request.full_resource() == resource && request.verb == "patch")
+            .count()
     };
     assert_eq!(of("scalingpolicies.trimtab.dev/status"), 0);
     assert_eq!(of("events.events.k8s.io"), 0);

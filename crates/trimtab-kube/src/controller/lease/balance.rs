@@ -19,9 +19,8 @@ pub(crate) fn preferred(shards: u32, member: &str, members: &[&str]) -> Vec<u32>
         let own = hash([member, &text]);
         members.iter().filter(|other| hash([**other, &text]) > own).count()
     };
-    let mut order: Vec<(usize, u64, u32)> = (0..shards)
-        .map(|shard| (rank(shard), hash([member, &shard.to_string()]), shard))
-        .collect();
+    let mut order: Vec<(usize, u64, u32)> =
+        (0..shards).map(|shard| (rank(shard), hash([member, &shard.to_string()]), shard)).collect();
     order.sort_unstable();
     order.into_iter().map(|(_, _, shard)| shard).collect()
 }
@@ -55,7 +54,8 @@ mod tests {
 
     #[test]
     fn a_shard_is_the_same_in_every_version() {
-        let shards = ["a", "b", "7f1c5f0e-93e4-4a55-9d2c-000000000000"].map(|uid| shard_of(uid, 16));
+        let shards =
+            ["a", "b", "7f1c5f0e-93e4-4a55-9d2c-000000000000"].map(|uid| shard_of(uid, 16));
         assert_eq!(shards, [5, 8, 6]);
     }
 
@@ -71,10 +71,8 @@ mod tests {
     #[test]
     fn each_wants_others_first() {
         let members = ["a", "b", "c"];
-        let first: Vec<Vec<u32>> = members
-            .iter()
-            .map(|member| preferred(12, member, &members)[..2].to_vec())
-            .collect();
+        let first: Vec<Vec<u32>> =
+            members.iter().map(|member| preferred(12, member, &members)[..2].to_vec()).collect();
         let all: std::collections::BTreeSet<u32> = first.iter().flatten().copied().collect();
         assert_eq!(all.len(), 6, "{first:?}");
     }

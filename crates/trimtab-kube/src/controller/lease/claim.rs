@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
-use super::moment::Moment;
 use super::Terms;
+use super::moment::Moment;
 
 /// A lease as the API server has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,10 +105,7 @@ impl Claim {
                 // Whatever clocks say later.
                 held.doubted.get_or_insert(now);
             }
-            held.term == term
-                && held.is_confirmed
-                && held.doubted.is_none()
-                && !held.is_returned
+            held.term == term && held.is_confirmed && held.doubted.is_none() && !held.is_returned
         })
     }
 

@@ -9,11 +9,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::LeaseSettings;
 use super::api::Backend;
 use super::fence::{Desk, TermFence};
 use super::moment::{Moments, Stopwatch};
 use super::shards::{Change, Request, Shards};
-use super::LeaseSettings;
 use crate::controller::metrics::KubeCounts;
 
 /// What has changed for this replica.
@@ -43,7 +43,11 @@ impl Leases {
         counts: Arc<KubeCounts>,
     ) -> Self {
         let shards = Shards::new(&settings.identity, settings.terms()).into();
-        let desk = Arc::new(Desk { shards, stopwatch: Stopwatch::new(moments), look_now: tokio::sync::Notify::new() });
+        let desk = Arc::new(Desk {
+            shards,
+            stopwatch: Stopwatch::new(moments),
+            look_now: tokio::sync::Notify::new(),
+        });
         Self { desk, backend, identity: settings.identity.clone(), look: settings.look, counts }
     }
 

@@ -133,7 +133,8 @@ fn host() -> String {
 /// A name that can be a part of a lease's: lowercase letters, digits and `-`.
 fn identity(name: &str) -> String {
     use std::hash::{BuildHasher, RandomState};
-    let plain = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' };
+    let plain =
+        |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' };
     let name: String = name.chars().map(plain).take(200).collect();
     let name = name.trim_matches('-');
     let drawn = RandomState::new().hash_one(std::process::id());

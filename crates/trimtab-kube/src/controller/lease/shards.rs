@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Terms;
 use super::balance::{most, preferred};
 use super::claim::{Answer, Claim, Record, Write};
 use super::moment::Moment;
-use super::Terms;
 
 /// Which lease.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -179,7 +179,13 @@ struct Replica {
 }
 
 impl Replica {
-    fn start(server: &Arc<Server>, dice: &Arc<Dice>, number: usize, shards: u32, slow: u64) -> Self {
+    fn start(
+        server: &Arc<Server>,
+        dice: &Arc<Dice>,
+        number: usize,
+        shards: u32,
+        slow: u64,
+    ) -> Self {
         let settings = LeaseSettings {
             identity: format!("replica-{number}"),
             shards,

@@ -17,9 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::Instant;
 use tracing::{debug, warn};
-use trimtab_runtime::{
-    DecisionSink, SinkError, StateStore, StoreError, Stored, Tick, WorkloadId,
-};
+use trimtab_runtime::{DecisionSink, SinkError, StateStore, StoreError, Stored, Tick, WorkloadId};
 
 use super::budget::Budget;
 use super::resource::{Named, StatusApi, StatusError};
@@ -288,7 +286,9 @@ impl StatusKeeper {
                 }
             }
         }
-        Err(StoreError::Other(String::from("the policy is changed faster than its status is written")))
+        Err(StoreError::Other(String::from(
+            "the policy is changed faster than its status is written",
+        )))
     }
 
     /// Somebody changed the object. That is nothing, unless it was another replica that decided.
@@ -298,7 +298,9 @@ impl StatusKeeper {
         match self.read(entry).await {
             Ok(()) => {}
             Err(StatusError::Gone) => return Ok(()),
-            Err(error) => return Err(StoreError::Other(format!("the status can't be read: {error}"))),
+            Err(error) => {
+                return Err(StoreError::Other(format!("the status can't be read: {error}")));
+            }
         }
         let now = std::mem::replace(&mut entry.written, written).decided_by;
         let is_ours = now.as_ref() == Some(ours) || now == before;
@@ -339,7 +341,9 @@ impl StateStore for StatusKeeper {
         match self.read(&mut entry).await {
             Ok(()) => {}
             Err(StatusError::Gone) => return Ok(None),
-            Err(error) => return Err(StoreError::Other(format!("the status can't be read: {error}"))),
+            Err(error) => {
+                return Err(StoreError::Other(format!("the status can't be read: {error}")));
+            }
         }
         let by = entry.written.decided_by.clone().unwrap_or_default();
         let is_later = by.holder != self.identity && by.term >= entry.fence.term();
@@ -348,10 +352,9 @@ impl StateStore for StatusKeeper {
         }
         let Some(state) = &entry.written.state else { return Ok(None) };
         let path = || format!("scalingpolicies/{workload}/status").into();
-        let stored = state.decode().map_err(|error| StoreError::Damaged {
-            path: path(),
-            reason: error.to_string(),
-        })?;
+        let stored = state
+            .decode()
+            .map_err(|error| StoreError::Damaged { path: path(), reason: error.to_string() })?;
         entry.has_intent = stored.pending.is_some();
         entry.latest = Some(stored.clone());
         Ok(Some(stored))

@@ -108,7 +108,8 @@ impl StatusApi {
         &self,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Held, StatusError> {
-        let request = request.map_err(|error| StatusError::Failed(Box::new(Error::BuildRequest(error))))?;
+        let request =
+            request.map_err(|error| StatusError::Failed(Box::new(Error::BuildRequest(error))))?;
         let object = match timeout(self.patience, self.client.request::<Object>(request)).await {
             Ok(Ok(object)) => object,
             Ok(Err(Error::Api(status))) if status.code == 409 => return Err(StatusError::Conflict),

@@ -138,7 +138,8 @@ fn contested(status: &mut ScalingPolicyStatus, known: &Known, tick: &Tick) {
     match &tick.target_error {
         Some(error @ TargetError::Contested(_)) => {
             let (at, message) = (tick.record.observation.time, error.to_string());
-            let contested = condition(CONTESTED, true, "ScaledByOther", &message, known.generation, at);
+            let contested =
+                condition(CONTESTED, true, "ScaledByOther", &message, known.generation, at);
             status.set_condition(contested);
         }
         _ => status.conditions.retain(|condition| condition.type_ != CONTESTED),
@@ -181,9 +182,10 @@ pub(crate) fn visible(known: &Known, tick: &Tick) -> Visible {
     let own = known.conditions.iter().map(|condition| {
         (condition.type_.clone(), condition.status.clone(), condition.reason.clone())
     });
-    let error = tick.target_error.iter().map(|error| {
-        (String::from("target"), String::from("error"), String::from(error.cause()))
-    });
+    let error = tick
+        .target_error
+        .iter()
+        .map(|error| (String::from("target"), String::from("error"), String::from(error.cause())));
     Visible {
         generation: known.generation,
         mode: tick.mode,
