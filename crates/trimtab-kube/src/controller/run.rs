@@ -80,7 +80,8 @@ pub async fn run(
         apis: MetricsApis::new(client.clone()),
         sources,
     };
-    let backend = Arc::new(LeaseApi::new(client.clone(), &settings.leases));
+    let own = settings.lease_client.unwrap_or_else(|| client.clone());
+    let backend = Arc::new(LeaseApi::new(own, &settings.leases));
     let leases = Leases::new(backend, &settings.leases, settings.moments, Arc::clone(&counts));
     let shards = settings.leases.shards;
     let mut running = Loop {
