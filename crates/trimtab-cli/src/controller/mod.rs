@@ -63,6 +63,8 @@ async fn until_told(config: ControllerConfig, servers: Servers) -> Result<Exit, 
             .with_help("something else listens there; choose another port")
     })?;
     settings.listener = Some(listener);
+    // Another connection: renewals don't wait behind what policies ask.
+    settings.lease_client = connect(&config.connection()).await.ok();
     if let Some(log) = &config.log {
         settings.sinks.push(Arc::new(logged(log)?));
     }

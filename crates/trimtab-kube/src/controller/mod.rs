@@ -43,6 +43,9 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// How replicas share the work.
     pub leases: LeaseSettings,
+    /// A client for leases alone, so that renewals don't wait behind thousands of other requests. Default: the one
+    /// for all.
+    pub lease_client: Option<kube::Client>,
     /// The longest that a source, the target or the status may take. Default 10 s.
     pub deadline: Duration,
     /// How long ticks may go on at the end. Default 20 s, so that the 30 s that a pod has are enough for the rest.
@@ -70,6 +73,7 @@ impl Default for Settings {
         Self {
             namespaces: Vec::new(),
             leases: LeaseSettings::default(),
+            lease_client: None,
             deadline: Duration::from_secs(10),
             shutdown: Duration::from_secs(20),
             save_interval: Duration::from_secs(60),

@@ -9,9 +9,9 @@ use futures_util::FutureExt;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::Client;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 use trimtab_runtime::{Controller, StateStore, TracingSink, WorkloadId};
 
@@ -80,7 +80,8 @@ pub async fn run(
         apis: MetricsApis::new(client.clone()),
         sources,
     };
-    let backend = Arc::new(LeaseApi::new(client.clone(), &settings.leases));
+    let own = settings.lease_client.unwrap_or_else(|| client.clone());
+    let backend = Arc::new(LeaseApi::new(own, &settings.leases));
     let leases = Leases::new(backend, &settings.leases, settings.moments, Arc::clone(&counts));
     let shards = settings.leases.shards;
     let mut running = Loop {
@@ -168,7 +169,8 @@ struct Loop {
 
 struct Driver {
     end: CancellationToken,
-    task: JoinHandle<()>,
+    /// Who drops the loop holds on to no lease.
+    task: AbortOnDropHandle<()>,
 }
 
 impl Loop {
@@ -216,7 +218,7 @@ impl Loop {
             (Arc::clone(&self.leases), stop.clone(), CancellationToken::new());
         let ends = end.clone();
         let task = tokio::spawn(async move { leases.drive(changes, stop, ends).await });
-        self.driver = Some(Driver { end, task });
+        self.driver = Some(Driver { end, task: AbortOnDropHandle::new(task) });
     }
 
     /// All that was decided is saved: another replica may go on.

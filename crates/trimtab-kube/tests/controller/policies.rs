@@ -66,6 +66,9 @@ async fn what_was_valid_runs_on_beside_a_spec_that_is_not() {
         until_replicas(&admin, "llm", 3).await;
         let mut right = spec("llm");
         right["minReplicas"] = 4.into();
+        right["schedules"] = never_opens();
+        right["schedules"][0]["start"] = "0 8 * * *".into();
+        right["schedules"][0]["minReplicas"] = 4.into();
         apply(&admin, "llm", right).await;
         until_replicas(&admin, "llm", 4).await;
         until_condition(&admin, "llm", "Accepted", "True Valid").await;
