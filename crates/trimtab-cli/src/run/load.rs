@@ -150,7 +150,7 @@ impl Looks {
 
     /// The same, but files that were looked at before they were read as they looked then: who writes one
     /// meanwhile is noticed.
-    pub(super) fn as_read(mut self, before: &Self) -> Self {
+    pub(super) fn since(mut self, before: &Self) -> Self {
         for (file, look) in &mut self.0 {
             if let Some(then) = before.0.get(file) {
                 *look = *then;

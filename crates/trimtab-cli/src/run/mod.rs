@@ -135,7 +135,7 @@ async fn until_told(
         match reload(path, &running, fleet, controller).await {
             Ok(loaded) => {
                 info!(target: "trimtab", workloads = loaded.policies.len(), "read anew");
-                looks = Looks::now(path, &loaded).as_read(&looks);
+                looks = Looks::now(path, &loaded).since(&looks);
                 running = loaded.config;
             }
             Err(error) => {

@@ -20,13 +20,15 @@ use super::fleet::Servers;
 use super::load::Named;
 use crate::error::CommandError;
 
+/// Clusters with their kinds, by context of the kubeconfig.
+type Clusters = BTreeMap<Option<String>, (kube::Client, Arc<Discovery>)>;
+
 /// What targets of KEDA are made with.
 pub(super) struct Scaler {
     answers: Arc<Answers>,
     clock: Arc<dyn Clock>,
     store: Arc<dyn StateStore>,
-    /// By context of the kubeconfig.
-    clusters: Mutex<BTreeMap<Option<String>, (kube::Client, Arc<Discovery>)>>,
+    clusters: Mutex<Clusters>,
 }
 
 impl Scaler {

@@ -16,7 +16,7 @@ pub(crate) struct Status {
     code: u16,
     reason: &'static str,
     message: String,
-    details: Value,
+    details: Box<Value>,
     retry_after: Option<u64>,
     /// Said as plain text, as where there is no such path at all.
     plain: bool,
@@ -24,7 +24,7 @@ pub(crate) struct Status {
 
 impl Status {
     fn new(code: u16, reason: &'static str, message: String) -> Self {
-        Self { code, reason, message, details: Value::Null, retry_after: None, plain: false }
+        Self { code, reason, message, details: Box::default(), retry_after: None, plain: false }
     }
 
     /// Any failure by its code.
@@ -56,7 +56,7 @@ impl Status {
     pub(crate) fn with_retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         if self.details.is_null() {
-            self.details = json!({});
+            *self.details = json!({});
         }
         self.details["retryAfterSeconds"] = seconds.into();
         self
@@ -129,7 +129,7 @@ impl Status {
             })
             .collect();
         let mut status = Self::new(409, "Conflict", message);
-        status.details = json!({"causes": causes});
+        *status.details = json!({"causes": causes});
         status
     }
 
@@ -187,7 +187,7 @@ impl Status {
                 details[field] = value.into();
             }
         }
-        self.details = details;
+        *self.details = details;
         self
     }
 
@@ -203,7 +203,7 @@ impl Status {
             "code": self.code,
         });
         if !self.details.is_null() {
-            value["details"] = self.details.clone();
+            value["details"] = (*self.details).clone();
         }
         value
     }
