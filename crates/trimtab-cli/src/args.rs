@@ -182,7 +182,7 @@ pub(crate) struct DecideArgs {
     /// Where to write what this decision leaves; `-` prints it
     #[arg(long, value_name = "FILE")]
     pub(crate) state_out: Option<PathBuf>,
-    /// The change is not carried out: rate limits do not count it
+    /// The change is not carried out: rate limits do not count it. As with `mode: shadow` in the policy
     #[arg(long)]
     pub(crate) shadow: bool,
     /// Print the decision as JSON
