@@ -3,12 +3,9 @@
 
 pub mod cluster;
 mod connect;
-/// The controller of `ScalingPolicy` resources.
 #[cfg(feature = "controller")]
 pub mod controller;
-/// The `ScalingPolicy` resource.
 pub mod crd;
-/// The metrics APIs, as the HPA asks them.
 pub mod metrics;
 pub mod target;
 

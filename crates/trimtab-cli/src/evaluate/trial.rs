@@ -127,7 +127,7 @@ impl Trial {
     ///             "metric": {"name": "queue"},
     ///             "target": {"type": "AverageValue", "averageValue": "8"}}}]}"#,
     /// )?)?;
-    /// let load = Load::series_of("series", b"time,queue\n0,8\n60,40\n".to_vec());
+    /// let load = Load::series_of("series", b"time,queue\n0,8\n60,40\n120,40\n".to_vec());
     /// let trial = Trial { load, sync: None, replicas: None, maps: Vec::new(), rate_scale: 1.0 };
     ///
     /// let mut peak = 0;
