@@ -1,7 +1,6 @@
 //! Metrics from a Prometheus: a query for each.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -12,8 +11,8 @@ use trimtab_runtime::{Ask, MetricSource, Observed, Problem, Provides, SourceErro
 
 use crate::SpecError;
 use crate::client::{Answer, PrometheusClient};
-use crate::query::promql::Outline;
-use crate::query::reading::{Beside, Read, read};
+use crate::promql::Outline;
+use crate::query::reading::{Beside, Read, no_histogram, pod_of, read};
 use crate::query::{
     Finding, InFlightQuery, MAX_AGE, MetricQuery, POD_LABEL, PerReplica, QueriesSpec, lint,
 };
@@ -152,7 +151,8 @@ impl PrometheusSource {
         };
         let answer = self.client.instant_within(&asked.query, ask.now, ask.patience).await?;
         let label = asked.per_replica.as_ref().map_or(POD_LABEL, |per| per.label.as_str());
-        Ok(Some(in_flight(&answer, label, pods)))
+        no_histogram(&asked.query, &answer.series)?;
+        in_flight(&answer, label, pods).map(Some)
     }
 }
 
@@ -225,17 +225,17 @@ pub(crate) fn newest_query(query: &MetricQuery, outline: &Outline<'_>) -> Option
 }
 
 /// The pods with what they are serving.
-fn in_flight(answer: &Arc<Answer>, label: &str, pods: &Pods<'_>) -> Vec<PodRecord> {
-    let mut counts: std::collections::BTreeMap<&str, f64> = std::collections::BTreeMap::new();
+fn in_flight(answer: &Answer, label: &str, pods: &Pods<'_>) -> Result<Vec<PodRecord>, SourceError> {
+    let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
     for series in &answer.series {
-        let (Some(pod), Some((_, value))) = (series.labels.get(label), series.points.last()) else {
-            continue;
-        };
-        if pods.contains(pod.as_str()) {
+        let pod = pod_of(series, label)?;
+        if let Some((_, value)) = series.points.last()
+            && pods.contains(pod)
+        {
             *counts.entry(pod).or_insert(0.0) += value;
         }
     }
-    counts.into_iter().filter_map(|(pod, count)| pod_in_flight(pod, count)).collect()
+    Ok(counts.into_iter().filter_map(|(pod, count)| pod_in_flight(pod, count)).collect())
 }
 
 /// A pod that is serving so much; nothing where that is no count.

@@ -6,6 +6,7 @@ mod tls;
 mod watched;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,30 @@ pub struct ConnectSpec {
     /// Whether `HTTP_PROXY` and its like are heeded. Default: no.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proxy_from_environment: bool,
+}
+
+impl ConnectSpec {
+    /// The same with the files that it names below `directory`, those but whose path is absolute: for who takes paths as relative to
+    /// the document that they stand in.
+    ///
+    /// ```
+    /// use trimtab_prometheus::ConnectSpec;
+    ///
+    /// let mut connect: ConnectSpec = serde_json::from_str(r#"{"tls": {"caFile": "ca.pem"}}"#)?;
+    /// connect.make_relative_to("/etc/trimtab".as_ref());
+    /// assert_eq!(connect.tls.unwrap().ca_file.unwrap().to_str(), Some("/etc/trimtab/ca.pem"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn make_relative_to(&mut self, directory: &Path) {
+        let auth = self.auth.iter_mut().flat_map(|auth| {
+            let password = auth.basic.iter_mut().map(|basic| &mut basic.password_file);
+            auth.bearer_token_file.iter_mut().chain(password)
+        });
+        let tls = self.tls.iter_mut().flat_map(|tls| {
+            [&mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file].into_iter().flatten()
+        });
+        auth.chain(tls).for_each(|file| *file = directory.join(&*file));
+    }
 }
 
 /// Makes requests as a [`ConnectSpec`] says, and takes up files that changed: tokens at each request, certificates with a new

@@ -1,6 +1,7 @@
 //! A metric that an autoscaler looks at: where it comes from, what it measures, what it should be.
 
-use crate::import::metric_names;
+use trimtab_prometheus::promql::Outline;
+
 use crate::lint::field::Field;
 use crate::propose::{Meaning, meaning};
 
@@ -84,7 +85,7 @@ impl<'n> Signal<'n> {
     ) -> Self {
         // Nobody writes a longer one, and comparing its names would take long.
         let text = query.and_then(|query| query.text()).filter(|text| text.len() <= LONGEST);
-        let mut metrics = text.map(metric_names).unwrap_or_default();
+        let mut metrics = text.map(|text| Outline::of(text).metrics()).unwrap_or_default();
         if metrics.is_empty() {
             metrics.extend(name.and_then(|name| name.text()));
         }

@@ -69,7 +69,7 @@ fn is_plain_share(signal: &Signal<'_>, aim: Aim) -> bool {
         "min_over_time",
         "quantile_over_time",
     ];
-    let picks = read.within.iter().all(|call| plain.contains(&call.name.as_str()));
+    let picks = read.within.iter().all(|call| call.is(&plain));
     // A sum is as much as there are pods, and AverageValue divides it again.
     let sums = read.has("sum") && aim != Aim::Average;
     is_share(read.metric) && !query.calculates && picks && !sums
