@@ -50,7 +50,7 @@ async fn who_takes_nothing_frees_its_slot() {
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let body = r#"{"stream": true, "max_tokens": 10000000, "messages": []}"#;
     let request = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
