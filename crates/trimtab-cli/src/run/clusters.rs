@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
+use trimtab_engine::Policy;
 use trimtab_kube::cluster::{Cluster, ClusterSource, Scope, WorkloadPods};
 use trimtab_kube::metrics::{KubeMetrics, MetricsApis};
 use trimtab_kube::target::{Discovery, KubeTarget, KubeTargetSpec};
@@ -78,8 +79,9 @@ impl Connected {
         }
     }
 
-    pub(super) fn target(&self, spec: &KubeTargetSpec) -> KubeTarget {
-        spec.target(&self.client, &self.discovery).with_cluster(self.cluster.clone())
+    pub(super) fn target(&self, spec: &KubeTargetSpec, policy: &Policy) -> KubeTarget {
+        let target = spec.target(&self.client, &self.discovery, policy);
+        target.with_cluster(self.cluster.clone())
     }
 
     fn pods(&self, spec: &KubeTargetSpec) -> Arc<WorkloadPods> {

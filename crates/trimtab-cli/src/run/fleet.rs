@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use tracing::{info, warn};
-use trimtab_engine::CrossVersionObjectReference;
+use trimtab_engine::{CrossVersionObjectReference, RetireSpec};
 use trimtab_prometheus::{
     PrometheusClient, PrometheusSource, Replica, Replicas, ReplicasSpec, ScrapeSource, ScrapeSpec,
     ServerSpec, SpecError,
@@ -38,6 +38,8 @@ struct Parts {
     config: WorkloadConfig,
     /// What its policy is called, and what that names.
     policy: KnownAs,
+    /// What its policy says of those that leave.
+    retire: Option<RetireSpec>,
     target: Arc<dyn ScaleTarget>,
     sources: Vec<Arc<dyn MetricSource>>,
     /// The target again, where its processes have to be ended.
@@ -151,7 +153,11 @@ impl Fleet {
         let same_target = before.filter(|before| {
             // KEDA asks by the policy's name; how many there are is asked of a server, or of what the policy names.
             let is_as_known = before.policy == known_as(named) && same(&self.servers, servers);
-            before.config.target == config.target && (is_as_known || !is_keda(config))
+            let sleeps =
+                matches!(&config.target, TargetConfig::Kubernetes(spec) if spec.sleep.is_some());
+            before.config.target == config.target
+                && (is_as_known || !is_keda(config))
+                && (!sleeps || before.retire == named.policy.spec().retire)
         });
         let (target, local) = match (same_target, &config.target) {
             (Some(before), _) => (Arc::clone(&before.target), before.local.clone()),
@@ -171,7 +177,10 @@ impl Fleet {
                 (Arc::clone(&target) as Arc<dyn ScaleTarget>, Some(target))
             }
             (None, TargetConfig::Kubernetes(spec)) => {
-                (Arc::new(clusters.get(spec)?.target(spec)) as Arc<dyn ScaleTarget>, None)
+                let wrong = |error| CommandError::argument(format!("{what}: {error}"));
+                spec.check(&named.policy).map_err(wrong)?;
+                let target = clusters.get(spec)?.target(spec, &named.policy);
+                (Arc::new(target) as Arc<dyn ScaleTarget>, None)
             }
             (None, TargetConfig::Keda(keda)) => {
                 (self.scaler.target(config, keda, named, servers).await?, None)
@@ -186,7 +195,9 @@ impl Fleet {
                 sources(config, servers, local.as_ref(), Some(clusters))?
             }
         };
-        Ok(Parts { config: config.clone(), policy: known_as(named), target, sources, local })
+        let retire = named.policy.spec().retire.clone();
+        let (config, policy) = (config.clone(), known_as(named));
+        Ok(Parts { config, policy, retire, target, sources, local })
     }
 }
 
