@@ -57,8 +57,8 @@ impl Crew {
         works.spawn(async move {
             let is_done = work.await;
             drop(busy);
-            // Nobody waits any more where that fails.
-            let _ = done.send(is_done);
+            // It fails where nobody waits any more.
+            let _told = done.send(is_done);
         });
         Some(waits)
     }

@@ -11,7 +11,7 @@ mod pool;
 mod server;
 mod tend;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
@@ -124,7 +124,7 @@ impl Sleeper {
         let asked: Vec<IpAddr> = servers.iter().map(|(_, at)| *at).collect();
         let answers = self.servers.asleep(&asked).await;
         let mut awake = BTreeSet::new();
-        let mut told: std::collections::BTreeMap<&str, State> = Default::default();
+        let mut told = BTreeMap::new();
         for ((pod, _), answer) in servers.into_iter().zip(answers) {
             let state = match answer {
                 Ok(is_asleep) => {

@@ -18,7 +18,8 @@ impl KubeTarget {
         let pool = sleeper.pool(self.cluster.as_ref(), namespace, &selector, total)?;
         let claimed = self.claim(sleeper, &pool).await;
         let hand = self.hand(sleeper);
-        for pod in &pool.waking {
+        // One that has just refused is not seen to stand by again yet.
+        for pod in pool.waking.iter().filter(|pod| !sleeper.troubles.rests(pod.name())) {
             let name = pod.name();
             if starts(pod) {
                 hand.mark(name, Mark::Promoted).await;
@@ -28,6 +29,8 @@ impl KubeTarget {
         }
         for pod in pool.members.iter().filter(|pod| sleeper.is_to_sleep(pod, now())) {
             if let Some(at) = server_of(pod) {
+                // That it is awake was seen before.
+                lock(&sleeper.memory).awake.remove(pod.name());
                 let work = hand.clone().put_to_sleep(pod.clone(), at);
                 drop(sleeper.crew.begin(pod.name(), work));
             }
