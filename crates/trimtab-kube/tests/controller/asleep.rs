@@ -66,10 +66,7 @@ async fn a_pool_that_sleeps_is_filled_and_used_and_what_refuses_is_told() {
         let told = until_condition(&admin, "llm", "ReplicasRefuse", "True NotAsTold").await;
         assert!(told.contains("pod `llm-2` does not wake up: `/wake_up` answers 500"), "{told}");
         let told = events(&admin).await;
-        assert!(
-            told.iter().any(|event| event.starts_with("Warning ReplicasRefuse: ")),
-            "{told:?}"
-        );
+        assert!(told.iter().any(|event| event.starts_with("Warning ReplicasRefuse: ")), "{told:?}");
         controller.end().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The warm pool as pods of the workload itself, with servers that sleep and wake.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -10,6 +11,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use trimtab_apiserver::fixture::{self, PodFixture, eventually};
+use trimtab_apiserver::{ApiServer, Rule};
 use trimtab_engine::{Readiness, WarmCounts, WarmPlan};
 use trimtab_kube::cluster::{Cluster, Scope};
 use trimtab_kube::target::{KubeTarget, RetirementSpec};
@@ -39,26 +41,40 @@ impl Bench {
     async fn of(test: &str, network: u8, words: &[&str]) -> Vec<Self> {
         let mut benches = Vec::new();
         for (number, side) in (0..).zip(sides(test).await) {
-            let asleep: Vec<bool> = words.iter().map(|word| *word == "asleep").collect();
-            let servers = Server::several([network, number], &asleep).await;
-            let count = i32::try_from(words.len()).unwrap();
-            fixture::deployment(&side.client, &side.namespace, "llm", count).await;
-            for (place, word) in words.iter().enumerate() {
-                let pod = fixture_of(place, word, &servers);
-                pod.create(&side.client, &side.namespace).await;
-            }
-            let stop = CancellationToken::new();
-            let scope = Scope::namespaces([side.namespace.clone()]).without_nodes();
-            let cluster = Cluster::watch(side.client.clone(), scope, stop.clone());
-            tokio::time::timeout(SOON, cluster.synced()).await.unwrap();
-            let spec = SleepSpec {
-                port: servers[0].port.into(),
-                timeout_seconds: 1,
-                ..SleepSpec::default()
-            };
-            benches.push(Self { side, servers, cluster, spec, stop });
+            benches.push(Self::on(side, [network, number], words).await);
         }
         benches
+    }
+
+    async fn on(side: Side, network: [u8; 2], words: &[&str]) -> Self {
+        let asleep: Vec<bool> = words.iter().map(|word| *word == "asleep").collect();
+        let servers = Server::several(network, &asleep).await;
+        let count = i32::try_from(words.len()).unwrap();
+        fixture::deployment(&side.client, &side.namespace, "llm", count).await;
+        for (place, word) in words.iter().enumerate() {
+            let pod = fixture_of(place, word, &servers);
+            pod.create(&side.client, &side.namespace).await;
+        }
+        let stop = CancellationToken::new();
+        let scope = Scope::namespaces([side.namespace.clone()]).without_nodes();
+        let cluster = Cluster::watch(side.client.clone(), scope, stop.clone());
+        tokio::time::timeout(SOON, cluster.synced()).await.unwrap();
+        let port = servers[0].port.into();
+        let spec = SleepSpec { port, timeout_seconds: 1, ..SleepSpec::default() };
+        Self { side, servers, cluster, spec, stop }
+    }
+
+    /// How many are let serve. None of them sleeps.
+    async fn serving(&self) -> usize {
+        let pods = self.pods().list(&Default::default()).await.unwrap().items;
+        let serving = pods.iter().filter(|pod| pod.labels()["serving"] == "yes");
+        let ips = serving.map(|pod| pod.status.as_ref().unwrap().pod_ip.clone().unwrap());
+        let ips: Vec<String> = ips.collect();
+        for server in &self.servers {
+            let ip = server.ip.to_string();
+            assert!(!(ips.contains(&ip) && server.is_asleep()), "{ip} serves and sleeps");
+        }
+        ips.len()
     }
 
     fn target(&self) -> KubeTarget {
@@ -342,6 +358,50 @@ async fn what_a_process_left_is_taken_up() {
         target.write(&id(), &change(2, 3, plan(0, 1, 0, 0, 0))).await.unwrap();
         assert_eq!(bench.servers[1].told(), ["wake"]);
         bench.stand(&[]).await;
+    }
+}
+
+/// Whichever request fails, nobody who serves is touched, nobody serves and sleeps, and to do it again
+/// does it.
+#[tokio::test]
+async fn whatever_fails_nobody_is_cut() {
+    let server = Arc::new(ApiServer::in_process().await);
+    let client = server.client();
+    // Promote two; promote one and refill it; promote one and start one; release one.
+    let plans = [
+        (3, plan(0, 2, 0, 0, 0), 3),
+        (2, plan(2, 1, 0, 1, 0), 4),
+        (4, WarmPlan { size: 0, promote: 2, start: 1, ..WarmPlan::default() }, 4),
+        (1, plan(1, 0, 0, 0, 1), 2),
+    ];
+    let scale = |verb: &str| Rule::any().verb(verb).resource("deployments.apps/scale");
+    let pod = |name: &str| Rule::any().verb("patch").resource("pods").name(name);
+    let rules = [scale("get"), scale("patch"), pod("llm-2"), pod("llm-3")];
+    for (number, (to, warm, count)) in (0..).zip(plans) {
+        for (place, rule) in rules.iter().enumerate() {
+            let namespace = format!("cut-{number}-{place}");
+            fixture::namespace(&client, &namespace).await;
+            let side = Side { namespace, ..Side::of(Arc::clone(&server), client.clone()) };
+            let network = [21, number * 8 + u8::try_from(place).unwrap()];
+            let bench = Bench::on(side, network, &[SERVES, "asleep", "asleep"]).await;
+            let target = bench.target();
+            bench.sees(&target, 1, WarmCounts { ready: 2, starting: 0 }).await;
+            let rule = rule.clone().namespace(&bench.side.namespace);
+            server.faults().fail(rule, 1, 500);
+            let change = change(1, to, warm);
+            let written = target.write(&id(), &change).await;
+            let said = format!("{number} {place}: {written:?}");
+            assert!(bench.serving().await >= 1, "{said}");
+            assert!(bench.count().await >= count.min(3), "{said}");
+            server.faults().clear();
+            eventually(SOON, &said, async || {
+                let _ = target.write(&id(), &change).await;
+                let _ = target.tend(&id()).await;
+                let serving = i32::try_from(bench.serving().await).unwrap();
+                (serving == to.min(3) && bench.count().await == count).then_some(())
+            })
+            .await;
+        }
     }
 }
 

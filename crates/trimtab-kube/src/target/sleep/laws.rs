@@ -17,7 +17,7 @@ type Plain = (Option<&'static str>, bool, bool, bool);
 fn plain() -> impl Strategy<Value = Plain> {
     let labels = [None, None, Some("claimed"), Some("idle"), Some("asleep"), Some("waking")];
     (
-        prop::sample::select(&labels[..]),
+        prop::sample::select(labels.to_vec()),
         prop::bool::weighted(0.2),
         any::<bool>(),
         prop::bool::weighted(0.1),
