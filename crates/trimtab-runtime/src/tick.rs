@@ -72,6 +72,10 @@ pub(crate) async fn tick(
         target_error = written.err().or(target_error);
         state = record.settle(&workload.policy, state, update);
     }
+    if workload.mode == Mode::Active && record.observation.replicas.is_some() {
+        // Of two that go wrong, what was decided counts for more.
+        target_error = target_error.or(tend(workload, deadline).await.err());
+    }
     let is_due = memory.saved.is_none_or(|saved| saved.elapsed() >= ports.settings.save_interval);
     if change.is_some() || is_due {
         let stored = Stored { at: now, state: state.clone(), pending: None };
@@ -255,6 +259,15 @@ async fn write(
         Ok(written) => written,
         // What it said when it last said something tells more than that time is up.
         Err(_) => Err(last.unwrap_or_else(|| TargetError::TimedOut(span(deadline)))),
+    }
+}
+
+async fn tend(workload: &Workload, deadline: Duration) -> Result<(), TargetError> {
+    let tended = std::panic::AssertUnwindSafe(workload.target.tend(&workload.id)).catch_unwind();
+    match timeout(deadline, tended).await {
+        Ok(Ok(tended)) => tended,
+        Ok(Err(panic)) => Err(TargetError::Malformed(words(panic.as_ref()))),
+        Err(_) => Err(TargetError::TimedOut(span(deadline))),
     }
 }
 

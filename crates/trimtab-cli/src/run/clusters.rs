@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
+use trimtab_engine::Policy;
 use trimtab_kube::cluster::{Cluster, ClusterSource, Scope, WorkloadPods};
 use trimtab_kube::metrics::{KubeMetrics, MetricsApis};
 use trimtab_kube::target::{Discovery, KubeTarget, KubeTargetSpec};
@@ -65,9 +66,13 @@ impl Clusters {
     }
 
     /// The scale of an object.
-    pub(super) fn target(&self, spec: &KubeTargetSpec) -> Result<KubeTarget, CommandError> {
+    pub(super) fn target(
+        &self,
+        spec: &KubeTargetSpec,
+        policy: &Policy,
+    ) -> Result<KubeTarget, CommandError> {
         let connected = self.get(&spec.context)?;
-        let target = spec.target(&connected.client, &connected.discovery);
+        let target = spec.target(&connected.client, &connected.discovery, policy);
         Ok(match &connected.watched {
             Some(watched) => target.with_cluster(watched.cluster.clone()),
             None => target,

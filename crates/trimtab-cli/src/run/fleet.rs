@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use tracing::{info, warn};
-use trimtab_engine::CrossVersionObjectReference;
+use trimtab_engine::{CrossVersionObjectReference, RetireSpec};
 use trimtab_prometheus::{
     PrometheusClient, PrometheusSource, Replica, Replicas, ReplicasSpec, ScrapeSource, ScrapeSpec,
     ServerSpec, SpecError,
@@ -39,6 +39,8 @@ struct Parts {
     config: WorkloadConfig,
     /// What its policy is called, and what that names.
     policy: KnownAs,
+    /// What its policy says of those that leave.
+    retire: Option<RetireSpec>,
     target: Arc<dyn ScaleTarget>,
     sources: Vec<Arc<dyn MetricSource>>,
     /// What was said about them.
@@ -160,7 +162,11 @@ impl Fleet {
         let same_target = before.filter(|before| {
             // KEDA asks by the policy's name; how many there are is asked of a server, or of what the policy names.
             let is_as_known = before.policy == known_as(named) && same(&self.servers, servers);
-            before.config.target == config.target && (is_as_known || !is_keda(config))
+            let sleeps =
+                matches!(&config.target, TargetConfig::Kubernetes(spec) if spec.sleep.is_some());
+            before.config.target == config.target
+                && (is_as_known || !is_keda(config))
+                && (!sleeps || before.retire == named.policy.spec().retire)
         });
         let (target, local) = match (same_target, &config.target) {
             (Some(before), _) => (Arc::clone(&before.target), before.local.clone()),
@@ -186,7 +192,9 @@ impl Fleet {
                 (Arc::clone(&target) as Arc<dyn ScaleTarget>, Some(target))
             }
             (None, TargetConfig::Kubernetes(spec)) => {
-                (Arc::new(clusters.target(spec)?) as Arc<dyn ScaleTarget>, None)
+                let wrong = |error| CommandError::argument(format!("{what}: {error}"));
+                spec.check(&named.policy).map_err(wrong)?;
+                (Arc::new(clusters.target(spec, &named.policy)?) as Arc<dyn ScaleTarget>, None)
             }
             (None, TargetConfig::Keda(keda)) => {
                 (self.scaler.target(config, keda, named, servers, clusters).await?, None)
@@ -205,8 +213,9 @@ impl Fleet {
         for note in notes.iter().filter(|note| !before.is_some_and(|it| it.notes.contains(note))) {
             warn!(target: "trimtab", workload = config.name.as_str(), "{note}");
         }
-        let policy = known_as(named);
-        Ok(Parts { config: config.clone(), policy, target, sources, notes, local })
+        let retire = named.policy.spec().retire.clone();
+        let (config, policy) = (config.clone(), known_as(named));
+        Ok(Parts { config, policy, retire, target, sources, notes, local })
     }
 }
 

@@ -52,6 +52,11 @@ use watching::Watching;
 pub const DRAINING: &str = "trimtab.dev/draining";
 /// The annotation that says since when, as RFC 3339.
 pub const DRAINING_SINCE: &str = "trimtab.dev/draining-since";
+/// The label of pods that are the warm pool of their own workload, and what becomes of them:
+/// `claimed`, `idle`, `asleep`, `waking`.
+pub const STANDBY: &str = "trimtab.dev/standby";
+/// The annotation of pods that were told to sleep: how often their containers had started by then.
+pub(crate) const SLEPT_AT: &str = "trimtab.dev/slept-at-restart";
 /// The annotation by which a ReplicaSet chooses who goes.
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use trimtab_engine::{FieldError, Policy};
+use trimtab_manifest::StandbySpec;
 use trimtab_runtime::{MetricSource, Mode, ScaleTarget, Workload, WorkloadId};
 
 use super::Sources;
@@ -11,7 +12,7 @@ use super::lease::TermFence;
 use crate::cluster::{Cluster, ClusterSource, WorkloadPods};
 use crate::crd::{GuardedPolicy, HostMode, ScalingPolicy, SourceSpec};
 use crate::metrics::{KubeMetrics, MetricsApis};
-use crate::target::{Discovery, KubeTarget, RetirementSpec};
+use crate::target::{Discovery, KubeTarget, RetirementSpec, longest_session};
 
 /// Why a policy is not driven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,11 +78,13 @@ impl Parts {
             old.policy.scale_target_ref == new.policy.scale_target_ref
                 && (&old.host.draining, &old.host.standby)
                     == (&new.host.draining, &new.host.standby)
+                // It says how long one may have work that is put to sleep.
+                && (old.policy.retire == new.policy.retire || new.host.standby.is_none())
         });
         let before = before.filter(|_| same_target);
         let target = match before {
             Some(made) => Arc::clone(&made.workload.target),
-            None => self.target(&valid.object, fence),
+            None => self.target(valid, fence),
         };
         let same_sources = old.is_some_and(|old| old.host.sources == new.host.sources);
         let sources = match before.filter(|_| same_sources) {
@@ -96,7 +99,8 @@ impl Parts {
         Ok(sources.into_iter().fold(workload, Workload::with_source))
     }
 
-    fn target(&self, object: &ScalingPolicy, fence: &TermFence) -> Arc<dyn ScaleTarget> {
+    fn target(&self, valid: &Valid, fence: &TermFence) -> Arc<dyn ScaleTarget> {
+        let Valid { object, policy } = valid;
         let metadata = &object.metadata;
         let namespace = metadata.namespace.as_deref().unwrap_or_default();
         let reference = &object.spec.policy.scale_target_ref;
@@ -109,8 +113,14 @@ impl Parts {
             target =
                 target.with_retirement(RetirementSpec { pod_labels: draining.pod_labels.clone() });
         }
-        if let Some(standby) = &object.spec.host.standby {
-            target = target.with_standby(&standby.scale_target_ref);
+        match &object.spec.host.standby {
+            Some(StandbySpec::ScaleTargetRef(reference)) => {
+                target = target.with_standby(reference);
+            }
+            Some(StandbySpec::Sleep(sleep)) => {
+                target = target.with_sleep(sleep, longest_session(policy));
+            }
+            _ => {}
         }
         Arc::new(target)
     }

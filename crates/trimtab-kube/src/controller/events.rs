@@ -141,6 +141,7 @@ impl Teller {
         }
         let reason = match error {
             TargetError::Contested(_) => "ScaledByOther",
+            TargetError::Replicas(_) => "ReplicasRefuse",
             _ if tick.record.observation.replicas.is_none() => "FailedGetScale",
             _ => "FailedUpdateScale",
         };

@@ -12,6 +12,7 @@ mod ownership;
 mod retirement;
 mod rivals;
 mod scale;
+mod sleep;
 mod spec;
 mod standby;
 
@@ -19,6 +20,8 @@ pub use discovery::{Discovery, DiscoveryError, Scalable};
 pub use fence::Fence;
 pub use retirement::RetirementSpec;
 pub use spec::KubeTargetSpec;
+#[cfg(feature = "controller")]
+pub(crate) use spec::longest_session;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,12 +29,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kube::Client;
 use trimtab_engine::{CrossVersionObjectReference, PodRecord, Selector, WarmCounts};
+use trimtab_manifest::SleepSpec;
+use trimtab_metric::Span;
 use trimtab_runtime::{Change, ScaleTarget, TargetError, TargetStatus, WorkloadId};
 
 use crate::cluster::{self, Cluster};
 use count::{Count, Found, Host, count_of, selector_of};
 use order::Ordinals;
 use retirement::Mark;
+use sleep::Sleeper;
 
 /// The field manager, unless another is chosen.
 pub const FIELD_MANAGER: &str = "trimtab";
@@ -70,6 +76,7 @@ pub struct KubeTarget {
     host: Host,
     main: Count,
     standby: Option<Count>,
+    sleeper: Option<Sleeper>,
     cluster: Option<Cluster>,
     retirement: RetirementSpec,
     ordinals: Ordinals,
@@ -98,6 +105,7 @@ impl KubeTarget {
             host,
             main: Count::new(namespace, reference),
             standby: None,
+            sleeper: None,
             cluster: None,
             retirement: RetirementSpec::default(),
             ordinals: Ordinals::default(),
@@ -147,6 +155,15 @@ impl KubeTarget {
     #[must_use]
     pub fn with_standby(mut self, reference: &CrossVersionObjectReference) -> Self {
         self.standby = Some(Count::new(&self.host.namespace, reference));
+        self
+    }
+
+    /// With pods of its own as its warm pool, which are put to sleep and woken over HTTP. Which pods there
+    /// are is known by a [cluster](Self::with_cluster) alone. A pod may have work for `longest_session`
+    /// after it was told to drain: what `retire` says, as `maxSessionSeconds`.
+    #[must_use]
+    pub fn with_sleep(mut self, spec: &SleepSpec, longest_session: Span) -> Self {
+        self.sleeper = Some(Sleeper::new(spec, longest_session));
         self
     }
 
@@ -258,6 +275,20 @@ impl ScaleTarget for KubeTarget {
         let Self { host, main, .. } = self;
         host.check_pushed_back()?;
         let found = main.find(host).await?;
+        if let Some(sleeper) = &self.sleeper {
+            let contested = main.rival(host, &found.scalable, LOOK_AGAIN);
+            let (seen, contested) = tokio::join!(self.see_asleep(sleeper, &found), contested);
+            let sleep::Seen { replicas, status_replicas, pods, warm, apart } = seen?;
+            return Ok(TargetStatus {
+                replicas,
+                status_replicas,
+                pods: Some(pods),
+                warm: Some(warm),
+                apart,
+                contested,
+                ..TargetStatus::default()
+            });
+        }
         let scale = main.read(host, &found).await?;
         let (selector, text) = match selector_of(&scale).parse::<cluster::Selector>() {
             Ok(selector) if selector.is_everything() => (Selector::Empty, None),
@@ -274,6 +305,7 @@ impl ScaleTarget for KubeTarget {
             pods: pods?,
             version: scale.metadata.resource_version,
             warm,
+            apart: Vec::new(),
             contested,
         })
     }
@@ -287,7 +319,17 @@ impl ScaleTarget for KubeTarget {
             return Err(TargetError::Contested(rival));
         }
         main.check_ownership()?;
-        self.carry_out(&found, change).await
+        match &self.sleeper {
+            Some(sleeper) => self.carry_out_asleep(sleeper, &found, change).await,
+            None => self.carry_out(&found, change).await,
+        }
+    }
+
+    async fn tend(&self, _workload: &WorkloadId) -> Result<(), TargetError> {
+        match &self.sleeper {
+            Some(sleeper) => self.tend_asleep(sleeper).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -298,6 +340,7 @@ impl std::fmt::Debug for KubeTarget {
             .field("manager", &self.host.manager)
             .field("policy", &self.host.policy)
             .field("standby", &self.standby.as_ref().map(|standby| &standby.name))
+            .field("sleeps", &self.sleeper.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -368,6 +368,7 @@ fn the_signals() -> Vec<Case> {
 }
 
 fn the_host() -> Vec<Case> {
+    let sleep = |more: Value| merged(seeds::sleep(), more);
     let prometheus = |queries: Value| {
         with(json!({"sources": [{"prometheus": {"server": "main", "queries": queries}}]}))
     };
@@ -394,6 +395,22 @@ fn the_host() -> Vec<Case> {
         (
             hpa(json!({"standby": {"scaleTargetRef": {"apiVersion": "v1"}}})),
             "has to name the API group",
+        ),
+        (hpa(json!({"standby": {"sleep": {}}})), "exactly one of scaleTargetRef and sleep"),
+        (sleep(json!({"standby": {"sleep": null}})), "exactly one of scaleTargetRef and sleep"),
+        (sleep(json!({"retire": null})), "sleep needs retire"),
+        (sleep(json!({"warmPool": null})), "standby is for warmPool"),
+        (sleep(json!({"scaleTargetRef": {"kind": "StatefulSet"}})), "leave in any order"),
+        (
+            sleep(json!({"standby": {"sleep": {"sleepPath": "/wake_up", "wakePath": null}}})),
+            "what wakes a pod is another path",
+        ),
+        (sleep(json!({"standby": {"sleep": {"sleepPath": "sleep"}}})), "should match"),
+        (sleep(json!({"standby": {"sleep": {"statePath": "/a b"}}})), "should match"),
+        (sleep(json!({"standby": {"sleep": {"port": 0}}})), "greater than or equal to 1"),
+        (
+            sleep(json!({"standby": {"sleep": {"timeoutSeconds": 301}}})),
+            "less than or equal to 300",
         ),
         (with(json!({"adopt": {"horizontalPodAutoscaler": "LLM"}})), "should match"),
         (with(json!({"adopt": {}})), "Required"),

@@ -11,6 +11,8 @@ use crate::crd::{
 
 /// Whether somebody else scales the same target; it is there only while that is so.
 pub(crate) const CONTESTED: &str = "Contested";
+/// Whether pods do not do as they are told; it is there only while that is so.
+pub(crate) const REFUSED: &str = "ReplicasRefuse";
 /// The longest list of what could not be read, in a message.
 const MOST_PROBLEMS: usize = 3;
 
@@ -44,7 +46,7 @@ pub(crate) fn status(
     };
     // Times of transitions stay where a condition does not change.
     let own = known.conditions.iter().map(|condition| condition.type_.as_str());
-    let kept: Vec<&str> = own.chain([CONTESTED]).collect();
+    let kept: Vec<&str> = own.chain([CONTESTED, REFUSED]).collect();
     status.conditions = before
         .conditions
         .iter()
@@ -97,6 +99,7 @@ fn decided(
     };
     status.last_decision = Some(last.with_explanation(&decision.explain().to_string()));
     contested(status, known, tick);
+    refused(status, known, tick);
     for (of_decision, message) in decision.messages() {
         let mut message = message.to_string();
         let is_of_metrics = match of_decision.type_ {
@@ -122,6 +125,9 @@ fn unable(told: &mut Condition, tick: &Tick, before: Option<&Condition>) {
     if matches!(error, TargetError::Contested(_)) && tick.record.decision.scale_to.is_none() {
         return;
     }
+    if matches!(error, TargetError::Replicas(_)) {
+        return;
+    }
     told.message = format!("the target: {error}");
     if told.status == "True" {
         let was_read = observation.replicas.is_some();
@@ -143,6 +149,18 @@ fn contested(status: &mut ScalingPolicyStatus, known: &Known, tick: &Tick) {
             status.set_condition(contested);
         }
         _ => status.conditions.retain(|condition| condition.type_ != CONTESTED),
+    }
+}
+
+/// Single pods that do not do as they are told keep nothing from being decided and carried out.
+fn refused(status: &mut ScalingPolicyStatus, known: &Known, tick: &Tick) {
+    match &tick.target_error {
+        Some(error @ TargetError::Replicas(_)) => {
+            let (at, message) = (tick.record.observation.time, error.to_string());
+            let refused = condition(REFUSED, true, "NotAsTold", &message, known.generation, at);
+            status.set_condition(refused);
+        }
+        _ => status.conditions.retain(|condition| condition.type_ != REFUSED),
     }
 }
 

@@ -26,6 +26,8 @@ const WHOLE: &[(&str, i32, i32)] = &[
     ("retire.maxSessionSeconds", 0, 604_800),
     ("retire.flapBudget.changes", 2, MAX),
     ("retire.flapBudget.periodSeconds", 1, 604_800),
+    ("standby.sleep.port", 1, 65_535),
+    ("standby.sleep.timeoutSeconds", 1, 300),
     ("schedules[].durationSeconds", 1, MAX),
     ("schedules[].minReplicas", 0, MAX),
     ("schedules[].maxReplicas", 0, MAX),
@@ -243,8 +245,12 @@ const TEXTS: &[(&str, usize, usize, &str)] = &[
     ("standby.scaleTargetRef.apiVersion", 0, 317, ""),
     ("standby.scaleTargetRef.kind", 1, 253, SEGMENT),
     ("standby.scaleTargetRef.name", 1, 253, SEGMENT),
+    ("standby.sleep.sleepPath", 1, 1024, PATH),
+    ("standby.sleep.wakePath", 1, 1024, PATH),
+    ("standby.sleep.statePath", 0, 1024, "^(/[!\"$-~]*)?$"),
     ("adopt.horizontalPodAutoscaler", 1, 253, SUBDOMAIN),
 ];
+const PATH: &str = "^/[!\"$-~]*$";
 const SEGMENT: &str = "^[^/%]+$";
 const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 const RESOURCE: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$";
