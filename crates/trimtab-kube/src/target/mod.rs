@@ -7,6 +7,7 @@ pub(crate) mod call;
 mod count;
 mod discovery;
 mod fence;
+mod herald;
 mod order;
 mod ownership;
 mod retirement;
@@ -17,6 +18,7 @@ mod standby;
 
 pub use discovery::{Discovery, DiscoveryError, Scalable};
 pub use fence::Fence;
+pub use herald::Herald;
 pub use retirement::RetirementSpec;
 pub use spec::KubeTargetSpec;
 
@@ -46,7 +48,7 @@ const LOOK_BEFORE_WRITE: Duration = Duration::from_secs(10);
 /// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it (of
 /// a custom resource, a patch, since the API server can't apply there), on the condition that the
 /// object is as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up:
-/// that is said once, in the log. Someone who takes it back again and again is not fought with
+/// that is said once, in the log and to a [`Herald`]. Someone who takes it back again and again is not fought with
 /// ([`TargetError::Contested`]), nor is an autoscaler that has the same target.
 ///
 /// ```no_run
@@ -92,6 +94,7 @@ impl KubeTarget {
             manager: String::from(FIELD_MANAGER),
             policy: None,
             fence: None,
+            herald: None,
             pushed_back: Mutex::default(),
         };
         Self {
@@ -132,6 +135,13 @@ impl KubeTarget {
     #[must_use]
     pub fn with_fence(mut self, fence: Arc<dyn Fence>) -> Self {
         self.host.fence = Some(fence);
+        self
+    }
+
+    /// Tells somebody when it takes the count from others.
+    #[must_use]
+    pub fn with_herald(mut self, herald: Arc<dyn Herald>) -> Self {
+        self.host.herald = Some(herald);
         self
     }
 
@@ -274,7 +284,7 @@ impl ScaleTarget for KubeTarget {
             pods: pods?,
             version: scale.metadata.resource_version,
             warm,
-            contested,
+            contested: contested.or_else(|| main.holder()),
         })
     }
 

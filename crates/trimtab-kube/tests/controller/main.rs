@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
 
 mod access;
+mod beside_hpa;
 mod failover;
 mod faults;
 mod fleet;
 mod harness;
+mod memory;
+mod metrics;
 mod policies;
+mod real;
 mod scaling;
+mod takeover;
