@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kube::Client;
-use trimtab_engine::{FieldError, Policy};
+use trimtab_engine::{FieldError, MetricSpec, Policy, PolicySpec};
 use trimtab_runtime::{MetricSource, Mode, ScaleTarget, Workload, WorkloadId};
 
 use super::Sources;
@@ -47,6 +47,14 @@ fn all(errors: &[FieldError]) -> String {
     told.join("; ")
 }
 
+/// Whether a policy may go by shares of what pods request; without metrics it does.
+fn goes_by_requests(policy: &PolicySpec) -> bool {
+    let is_of_resource =
+        |metric: &MetricSpec| metric.resource.is_some() || metric.container_resource.is_some();
+    let metrics = policy.metrics.as_deref().unwrap_or_default();
+    metrics.is_empty() || metrics.iter().any(is_of_resource)
+}
+
 /// What workloads are made of, shared by all.
 pub(crate) struct Parts {
     pub(crate) client: Client,
@@ -80,6 +88,7 @@ impl Parts {
         let (new, old) = (&valid.object.spec, before.map(|made| &made.object.spec));
         let same_target = old.is_some_and(|old| {
             old.policy.scale_target_ref == new.policy.scale_target_ref
+                && goes_by_requests(&old.policy) == goes_by_requests(&new.policy)
                 && (&old.host.draining, &old.host.standby)
                     == (&new.host.draining, &new.host.standby)
         });
@@ -119,6 +128,9 @@ impl Parts {
             .with_policy_name(metadata.name.clone().unwrap_or_default())
             .with_herald(self.notices.herald(id))
             .with_fence(Arc::new(fence.clone()));
+        if !goes_by_requests(&object.spec.policy) {
+            target = target.without_requests();
+        }
         if let Some(draining) = &object.spec.host.draining {
             target =
                 target.with_retirement(RetirementSpec { pod_labels: draining.pod_labels.clone() });

@@ -157,7 +157,7 @@ impl KubeCounts {
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("trimtab_kube");
         let to = &mut registry;
-        to.register("leases_held", "Leases of shards that this replica has", self.leases.clone());
+        to.register("leases_held", "Shards that this replica may write for", self.leases.clone());
         to.register("lease_moves", "Leases taken, lost and given back", self.moves.clone());
         to.register(
             "lease_errors",

@@ -73,6 +73,7 @@ pub struct KubeTarget {
     main: Count,
     standby: Option<Count>,
     cluster: Option<Cluster>,
+    tells_requests: bool,
     retirement: RetirementSpec,
     ordinals: Ordinals,
     /// Why the warm pool was not known, as it was said last.
@@ -102,6 +103,7 @@ impl KubeTarget {
             main: Count::new(namespace, reference),
             standby: None,
             cluster: None,
+            tells_requests: true,
             retirement: RetirementSpec::default(),
             ordinals: Ordinals::default(),
             told: Mutex::default(),
@@ -112,6 +114,14 @@ impl KubeTarget {
     #[must_use]
     pub fn with_cluster(mut self, cluster: Cluster) -> Self {
         self.cluster = Some(cluster);
+        self
+    }
+
+    /// Does not say what its pods request: for policies that don't go by shares of that it is most of
+    /// what there is to say.
+    #[must_use]
+    pub fn without_requests(mut self) -> Self {
+        self.tells_requests = false;
         self
     }
 
@@ -175,7 +185,12 @@ impl KubeTarget {
     ) -> Result<Option<Vec<PodRecord>>, TargetError> {
         let (Some(cluster), Some(selector)) = (&self.cluster, selector) else { return Ok(None) };
         let Host { client, namespace, .. } = &self.host;
-        let Some(mut pods) = cluster.pods(namespace, selector) else {
+        let pods = if self.tells_requests {
+            cluster.pods(namespace, selector)
+        } else {
+            cluster.lean_pods(namespace, selector)
+        };
+        let Some(mut pods) = pods else {
             let reason = String::from("which pods there are is not known at the moment");
             return Err(TargetError::Unreachable(reason));
         };

@@ -127,16 +127,23 @@ async fn an_hpa_that_asks_for_a_policy_is_told_what_became_of_it() {
         fixture::settle(&admin, NAMESPACE, "llm").await;
         queue(&server, 16);
         let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"});
-        create::<HorizontalPodAutoscaler>(&admin, NAMESPACE, hpa("llm", target)).await;
-        // Which group its target is of is not said, which no policy leaves open.
-        let vague = json!({"kind": "Deployment", "name": "vague"});
-        create::<HorizontalPodAutoscaler>(&admin, NAMESPACE, hpa("vague", vague)).await;
+        create::<HorizontalPodAutoscaler>(&admin, NAMESPACE, hpa("llm", target.clone())).await;
+        // It has more metrics than a policy may have.
+        let mut long = hpa("long", target);
+        let metrics = (0..33).map(|number| {
+            let mut metric = long["spec"]["metrics"][0].clone();
+            metric["external"]["metric"]["name"] = format!("queue-{number}").into();
+            metric
+        });
+        long["spec"]["metrics"] = metrics.collect();
+        long["spec"]["scaleTargetRef"]["name"] = "long".into();
+        create::<HorizontalPodAutoscaler>(&admin, NAMESPACE, long).await;
         let controller = Running::start(client(&server), settings("one"));
         let kind = "HorizontalPodAutoscaler";
         let told = until_told(&admin, kind, "llm", "Normal PolicyMade: ").await;
         assert!(told.contains("the ScalingPolicy `llm` has the same settings"), "{told}");
-        let told = until_told(&admin, kind, "vague", "Warning PolicyNotMade: ").await;
-        assert!(told.contains("scaleTargetRef"), "{told}");
+        let told = until_told(&admin, kind, "long", "Warning PolicyNotMade: ").await;
+        assert!(told.contains("spec.metrics"), "{told}");
         until_condition(&admin, "llm", "Adopted", "False HorizontalPodAutoscalerPresent").await;
         // Beside it, the policy says that another one scales, and writes nothing.
         let told = until_condition(&admin, "llm", "Contested", "True ScaledByOther").await;
