@@ -124,3 +124,25 @@ async fn of_two_who_apply_each_keeps_its_own() {
         api.delete("p", &DeleteParams::default()).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_holds_no_more_is_gone() {
+    for judge in Judge::both().await {
+        let api = api(judge.client());
+        applied(&api, "kubectl", &seeds::with(json!({}))).await.unwrap();
+        let condition = |type_: &str| {
+            json!({"type": type_, "status": "True", "reason": "Valid", "message": "it is so",
+                "lastTransitionTime": "2026-11-24T10:00:00Z"})
+        };
+        for types in [&["Accepted", "Contested", "AbleToScale"][..], &["Accepted", "AbleToScale"]] {
+            let conditions: Vec<Value> = types.iter().map(|type_| condition(type_)).collect();
+            let object = json!({
+                "apiVersion": "trimtab.dev/v1alpha1", "kind": "ScalingPolicy",
+                "metadata": {"name": "p"}, "status": {"conditions": conditions},
+            });
+            let by = PatchParams::apply("trimtab-status").force();
+            let written = api.patch_status("p", &by, &Patch::Apply(object)).await.unwrap();
+            assert_eq!(written.data["status"]["conditions"], json!(conditions));
+        }
+    }
+}
