@@ -98,6 +98,7 @@ async fn remember(shared: &Shared, workload: &Workload) -> Memory {
         state: State::for_policy(&workload.policy),
         at: None,
         pending: None,
+        watched: None,
         saved,
     };
     let id = workload.id.as_str();
@@ -109,7 +110,7 @@ async fn remember(shared: &Shared, workload: &Workload) -> Memory {
                 return fresh(None);
             }
             shared.clock.not_before(at);
-            Memory { state, at: Some(at), pending, saved: None }
+            Memory { state, at: Some(at), pending, watched: None, saved: None }
         }
         Err(error) => {
             error!(target: "trimtab", workload = id, %error, "without history");

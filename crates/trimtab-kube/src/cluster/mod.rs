@@ -139,6 +139,20 @@ impl Cluster {
     /// The pods of a namespace that are selected, as observations say them, in the order of their
     /// names. `None`: it is not known which there are.
     pub fn pods(&self, namespace: &str, selector: &Selector) -> Option<Vec<PodRecord>> {
+        self.records(namespace, selector, Pod::full_record)
+    }
+
+    /// The same without what they request, which is most of it.
+    pub(crate) fn lean_pods(&self, namespace: &str, selector: &Selector) -> Option<Vec<PodRecord>> {
+        self.records(namespace, selector, Pod::record)
+    }
+
+    fn records(
+        &self,
+        namespace: &str,
+        selector: &Selector,
+        of: fn(&Pod) -> PodRecord,
+    ) -> Option<Vec<PodRecord>> {
         if !self.inner.trusts(Part::Pods, Some(namespace)) {
             return None;
         }
@@ -146,7 +160,7 @@ impl Cluster {
         let nodes = self.inner.trusts(Part::Nodes, None);
         let picture = self.inner.read();
         let pods = picture.pods.select(namespace, selector).into_iter();
-        let record = |pod: &Pod| if nodes { picture.record(pod) } else { pod.record() };
+        let record = |pod: &Pod| if nodes { picture.with_node(pod, of(pod)) } else { of(pod) };
         Some(pods.map(record).collect())
     }
 

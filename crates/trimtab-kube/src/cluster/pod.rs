@@ -182,7 +182,8 @@ impl Pod {
         !matches!(self.phase, PodPhase::Succeeded | PodPhase::Failed)
     }
 
-    /// What an observation says of it; what its node says is left to the caller.
+    /// What an observation says of it; what its node says is left to the caller, and what it requests
+    /// to who needs it.
     pub(super) fn record(&self) -> PodRecord {
         PodRecord {
             name: String::from(&*self.name),
@@ -191,14 +192,21 @@ impl Pod {
             creation_timestamp: self.created_at(),
             start_time: self.started_at(),
             ready: self.ready(),
-            containers: self.shape.containers.clone(),
-            requests: self.shape.requests.clone(),
-            overhead: self.shape.overhead.clone(),
             address: self.address.map(|address| address.to_string()),
             node_name: self.node().map(String::from),
             pool: self.shape.pool.as_deref().map(String::from),
             draining_since: self.draining_since(),
             ..PodRecord::default()
+        }
+    }
+
+    /// The same with what its containers and itself request.
+    pub(super) fn full_record(&self) -> PodRecord {
+        PodRecord {
+            containers: self.shape.containers.clone(),
+            requests: self.shape.requests.clone(),
+            overhead: self.shape.overhead.clone(),
+            ..self.record()
         }
     }
 

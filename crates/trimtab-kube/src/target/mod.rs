@@ -7,6 +7,7 @@ pub(crate) mod call;
 mod count;
 mod discovery;
 mod fence;
+mod herald;
 mod order;
 mod ownership;
 mod retirement;
@@ -18,6 +19,7 @@ mod standby;
 
 pub use discovery::{Discovery, DiscoveryError, Scalable};
 pub use fence::Fence;
+pub use herald::Herald;
 pub use retirement::RetirementSpec;
 pub use spec::KubeTargetSpec;
 #[cfg(feature = "controller")]
@@ -52,7 +54,7 @@ const LOOK_BEFORE_WRITE: Duration = Duration::from_secs(10);
 /// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it (of
 /// a custom resource, a patch, since the API server can't apply there), on the condition that the
 /// object is as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up:
-/// that is said once, in the log. Someone who takes it back again and again is not fought with
+/// that is said once, in the log and to a [`Herald`]. Someone who takes it back again and again is not fought with
 /// ([`TargetError::Contested`]), nor is an autoscaler that has the same target.
 ///
 /// ```no_run
@@ -78,6 +80,7 @@ pub struct KubeTarget {
     standby: Option<Count>,
     sleeper: Option<Sleeper>,
     cluster: Option<Cluster>,
+    tells_requests: bool,
     retirement: RetirementSpec,
     ordinals: Ordinals,
     /// Why the warm pool was not known, as it was said last.
@@ -99,6 +102,7 @@ impl KubeTarget {
             manager: String::from(FIELD_MANAGER),
             policy: None,
             fence: None,
+            herald: None,
             pushed_back: Mutex::default(),
         };
         Self {
@@ -107,6 +111,7 @@ impl KubeTarget {
             standby: None,
             sleeper: None,
             cluster: None,
+            tells_requests: true,
             retirement: RetirementSpec::default(),
             ordinals: Ordinals::default(),
             told: Mutex::default(),
@@ -117,6 +122,14 @@ impl KubeTarget {
     #[must_use]
     pub fn with_cluster(mut self, cluster: Cluster) -> Self {
         self.cluster = Some(cluster);
+        self
+    }
+
+    /// Does not say what its pods request: for policies that don't go by shares of that it is most of
+    /// what there is to say.
+    #[must_use]
+    pub fn without_requests(mut self) -> Self {
+        self.tells_requests = false;
         self
     }
 
@@ -140,6 +153,13 @@ impl KubeTarget {
     #[must_use]
     pub fn with_fence(mut self, fence: Arc<dyn Fence>) -> Self {
         self.host.fence = Some(fence);
+        self
+    }
+
+    /// Tells somebody when it takes the count from others.
+    #[must_use]
+    pub fn with_herald(mut self, herald: Arc<dyn Herald>) -> Self {
+        self.host.herald = Some(herald);
         self
     }
 
@@ -182,7 +202,12 @@ impl KubeTarget {
     ) -> Result<Option<Vec<PodRecord>>, TargetError> {
         let (Some(cluster), Some(selector)) = (&self.cluster, selector) else { return Ok(None) };
         let Host { client, namespace, .. } = &self.host;
-        let Some(mut pods) = cluster.pods(namespace, selector) else {
+        let pods = if self.tells_requests {
+            cluster.pods(namespace, selector)
+        } else {
+            cluster.lean_pods(namespace, selector)
+        };
+        let Some(mut pods) = pods else {
             let reason = String::from("which pods there are is not known at the moment");
             return Err(TargetError::Unreachable(reason));
         };
@@ -306,7 +331,7 @@ impl ScaleTarget for KubeTarget {
             version: scale.metadata.resource_version,
             warm,
             apart: Vec::new(),
-            contested,
+            contested: contested.or_else(|| main.holder()),
         })
     }
 
