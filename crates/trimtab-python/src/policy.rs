@@ -16,6 +16,7 @@ use trimtab_manifest::{
 };
 use trimtab_sim::sweep::{read_field, set_field};
 
+use crate::decision::escaped;
 use crate::error::{Fault, Kind};
 use crate::plain;
 
@@ -329,6 +330,12 @@ impl Policy {
         let (name, strategy, digest) = (self.name(), self.strategy(), self.digest());
         let (min, max) = (self.min_replicas(), self.max_replicas());
         format!("<Policy '{name}': {strategy}, {min} to {max} replicas, digest {digest}>")
+    }
+
+    fn _repr_html_(&self) -> PyResult<String> {
+        let (headline, yaml) = (self.__repr__(), self.to_yaml()?);
+        let headline = headline.trim_start_matches('<').trim_end_matches('>');
+        Ok(format!("<div><b>{}</b><pre>{}</pre></div>", escaped(headline), escaped(&yaml)))
     }
 
     fn __reduce__<'py>(
