@@ -86,7 +86,8 @@ impl TracingSink {
 /// What stays the same while a sample grows older and a value changes: that is one trouble, and told once.
 fn without_numbers(trouble: &str) -> String {
     let is_number = |word: &&str| {
-        word.trim_start_matches(['`', '+', '-']).starts_with(|first: char| first.is_ascii_digit())
+        word.trim_start_matches(['`', '(', '+', '-'])
+            .starts_with(|first: char| first.is_ascii_digit())
     };
     let words: Vec<&str> = trouble.split(' ').filter(|word| !is_number(word)).collect();
     words.join(" ")
@@ -138,6 +139,10 @@ mod tests {
         };
         assert_eq!(told("ttft_p95", stale(179)), told("ttft_p95", stale(3_605)));
         assert_ne!(told("ttft_p95", stale(179)), told("ttft_p50", stale(179)));
+        let expired = |seconds: &str| {
+            SourceError::Denied(format!("certificate expired: not valid ({seconds} seconds ago)"))
+        };
+        assert_eq!(told("kv", expired("186435671")), told("kv", expired("186435675")));
         let empty = SourceError::Empty(String::from("no series"));
         assert_ne!(told("ttft_p95", empty.clone()), told("ttft_p95", stale(179)));
         let of_pod = |pod: &str| SourceError::Invalid(format!("pod `{pod}`: the value is NaN"));
