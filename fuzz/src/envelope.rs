@@ -8,7 +8,6 @@ use trimtab_engine::{
 };
 
 use crate::amounts::{list, number, option, share, small};
-use crate::policy::rules;
 
 pub(crate) fn schedule(u: &mut Unstructured<'_>) -> Result<ScheduleSpec> {
     let crons =

@@ -104,7 +104,7 @@ fn strategy(u: &mut Unstructured<'_>, policy: &mut PolicySpec) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn rules(u: &mut Unstructured<'_>) -> Result<ScalingRulesSpec> {
+fn rules(u: &mut Unstructured<'_>) -> Result<ScalingRulesSpec> {
     Ok(ScalingRulesSpec {
         stabilization_window_seconds: option(u, small)?,
         select_policy: option(u, |u| Ok(u.choose(&["Max", "Min", "Disabled", "?"])?.to_string()))?,

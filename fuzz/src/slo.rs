@@ -9,9 +9,8 @@ use trimtab_engine::{
 };
 use trimtab_metric::Quantity;
 
-use crate::amounts::{amount, counts, list, number, option, share, small};
-use crate::metrics::{SLO_METRICS, metric};
-use crate::policy::rules;
+use crate::amounts::{amount, list, number, option, share, small};
+use crate::metrics::SLO_METRICS;
 
 pub(crate) fn slo(u: &mut Unstructured<'_>) -> Result<SloSpec> {
     Ok(SloSpec {

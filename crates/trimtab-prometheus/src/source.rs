@@ -1,6 +1,7 @@
 //! Metrics from a Prometheus: a query for each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -48,6 +49,8 @@ pub struct PrometheusSource {
 struct Asked {
     query: MetricQuery,
     newest: Option<String>,
+    /// It was said that their age is not known.
+    told: AtomicBool,
 }
 
 impl PrometheusSource {
@@ -59,7 +62,7 @@ impl PrometheusSource {
     pub fn new(client: PrometheusClient, spec: &QueriesSpec) -> Result<Self, SpecError> {
         let queries = spec.resolve()?.into_iter().map(|query| {
             let newest = newest_query(&query, &Outline::of(&query.query));
-            Asked { query, newest }
+            Asked { query, newest, told: AtomicBool::new(false) }
         });
         let (queries, interval) = (queries.collect(), spec.scrape_interval());
         let in_flight = spec.in_flight.clone().map(|mut query| {
@@ -122,7 +125,9 @@ impl PrometheusSource {
             Ok(newest) => newest,
             // It is our own question that is refused, and not the user's.
             Err(SourceError::Refused(why)) => {
-                warn!(target: "trimtab", metric = metric.name(), why, "the age of samples is unknown");
+                if answer.is_ok() && !asked.told.swap(true, Ordering::Relaxed) {
+                    warn!(target: "trimtab", metric = metric.name(), why, "the age of samples is unknown");
+                }
                 None
             }
             Err(error) if answer.is_ok() => return Asking::failed(metric, asked, error),

@@ -170,7 +170,7 @@ fn table_of(workloads: &[WorkloadStatus], width: u16) -> Table<'_> {
         Row::new(shown(row(workload))).style(style)
     });
     let longest = workloads.iter().map(|workload| workload.workload.as_str().len()).max();
-    let name = u16::try_from(longest.unwrap_or(0)).unwrap_or(u16::MAX).clamp(8, width / 2);
+    let name = u16::try_from(longest.unwrap_or(0)).unwrap_or(u16::MAX).min(width / 2).max(8);
     let widths = [
         Constraint::Length(name),
         Constraint::Length(18),
@@ -285,6 +285,9 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_has_whole_names_and_counts() {
+        for width in [1, 10] {
+            assert!(picture(&mut view(1), width, 24).is_ok());
+        }
         for width in [40, 60, 80, 140] {
             let text = picture(&mut view(1), width, 24).unwrap();
             let name = "inference/llama-70b-0000";

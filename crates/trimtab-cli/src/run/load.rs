@@ -16,6 +16,10 @@ use crate::error::CommandError;
 use crate::input::read_source;
 use crate::policy_file;
 
+/// Room for ten thousand workloads in one file.
+const MOST_BYTES: usize = 16 << 20;
+const MOST_VALUES: usize = 1_000_000;
+
 /// A config with its policies.
 pub(super) struct Loaded {
     pub(super) config: RunConfig,
@@ -32,8 +36,9 @@ pub(super) struct Named {
 
 /// Reads a config and all that it names. Nothing of it counts if anything of it is wrong.
 pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
-    let source = read_source(path, Limits::default().max_bytes)?;
-    let mut config: RunConfig = from_str(&source, &Limits::default())?;
+    let limits = Limits::default().with_max_bytes(MOST_BYTES).with_max_nodes(MOST_VALUES);
+    let source = read_source(path, limits.max_bytes)?;
+    let mut config: RunConfig = from_str(&source, &limits)?;
     let directory = directory(path);
     make_absolute(&mut config, &directory);
     let mut names = BTreeSet::new();

@@ -237,6 +237,24 @@ fn what_is_most_likely_a_mistake_is_noted() {
 }
 
 #[test]
+fn one_file_has_room_for_many_workloads() {
+    let desk = Desk::new();
+    desk.write("policy.yaml", POLICY);
+    let workload = |number: u32| {
+        let text = "- {name: team/llm-NUMBER, policy: policy.yaml, target: {exec: {write: [scale]}}, sources: [{prometheus: \
+                    {server: main, queries: {metrics: [{metric: busy, query: sum(busy)}]}}}]}\n";
+        text.replace("NUMBER", &number.to_string())
+    };
+    let workloads: String = (0..1_000).map(workload).collect();
+    let config =
+        format!("servers: {{main: {{addresses: ['http://a:9090']}}}}\nworkloads:\n{workloads}");
+    let config = desk.write("trimtab.yaml", config);
+    let done = trimtab(["run", "--check", "--config"]).arg(config).assert().success();
+    let told = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(told.ends_with("trimtab.yaml: 1000 workloads, all of it can be used\n"), "{told}");
+}
+
+#[test]
 fn what_is_wrong_with_a_config_is_said_with_its_place() {
     let desk = Desk::new();
     desk.write("policy.yaml", POLICY);

@@ -125,7 +125,7 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Answer, SourceErro
             };
             return Err(SourceError::Malformed(kind));
         }
-        Err(_) => return Err(without_words(status)),
+        Err(_) => return Err(without_words(status, body)),
     };
     let partial = partial(&envelope);
     match (envelope.status.as_str(), envelope.data) {
@@ -153,8 +153,15 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Answer, SourceErro
 }
 
 /// What a status says that comes without Prometheus' own words: somebody stands in between.
-fn without_words(status: StatusCode) -> SourceError {
+fn without_words(status: StatusCode, body: &[u8]) -> SourceError {
     match status {
+        // As Go says that HTTPS is spoken there.
+        StatusCode::BAD_REQUEST
+            if body.is_ascii() && !body.starts_with(b"<") && !body.is_empty() =>
+        {
+            let words = short(String::from_utf8_lossy(body).trim());
+            SourceError::Refused(format!("it answers {status}: {words}"))
+        }
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => SourceError::Refused(format!(
             "it answers {status}: is this the address of a Prometheus, with the path before `/api/v1`?"
         )),
@@ -322,6 +329,12 @@ mod tests {
         assert_eq!(error(403, &words("bad_data")), "denied");
         assert_eq!(error(404, "404 page not found"), "refused");
         assert_eq!(error(302, ""), "refused");
+        let https = b"Client sent an HTTP request to an HTTPS server.\n";
+        let https = read(StatusCode::BAD_REQUEST, https).unwrap_err().to_string();
+        assert!(
+            https.ends_with("Bad Request: Client sent an HTTP request to an HTTPS server."),
+            "{https}"
+        );
         assert_eq!(error(502, "<html>"), "unreachable");
         assert_eq!(error(503, ""), "unreachable");
     }

@@ -123,7 +123,7 @@ fn spread(
     window: Span,
 ) -> Result<Value, SourceError> {
     let invalid = |error: trimtab_metric::HistogramError| SourceError::Invalid(error.to_string());
-    if let [Bucket { upper_bound: f64::INFINITY, .. }] = found.buckets[..] {
+    if let [Bucket { upper_bound: f64::INFINITY, .. }] = found.buckets.as_slice() {
         return Err(SourceError::Invalid(String::from(
             "it has no bucket but `+Inf` on its page, as a native histogram has: take its `mean`, or ask a Prometheus that \
              scrapes it for a quantile",
