@@ -35,7 +35,7 @@ pub(crate) fn lint(project: &Project, report: &mut Report) {
             &[
                 "ruff format --no-cache --config pyproject.toml --check . ../../examples/notebooks ../../benches",
                 "ruff check --no-cache --config pyproject.toml . ../../examples/notebooks ../../benches",
-                "mypy --cache-dir ../../target/mypy-cache",
+                "mypy",
                 "pyright",
                 "mypy.stubtest trimtab._core --mypy-config-file pyproject.toml",
             ],
