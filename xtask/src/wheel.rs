@@ -35,7 +35,7 @@ pub(crate) fn lint(project: &Project, report: &mut Report) {
             &[
                 "ruff format --no-cache --config pyproject.toml --check . ../../examples/notebooks ../../benches",
                 "ruff check --no-cache --config pyproject.toml . ../../examples/notebooks ../../benches",
-                "mypy --cache-dir ../../target/mypy-cache",
+                "mypy",
                 "pyright",
                 "mypy.stubtest trimtab._core --mypy-config-file pyproject.toml",
             ],
@@ -81,7 +81,7 @@ fn installed(project: &Project, builder: &Environment, out: &Path, ending: &str)
         .arg(published)
         .env("PIP_CONSTRAINT", project.path(PACKAGE.folder).join("constraints.txt"));
     // That the source builds is shown as well by what the tests have built most of already.
-    install.env("MATURIN_PEP517_ARGS", "--profile dev --locked");
+    install.env("MATURIN_PEP517_ARGS", "--profile dev");
     install.env("CARGO_TARGET_DIR", project.target(""));
     match report::run(&mut install) {
         // Not with what lies beside the script: what is installed is what it finds.

@@ -388,6 +388,17 @@ def test_recordings_of_every_type(queue: trimtab.Policy) -> None:
     assert trimtab.evaluate(queue, exported).to_dict() == expected.to_dict()
 
 
+def test_what_a_policy_does_not_read_may_be_words(queue: trimtab.Policy) -> None:
+    stamps = pandas.date_range("2026-11-24T13:00", periods=3, freq="min", tz="Europe/Berlin")
+    frame = pandas.DataFrame({"time": stamps, "queue": [8, 40, 8], "pod": ["a", "b", None]})
+    expected = trimtab.evaluate(queue, frame.drop(columns="pod")).to_dict()
+    assert trimtab.evaluate(queue, frame).to_dict() == expected
+    assert trimtab.evaluate(queue, frame.set_index("time")).to_dict() == expected
+    assert trimtab.evaluate(queue, polars.from_pandas(frame)).to_dict() == expected
+    with pytest.raises(trimtab.TraceError, match="column `queue`: `many` is not a number"):
+        trimtab.evaluate(queue, frame.assign(queue=["many", "8", "8"]))
+
+
 def test_requests_with_dates_begin_at_the_first() -> None:
     stamps = pandas.date_range("2026-11-24T13:00", periods=2, freq="1500ms", tz="Europe/Berlin")
     tokens = {"input_tokens": [300, 150], "output_tokens": [20, 80]}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from trimtab import _core
+from trimtab._arrow import has_arrow
 from trimtab._core import Policy, Scenario, Trace
 
 __all__ = [
@@ -25,7 +26,8 @@ __all__ = [
 ]
 
 Policies: TypeAlias = "Policy | Iterable[Policy] | Mapping[str, Policy]"
-Load: TypeAlias = "Scenario | Trace | str | os.PathLike[str]"
+#: A mapping of names to columns; a DataFrame is one too, to who has no types of its package.
+Load: TypeAlias = "Scenario | Trace | str | os.PathLike[str] | Mapping[str, Any]"
 Document: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str]"
 #: Hears how many requests of how many are simulated.
 Progress: TypeAlias = Callable[[int, int], object]
@@ -86,25 +88,39 @@ def document(given: Document) -> Mapping[str, Any] | tuple[str, bytes]:
 
 def loads(load: Load | Iterable[Load], seed: int) -> list[Scenario | Trace]:
     """Give one load or several as a list, each made of its name or its path."""
-    several = [load] if isinstance(load, (str, os.PathLike, Scenario, Trace)) else list(load)
+    is_one = isinstance(load, (str, os.PathLike, Scenario, Trace)) or _is_table(load)
+    several: list[Any] = [load] if is_one else list(load)  # type: ignore[arg-type]
     return [_load(one, seed) for one in several]
 
 
-def _load(load: Load, seed: int) -> Scenario | Trace:
+def _load(load: Any, seed: int) -> Scenario | Trace:
     if isinstance(load, (Scenario, Trace)):
         return load
-    if isinstance(load, str) and load in Scenario.names():
+    if _is_table(load):
+        return Trace.from_columns(load, seed=seed)
+    # What looks like a name and is no file was meant as one, and the error lists them.
+    if isinstance(load, str) and not Path(load).exists() and not {*"./\\"} & {*load}:
         return Scenario(load, seed=seed)
     return Trace(load, seed=seed)
 
 
+def _is_table(load: Any) -> bool:
+    return isinstance(load, Mapping) or hasattr(load, "columns") or has_arrow(load)
+
+
 def named(policies: Policies) -> tuple[list[str], list[Policy]]:
     """Give policies with names that tell them apart."""
-    if isinstance(policies, Policy):
+    if isinstance(policies, (Policy, str, os.PathLike)):
         policies = [policies]
     if isinstance(policies, Mapping):
         return [str(name) for name in policies], list(policies.values())
     given = list(policies)
+    for policy in given:
+        if not isinstance(policy, Policy):
+            kind = type(policy).__name__
+            raise TypeError(
+                f"`{policy!r}` is a `{kind}`, and no Policy: `Policy.from_file` reads one"
+            )
     names = [policy.name for policy in given]
     repeated = {name for name in names if names.count(name) > 1}
     seen: dict[str, int] = {}

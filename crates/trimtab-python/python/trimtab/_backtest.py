@@ -113,7 +113,10 @@ class Backtest:
         objective = self.settings["objectives"][0]
         ax.axhline(100 * objective["share"], linestyle="--", color="gray")
         ax.set_xlabel(f"cost in {self.settings['costUnit']}")
-        ax.set_ylabel(f"requests within {objective['seconds']} s {objective['measure']}, in %")
+        within = f"{objective['seconds']:g} s {objective['measure'].upper()}"
+        ax.set_ylabel(f"requests within {within}, in %")
+        # More than all there is not.
+        ax.set_ylim(top=min(ax.get_ylim()[1], 100.5))
         ax.set_title(f"{shown.workload['name']}, lead time {shown.lead_time}")
         ax.legend()
         return ax
@@ -167,8 +170,9 @@ def backtest(
     """Compare policies on simulated GPU servers, as ``trimtab backtest`` does.
 
     ``load`` is a :class:`Scenario`, a :class:`Trace`, the name of a scenario, the path of a trace,
-    or several of them. ``profile`` is the name of a service profile, or a document; so is
-    ``cluster``. ``metrics`` gives metrics of the policies the signals that they take.
+    the columns of one (a DataFrame, or a mapping of names to values), or several of them.
+    ``profile`` is the name of a service profile, or a document; so is ``cluster``. ``metrics``
+    gives metrics of the policies the signals that they take.
 
     The same arguments give the same result, whatever ``jobs`` is. Other Python threads run on, and
     an interrupt ends it.

@@ -105,5 +105,8 @@ def _numbers(column: _arrow.Column, name: str) -> list[Any] | None:
 def _cell(value: Any) -> Any:
     if is_null(value):
         return ""
-    # repr of a float is the shortest text that reads back as it is.
-    return repr(value) if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    # A whole number stays one where its column has nulls, and so has floats. Of others, repr is
+    # the shortest text that reads back as it is.
+    return int(value) if value.is_integer() and abs(value) < 2**53 else repr(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 from collections.abc import Mapping
@@ -12,6 +13,9 @@ from trimtab._core import Policy
 from trimtab._csv import csv_of, recorded
 
 __all__ = ["Evaluation", "evaluate"]
+
+#: In seconds.
+A_YEAR = 365 * 86_400
 
 
 class Evaluation:
@@ -70,9 +74,19 @@ class Evaluation:
         pyplot = _frames.require("matplotlib.pyplot", "`plot`")
         if ax is None:
             ax = pyplot.subplots()[1]
-        hours = [seconds / 3600 for seconds in self._columns["seconds"]]
-        ax.step(hours, self._columns["desired_replicas"], where="post")
-        ax.set_xlabel("hours")
+        seconds = self._columns["seconds"]
+        # Recordings without dates begin about 0.
+        is_dated = bool(seconds) and seconds[0] > A_YEAR
+        if is_dated:
+            utc = datetime.timezone.utc
+            times: list[Any] = [datetime.datetime.fromtimestamp(at, utc) for at in seconds]
+        else:
+            times = [at / 3600 for at in seconds]
+        ax.step(times, self._columns["desired_replicas"], where="post")
+        ax.set_xlabel("time in UTC" if is_dated else "hours")
+        if is_dated:
+            ax.figure.autofmt_xdate()
+        ax.set_ylim(bottom=0)
         ax.set_ylabel("replicas")
         ax.set_title(self._document["policy"]["name"])
         return ax
