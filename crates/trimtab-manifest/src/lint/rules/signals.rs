@@ -58,7 +58,7 @@ fn no_load_signal(set: &Set<'_>, findings: &mut Findings<'_>) {
     for autoscaler in set.autoscalers().iter().filter(|autoscaler| autoscaler.serves_model()) {
         // Strategies of their own, KServe's default and the clock know other things than metrics.
         let has_default = matches!(autoscaler.strategy(), "hpa" | "keda");
-        if autoscaler.signals.is_empty() && !has_default {
+        if autoscaler.signals.is_empty() && !has_default && !is_kserve_hpa(autoscaler) {
             continue;
         }
         let load = |signal: &Signal<'_>| {
@@ -81,6 +81,19 @@ fn no_load_signal(set: &Set<'_>, findings: &mut Findings<'_>) {
         };
         findings.add(&NO_LOAD_SIGNAL, at, message).help(queue_for(autoscaler.form));
     }
+}
+
+/// Whether KServe makes an HPA of its own of a component, which then scales by CPU.
+fn is_kserve_hpa(autoscaler: &Autoscaler<'_>) -> bool {
+    let annotation = |key: &str| {
+        let annotations = autoscaler.document.field().at("metadata.annotations")?;
+        annotations.get(&format!("serving.kserve.io/{key}"))?.text()
+    };
+    let by_itself = matches!(annotation("deploymentMode"), Some("RawDeployment" | "Standard"));
+    let by_hpa = matches!(annotation("autoscalerClass"), None | Some("hpa"));
+    let least = autoscaler.min.value.unwrap_or(1);
+    let moves = autoscaler.max.value.is_some_and(|most| most > least);
+    autoscaler.form == Form::KServe && by_itself && by_hpa && moves
 }
 
 /// The metrics that follow the load, whatever they measure of it.

@@ -24,8 +24,10 @@ fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
     let mut before: BTreeMap<_, Vec<&Autoscaler<'_>>> = BTreeMap::new();
     for autoscaler in set.autoscalers() {
         let Some(target) = &autoscaler.target else { continue };
-        let namespace = autoscaler.document.namespace.as_deref();
-        let key = (target.group, target.kind, target.name, namespace);
+        // Where the workload is there, it says which one is meant, whatever namespaces are left out.
+        let workload = target.workload.map(std::ptr::from_ref);
+        let namespace = autoscaler.document.namespace.as_deref().filter(|_| workload.is_none());
+        let key = (workload, target.group, target.kind, target.name, namespace);
         let others = before.entry(key).or_default();
         let other = others.iter().copied().find(|other| {
             !generated(autoscaler, other)
