@@ -100,7 +100,8 @@ impl<'n> Target<'n> {
 
 /// What makes the pods of a workload: itself, or of a Rollout the Deployment that it takes over.
 fn makes_pods<'n>(set: &Set<'n>, workload: &'n Document) -> &'n Document {
-    let reference = workload.spec().and_then(|spec| spec.get("workloadRef"));
+    let own = workload.spec().filter(|spec| spec.get("template").is_none());
+    let reference = own.and_then(|spec| spec.get("workloadRef"));
     let taken = reference.filter(|_| workload.is("argoproj.io", "Rollout")).and_then(|reference| {
         let (group, _) = reference.text_of("apiVersion")?.split_once('/')?;
         set.named_by(workload, group, reference.text_of("kind")?, reference.text_of("name")?)
