@@ -83,7 +83,7 @@ fn junit_has_the_shape_that_ci_servers_read() {
 #[test]
 fn junit_of_a_file_that_is_refused() {
     let desk = desk();
-    desk.write("broken_test.yaml", "policy: checkout.yaml\ntest: []\n");
+    desk.write("broken_test.yaml", "policy: checkout.yaml\ntest: []\ntests: []\n");
     let done = trimtab(["test", "--format", "junit", "broken_test.yaml"])
         .current_dir(desk.directory())
         .assert()

@@ -36,6 +36,7 @@ fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
                 && !carries_out(autoscaler, other)
                 && !carries_out(other, autoscaler)
                 && !set.are_apart(autoscaler.document, other.document)
+                && is_beside(set, autoscaler, other)
         });
         if others.len() < MOST_COMPARED {
             others.push(autoscaler);
@@ -57,6 +58,13 @@ fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
             );
         }
     }
+}
+
+/// Whether two autoscalers of one workload are meant for the same cluster: they say the same namespace, or
+/// stand in one folder. Elsewhere one without a namespace may well be for another one.
+fn is_beside(set: &Set<'_>, one: &Autoscaler<'_>, other: &Autoscaler<'_>) -> bool {
+    one.document.namespace == other.document.namespace
+        || set.are_in_one_folder(one.document, other.document)
 }
 
 /// Each is compared with so many before it.
