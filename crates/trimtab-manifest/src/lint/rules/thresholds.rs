@@ -1,6 +1,7 @@
 //! Targets that are never reached, or mean something else than they seem to.
 
 use crate::lint::autoscaler::{Aim, Autoscaler, Form, Role, Signal, Source};
+use crate::lint::documents::running;
 use crate::lint::engine_metrics::{is_of_engine, is_share};
 use crate::lint::field::Field;
 use crate::lint::finding::Findings;
@@ -161,7 +162,7 @@ pub(super) fn measured<'n>(
     pods: Field<'n>,
 ) -> impl Iterator<Item = Field<'n>> + use<'n> {
     let named = container(signal).and_then(|name| name.text());
-    pods.list("containers")
+    running(pods)
         .filter(move |container| named.is_none_or(|named| container.text_of("name") == Some(named)))
 }
 
