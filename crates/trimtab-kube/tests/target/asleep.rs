@@ -361,6 +361,29 @@ async fn what_a_process_left_is_taken_up() {
     }
 }
 
+#[tokio::test]
+async fn one_that_takes_its_time_is_not_waited_for() {
+    for mut bench in Bench::of("asleep-lazy", 16, &[SERVES, "asleep"]).await {
+        bench.spec.timeout_seconds = 20;
+        let target = bench.target();
+        bench.sees(&target, 1, warm(1, 0)).await;
+        bench.servers[1].breaks(Fault::Lazy);
+        let up = change(1, 2, plan(0, 1, 0, 0, 0));
+        target.write(&id(), &up).await.unwrap();
+        bench.stand(&[("llm-2", "waking")]).await;
+        // It is a replica that starts, and nobody tells it twice.
+        let status = bench.sees(&target, 2, warm(0, 0)).await;
+        assert_eq!(status.pods.unwrap()[1].ready.unwrap().status, Readiness::False);
+        target.tend(&id()).await.unwrap();
+        target.write(&id(), &up).await.unwrap();
+        assert_eq!(bench.serving().await, 1);
+        bench.stand(&[]).await;
+        assert_eq!(bench.serving().await, 2);
+        assert_eq!(bench.servers[1].told(), ["wake"]);
+        assert_eq!(bench.count().await, 2);
+    }
+}
+
 /// Whichever request fails, nobody who serves is touched, nobody serves and sleeps, and to do it again
 /// does it.
 #[tokio::test]
