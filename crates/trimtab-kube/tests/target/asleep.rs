@@ -59,7 +59,7 @@ impl Bench {
         let scope = Scope::namespaces([side.namespace.clone()]).without_nodes();
         let cluster = Cluster::watch(side.client.clone(), scope, stop.clone());
         tokio::time::timeout(SOON, cluster.synced()).await.unwrap();
-        let port = servers[0].port.into();
+        let port = servers.first().unwrap().port.into();
         let spec = SleepSpec { port, timeout_seconds: 1, ..SleepSpec::default() };
         Self { side, servers, cluster, spec, stop }
     }
@@ -157,7 +157,8 @@ fn fixture_of(place: usize, word: &str, servers: &[Server]) -> PodFixture {
     if word == "asleep" {
         pod = pod.annotation("trimtab.dev/slept-at-restart", "0");
     }
-    pod.ready_since(long_ago, long_ago).status(json!({"podIP": servers[place].ip.to_string()}))
+    pod.ready_since(long_ago, long_ago)
+        .status(json!({"podIP": servers.get(place).unwrap().ip.to_string()}))
 }
 
 fn warm(ready: u32, starting: u32) -> WarmCounts {
