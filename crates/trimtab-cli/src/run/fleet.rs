@@ -39,7 +39,7 @@ struct Parts {
     /// What its policy is called, and what that names.
     policy: KnownAs,
     /// What its policy says of those that leave.
-    retire: Option<RetireSpec>,
+    retire: Option<Box<RetireSpec>>,
     target: Arc<dyn ScaleTarget>,
     sources: Vec<Arc<dyn MetricSource>>,
     /// The target again, where its processes have to be ended.
