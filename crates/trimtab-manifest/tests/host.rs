@@ -70,6 +70,16 @@ fn pods_that_sleep_are_vllms_unless_it_is_said() {
 }
 
 #[test]
+fn the_example_is_valid() {
+    let text = include_str!("../../../examples/kubernetes/sleep/policy.yaml");
+    let read = read_policies(&Source::new("policy.yaml", text)).unwrap();
+    let Some(StandbySpec::Sleep(sleep)) = &read.policies[0].host.standby else {
+        panic!("it sleeps")
+    };
+    assert_eq!(*sleep, SleepSpec::default());
+}
+
+#[test]
 fn sleep_has_rules() {
     insta::assert_snapshot!(refused(
         "  standby: {sleep: {port: 0, sleepPath: /x, wakePath: /x, statePath: 'a b', timeoutSeconds: 301}}

@@ -134,7 +134,7 @@ async fn what_a_target_keeps_apart_nobody_sees() {
     let everybody = Arc::new(Everybody) as Arc<dyn MetricSource>;
     bench.controller.set(bench.workload(ports::policy()).with_source(everybody));
     pass(20).await;
-    let seen = bench.ticks.last().record.observation;
+    let seen = bench.ticks.last().record.observation.clone();
     assert_eq!(seen.pods.iter().map(|pod| &pod.name).collect::<Vec<_>>(), ["a"]);
     assert_eq!(seen.pod_metrics.unwrap().len(), 1);
 }

@@ -40,7 +40,7 @@ struct Parts {
     /// What its policy is called, and what that names.
     policy: KnownAs,
     /// What its policy says of those that leave.
-    retire: Option<RetireSpec>,
+    retire: Option<Box<RetireSpec>>,
     target: Arc<dyn ScaleTarget>,
     sources: Vec<Arc<dyn MetricSource>>,
     /// What was said about them.

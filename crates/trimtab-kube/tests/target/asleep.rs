@@ -59,7 +59,7 @@ impl Bench {
         let scope = Scope::namespaces([side.namespace.clone()]).without_nodes();
         let cluster = Cluster::watch(side.client.clone(), scope, stop.clone());
         tokio::time::timeout(SOON, cluster.synced()).await.unwrap();
-        let port = servers[0].port.into();
+        let port = servers.first().unwrap().port.into();
         let spec = SleepSpec { port, timeout_seconds: 1, ..SleepSpec::default() };
         Self { side, servers, cluster, spec, stop }
     }
@@ -157,7 +157,8 @@ fn fixture_of(place: usize, word: &str, servers: &[Server]) -> PodFixture {
     if word == "asleep" {
         pod = pod.annotation("trimtab.dev/slept-at-restart", "0");
     }
-    pod.ready_since(long_ago, long_ago).status(json!({"podIP": servers[place].ip.to_string()}))
+    pod.ready_since(long_ago, long_ago)
+        .status(json!({"podIP": servers.get(place).unwrap().ip.to_string()}))
 }
 
 fn warm(ready: u32, starting: u32) -> WarmCounts {
@@ -358,6 +359,29 @@ async fn what_a_process_left_is_taken_up() {
         target.write(&id(), &change(2, 3, plan(0, 1, 0, 0, 0))).await.unwrap();
         assert_eq!(bench.servers[1].told(), ["wake"]);
         bench.stand(&[]).await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_takes_its_time_is_not_waited_for() {
+    for mut bench in Bench::of("asleep-lazy", 16, &[SERVES, "asleep"]).await {
+        bench.spec.timeout_seconds = 20;
+        let target = bench.target();
+        bench.sees(&target, 1, warm(1, 0)).await;
+        bench.servers[1].breaks(Fault::Lazy);
+        let up = change(1, 2, plan(0, 1, 0, 0, 0));
+        target.write(&id(), &up).await.unwrap();
+        bench.stand(&[("llm-2", "waking")]).await;
+        // It is a replica that starts, and nobody tells it twice.
+        let status = bench.sees(&target, 2, warm(0, 0)).await;
+        assert_eq!(status.pods.unwrap()[1].ready.unwrap().status, Readiness::False);
+        target.tend(&id()).await.unwrap();
+        target.write(&id(), &up).await.unwrap();
+        assert_eq!(bench.serving().await, 1);
+        bench.stand(&[]).await;
+        assert_eq!(bench.serving().await, 2);
+        assert_eq!(bench.servers[1].told(), ["wake"]);
+        assert_eq!(bench.count().await, 2);
     }
 }
 

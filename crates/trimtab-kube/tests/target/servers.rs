@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Fails,
     /// It takes longer than anybody waits.
     Slow,
+    /// It takes its time.
+    Lazy,
     /// It says that it has done what it was told, and has not.
     Lies,
 }
@@ -89,6 +91,7 @@ impl Server {
         match fault {
             Fault::Fails => return StatusCode::INTERNAL_SERVER_ERROR,
             Fault::Slow => tokio::time::sleep(Duration::from_secs(60)).await,
+            Fault::Lazy => tokio::time::sleep(Duration::from_secs(5)).await,
             Fault::Lies => return StatusCode::OK,
             Fault::None => {}
         }

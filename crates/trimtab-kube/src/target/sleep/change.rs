@@ -1,9 +1,11 @@
 //! A change of a workload whose warm pool are pods of its own.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::time::timeout;
 use trimtab_engine::WarmPlan;
 use trimtab_runtime::{Change, TargetError};
 
@@ -14,6 +16,8 @@ use crate::target::count::{Found, count_of};
 
 /// So many pods wake up at a time.
 const AT_ONCE: usize = 16;
+/// A change waits so long for a pod that wakes up.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is to be done, once it is known how things are.
 #[derive(Debug, PartialEq, Eq)]
@@ -183,8 +187,8 @@ impl KubeTarget {
         }
     }
 
-    /// Whether a pod serves now, or as soon as it has started. If this is given up, the pod goes on
-    /// waking up.
+    /// Whether a pod serves now, or as soon as it has started. One that takes longer goes on waking up,
+    /// and is taken for one that will.
     async fn promote_one(&self, sleeper: &Sleeper, pod: Pod, state: State) -> (String, bool) {
         let name = String::from(pod.name());
         let hand = self.hand(sleeper);
@@ -196,7 +200,10 @@ impl KubeTarget {
             return (name, false);
         }
         let is_awake = match sleeper.crew.begin(&name, hand.wake(pod, at)) {
-            Some(waits) => waits.await.unwrap_or(false),
+            Some(waits) => match timeout(PATIENCE, waits).await {
+                Ok(is_awake) => is_awake.unwrap_or(false),
+                Err(_) => true,
+            },
             None => false,
         };
         (name, is_awake)

@@ -14,8 +14,8 @@ use trimtab_manifest::SleepSpec;
 
 /// So many servers are asked at a time.
 const AT_ONCE: usize = 16;
-/// Whether it sleeps, a server says within that time, or it is not known.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Whether it sleeps, a server says within that time, or it is not known: nothing is decided before.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// It is asked that often until it does as it was told.
 const AGAIN: Duration = Duration::from_millis(250);
 /// No answer that says whether it sleeps is longer, in bytes.
@@ -77,7 +77,7 @@ impl Servers {
                 }
             }
         };
-        let late = |_| Err(String::from("it does not say whether it sleeps within 2s"));
+        let late = |_| Err(String::from("it does not say whether it sleeps within 500ms"));
         timeout(PATIENCE, asked).await.unwrap_or_else(late)
     }
 
