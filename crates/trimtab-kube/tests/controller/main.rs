@@ -1,6 +1,11 @@
 //! The controller against API servers.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may fail by panic"
+)]
 
 mod access;
 mod asleep;

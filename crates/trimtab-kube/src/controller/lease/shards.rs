@@ -90,7 +90,7 @@ impl Shards {
         let shards = self.claims.iter_mut().filter(|(key, _)| matches!(key, Key::Shard(_)));
         let is_valid =
             |claim: &mut Claim| claim.term().is_some_and(|term| claim.is_valid(term, &terms, now));
-        shards.filter_map(|(_, slot)| is_valid(&mut slot.claim).then_some(())).count()
+        shards.map(|(_, slot)| usize::from(is_valid(&mut slot.claim))).sum()
     }
 
     /// Whether anything is left to be given back.
