@@ -1,5 +1,7 @@
 //! The resources that are served, built in and defined.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -142,7 +144,7 @@ pub(super) const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8
 pub(super) fn all(inner: &Inner) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = BUILT_IN.iter().map(built_in).collect();
     for (_, definition) in inner.list(&DEFINITIONS.into(), "") {
-        kinds.extend(defined(&definition));
+        kinds.extend(defined(&definition).iter().cloned());
     }
     kinds
 }
@@ -160,7 +162,7 @@ pub(super) fn find(inner: &Inner, group: &str, version: &str, plural: &str) -> O
             name: format!("{plural}.{group}"),
         };
         let definition = inner.get(&key)?;
-        defined(&definition).into_iter().find(|kind| kind.version == version)
+        defined(&definition).iter().find(|kind| kind.version == version).cloned()
     })
 }
 
@@ -199,8 +201,28 @@ fn built_in(of: &(&str, &str, &str, &str, &str, &str)) -> Kind {
     }
 }
 
+/// A definition, and what it was read as.
+type Read = (Arc<Value>, Arc<[Kind]>);
+
+thread_local! {
+    /// By the definitions' names: schemas are large, and asked for by every request.
+    static READ: RefCell<HashMap<String, Read>> = RefCell::default();
+}
+
 /// The resources of a definition, in its served versions, once it is established.
-fn defined(definition: &Value) -> Vec<Kind> {
+fn defined(definition: &Arc<Value>) -> Arc<[Kind]> {
+    let name = definition["metadata"]["name"].as_str().unwrap_or_default();
+    READ.with_borrow_mut(|read| match read.get(name) {
+        Some((of, kinds)) if Arc::ptr_eq(of, definition) => Arc::clone(kinds),
+        _ => {
+            let kinds: Arc<[Kind]> = read_definition(definition).into();
+            read.insert(name.to_owned(), (Arc::clone(definition), Arc::clone(&kinds)));
+            kinds
+        }
+    })
+}
+
+fn read_definition(definition: &Value) -> Vec<Kind> {
     let spec = &definition["spec"];
     let names = &spec["names"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

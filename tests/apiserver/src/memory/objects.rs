@@ -214,7 +214,7 @@ pub(super) fn prepare(
 ) -> Result<(), Status> {
     drop_nulls_of_metadata(object);
     let mut causes = Vec::new();
-    match kind.definition.as_deref() {
+    match &kind.definition {
         Some(definition) => {
             schema::prune(definition, object, true);
             schema::default(definition, object);
