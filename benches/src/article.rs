@@ -14,8 +14,8 @@ use trimtab_engine::{
 };
 use trimtab_manifest::{Source, read_policies};
 
-const ROUNDS: usize = 20;
-const DECISIONS: usize = 20_000;
+const ROUNDS: usize = 200;
+const DECISIONS: usize = 2_000;
 const WORKLOADS: usize = 1_000_000;
 
 fn main() {

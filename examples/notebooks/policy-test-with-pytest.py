@@ -88,7 +88,7 @@ print(failed.stdout)
 # What YAML can't say, Python can: `run_tests` runs the same tests, and `decide` makes any decision.
 
 # %%
-import trimtab  # noqa: E402
+import trimtab
 
 report = trimtab.run_tests(folder)
 for result in report:

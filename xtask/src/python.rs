@@ -40,9 +40,7 @@ impl Environment {
             )
         })?;
         let folder = project.target(wanted.name);
-        let programs = if cfg!(windows) { "Scripts" } else { "bin" };
-        let environment =
-            Self { python: folder.join(programs).join("python"), folder: wanted.folder };
+        let environment = Self { python: interpreter(&folder), folder: wanted.folder };
         let stamp = wanted.stamp(project).map_err(|error| format!("{}: {error}", wanted.folder))?;
         let installed = folder.join("installed.txt");
         if fs::read_to_string(&installed).is_ok_and(|there| there == stamp) {
@@ -76,6 +74,16 @@ impl Environment {
         command
     }
 
+    /// Another environment beside it with nothing in it.
+    pub(crate) fn fresh(&self, project: &Project, name: &str) -> Result<Self, String> {
+        let folder = project.target(name);
+        let mut make = self.run(project);
+        match report::run(make.args(["-m", "venv", "--clear"]).arg(&folder)) {
+            Outcome::Passed => Ok(Self { python: interpreter(&folder), folder: self.folder }),
+            Outcome::Failed(why) | Outcome::Skipped(why) => Err(why),
+        }
+    }
+
     /// Runs modules with their arguments, up to the first that fails.
     pub(crate) fn modules(&self, project: &Project, modules: &[&str]) -> Outcome {
         for arguments in modules {
@@ -87,6 +95,10 @@ impl Environment {
         }
         Outcome::Passed
     }
+}
+
+fn interpreter(environment: &Path) -> PathBuf {
+    environment.join(if cfg!(windows) { "Scripts" } else { "bin" }).join("python")
 }
 
 impl Wanted {

@@ -1,6 +1,8 @@
 //! How is the API server reached?
 
 use std::path::PathBuf;
+#[cfg(feature = "controller")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
@@ -10,6 +12,8 @@ use kube::client::{Body, ClientBuilder};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+#[cfg(feature = "controller")]
+use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep};
 use tower::BoxError;
 use tower::buffer::BufferLayer;
@@ -140,6 +144,23 @@ pub fn connect_with(mut config: Config) -> Result<Client, ConnectError> {
     Ok(builder.build())
 }
 
+/// The same client with so many requests at a time; others wait for their turn. A request that an
+/// overloaded server turns away keeps its turn while it waits, so that less is asked the longer
+/// answers take.
+#[cfg(feature = "controller")]
+pub(crate) fn at_most(client: &Client, requests: u32) -> Client {
+    let turns = Arc::new(Semaphore::new(usize::try_from(requests.max(1)).unwrap_or(usize::MAX)));
+    let inner = client.clone();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, turns) = (inner.clone(), Arc::clone(&turns));
+        async move {
+            let _turn = turns.acquire_owned().await;
+            client.send(request).await
+        }
+    });
+    Client::new(service, client.default_namespace()).with_valid_until(*client.valid_until())
+}
+
 /// An error with what it comes from.
 pub(crate) fn words(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -205,4 +226,41 @@ impl<B> Policy<Request<Body>, Response<B>, BoxError> for Patience {
 pub(crate) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+#[cfg(all(test, feature = "controller"))]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_requests_at_a_time_and_who_gives_up_leaves_its_turn() {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (running, peak) = (Arc::clone(&now), Arc::clone(&most));
+        let slow = tower::service_fn(move |_: Request<Body>| {
+            let (running, peak) = (Arc::clone(&running), Arc::clone(&peak));
+            async move {
+                let count = running.fetch_add(1, Ordering::SeqCst) + 1;
+                peak.fetch_max(count, Ordering::SeqCst);
+                sleep(Duration::from_secs(1)).await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok::<_, Infallible>(Response::new(Body::empty()))
+            }
+        });
+        let client = at_most(&Client::new(slow, "inference"), 3);
+        assert_eq!(client.default_namespace(), "inference");
+        let ask = || client.send(Request::new(Body::empty()));
+        let begun = tokio::time::Instant::now();
+        let answers = join_all((0..30).map(|_| ask())).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!((begun.elapsed().as_secs(), most.load(Ordering::SeqCst)), (10, 3));
+        // Three that nobody waits for any more hold nobody up.
+        let patience = Duration::from_millis(100);
+        join_all((0..3).map(|_| tokio::time::timeout(patience, ask()))).await;
+        tokio::time::timeout(Duration::from_millis(1100), ask()).await.unwrap().unwrap();
+    }
 }

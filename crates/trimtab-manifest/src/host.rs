@@ -7,6 +7,8 @@ use trimtab_engine::{CrossVersionObjectReference, FieldError, FieldErrorKind, Po
 use trimtab_prometheus::QueriesSpec;
 
 use crate::metadata::{is_dns_subdomain, label_key_problem, label_value_problem};
+use crate::sleep::SleepSpec;
+use crate::standby;
 
 /// What a policy says to its host: the fields of `spec` that no decision looks at, and that change no
 /// digest.
@@ -113,13 +115,16 @@ pub struct DrainingSpec {
     pub pod_labels: BTreeMap<String, String>,
 }
 
-/// Whose replicas stand by.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// Whose replicas stand by. Exactly one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct StandbySpec {
+#[non_exhaustive]
+pub enum StandbySpec {
     /// The workload of the warm pool, with a `scale` subresource as the one that is scaled.
-    pub scale_target_ref: CrossVersionObjectReference,
+    ScaleTargetRef(CrossVersionObjectReference),
+    /// Pods of the workload itself, which are put to sleep and woken over HTTP.
+    Sleep(SleepSpec),
 }
 
 /// Whose place a policy takes.
@@ -155,7 +160,7 @@ impl HostSpec {
             self::draining(draining, policy, &mut errors);
         }
         if let Some(standby) = &self.standby {
-            self::standby(standby, policy, &mut errors);
+            standby::check(standby, policy, &mut errors);
         }
         if let Some(adopt) = &self.adopt
             && !is_dns_subdomain(&adopt.horizontal_pod_autoscaler)
@@ -170,11 +175,11 @@ impl HostSpec {
     }
 }
 
-fn invalid(field: impl Into<String>, detail: impl Into<String>) -> FieldError {
+pub(crate) fn invalid(field: impl Into<String>, detail: impl Into<String>) -> FieldError {
     FieldError::new(field, FieldErrorKind::Invalid, detail)
 }
 
-fn forbidden(field: impl Into<String>, detail: impl Into<String>) -> FieldError {
+pub(crate) fn forbidden(field: impl Into<String>, detail: impl Into<String>) -> FieldError {
     FieldError::new(field, FieldErrorKind::Forbidden, detail)
 }
 
@@ -223,40 +228,5 @@ fn draining(draining: &DrainingSpec, policy: &PolicySpec, errors: &mut Vec<Field
             let detail = format!("has `{key}: {value}`: {problem}");
             errors.push(invalid("spec.draining.podLabels", detail));
         }
-    }
-}
-
-fn standby(standby: &StandbySpec, policy: &PolicySpec, errors: &mut Vec<FieldError>) {
-    if policy.warm_pool.is_none() {
-        let detail =
-            "is for `warmPool`, without which nothing stands by: set that, or leave it out";
-        errors.push(forbidden("spec.standby", detail));
-    }
-    let reference = &standby.scale_target_ref;
-    let path = "spec.standby.scaleTargetRef";
-    let names = [("kind", &reference.kind, "such as `Deployment`"), ("name", &reference.name, "")];
-    for (field, name, example) in names {
-        if name.is_empty() {
-            let detail =
-                format!("is missing: set it to the {field} of the pool's workload {example}");
-            let field = format!("{path}.{field}");
-            errors.push(FieldError::new(field, FieldErrorKind::Required, detail.trim_end()));
-        } else if name.contains(['/', '%']) || name == "." || name == ".." {
-            let detail =
-                format!("is `{name}`: names stand in URL paths and cannot contain `/` or `%`");
-            errors.push(invalid(format!("{path}.{field}"), detail));
-        }
-    }
-    let group = reference.api_version.split_once('/').map(|(group, _)| group);
-    if group.is_none_or(str::is_empty) && reference.kind != "ReplicationController" {
-        let detail = format!(
-            "is `{}`: it has to name the API group too, such as `apps/v1` for a Deployment",
-            reference.api_version
-        );
-        errors.push(invalid(format!("{path}.apiVersion"), detail));
-    }
-    if *reference == policy.scale_target_ref {
-        let detail = "is the workload that is scaled: what stands by is a workload of its own";
-        errors.push(invalid(path, detail));
     }
 }

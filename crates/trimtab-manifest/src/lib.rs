@@ -16,8 +16,10 @@ mod policies;
 mod propose;
 mod read;
 mod render;
+mod sleep;
 mod source;
 mod spec;
+mod standby;
 mod suggest;
 mod write;
 mod yaml;
@@ -42,6 +44,7 @@ pub use policies::{
 pub use propose::Change;
 pub use read::from_str;
 pub use render::Colour;
+pub use sleep::SleepSpec;
 pub use source::{Limits, Position, Source, Span};
 pub use spec::ScalingPolicySpec;
 pub use write::{Comments, WriteError, to_yaml};

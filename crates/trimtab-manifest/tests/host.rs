@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use trimtab_manifest::{HostMode, Source, SourceSpec, read_policies};
+use trimtab_manifest::{HostMode, SleepSpec, Source, SourceSpec, StandbySpec, read_policies};
 
 const POLICY: &str = "\
 apiVersion: trimtab.dev/v1alpha1
@@ -43,8 +43,56 @@ fn all_of_it_is_read() {
     assert!(matches!(&host.sources[..], [SourceSpec::Kubernetes(_), SourceSpec::Prometheus(_)]));
     let draining = host.draining.as_ref().unwrap();
     assert_eq!(draining.pod_labels["trimtab.dev/serving"], "false");
-    assert_eq!(host.standby.as_ref().unwrap().scale_target_ref.name, "llm-standby");
+    assert!(
+        matches!(&host.standby, Some(StandbySpec::ScaleTargetRef(of)) if of.name == "llm-standby")
+    );
     assert_eq!(host.adopt.as_ref().unwrap().horizontal_pod_autoscaler, "llm");
+}
+
+#[test]
+fn pods_that_sleep_are_vllms_unless_it_is_said() {
+    let read = |sleep: &str| {
+        let text = with(&format!(
+            "  warmPool: {{size: {{fixed: 1}}}}\n  retire: {{}}\n  standby: {{sleep: {sleep}}}\n"
+        ));
+        let read = read_policies(&Source::new("policy.yaml", text)).unwrap();
+        let Some(StandbySpec::Sleep(sleep)) = read.policies[0].host.standby.clone() else {
+            panic!("it sleeps")
+        };
+        sleep
+    };
+    assert_eq!(read("{}"), SleepSpec::default());
+    let sglang = read(
+        "{port: 30000, sleepPath: /release_memory_occupation, wakePath: /resume_memory_occupation, \
+         statePath: ''}",
+    );
+    assert_eq!((sglang.port, sglang.state_path.as_str()), (30_000, ""));
+}
+
+#[test]
+fn the_example_is_valid() {
+    let text = include_str!("../../../examples/kubernetes/sleep/policy.yaml");
+    let read = read_policies(&Source::new("policy.yaml", text)).unwrap();
+    let Some(StandbySpec::Sleep(sleep)) = &read.policies[0].host.standby else {
+        panic!("it sleeps")
+    };
+    assert_eq!(*sleep, SleepSpec::default());
+}
+
+#[test]
+fn sleep_has_rules() {
+    insta::assert_snapshot!(refused(
+        "  standby: {sleep: {port: 0, sleepPath: /x, wakePath: /x, statePath: 'a b', timeoutSeconds: 301}}
+"
+    ));
+    insta::assert_snapshot!(refused(
+        "  warmPool: {size: {fixed: 1}}
+  standby: {sleep: {}, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: other}}
+"
+    ));
+    let set = with("  warmPool: {size: {fixed: 1}}\n  retire: {}\n  standby: {sleep: {}}\n");
+    let set = set.replace("kind: Deployment", "kind: StatefulSet");
+    insta::assert_snapshot!(read_policies(&Source::new("policy.yaml", set)).unwrap_err());
 }
 
 #[test]

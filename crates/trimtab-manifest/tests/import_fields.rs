@@ -301,3 +301,32 @@ fn what_a_document_of_the_same_source_makes_is_passed_over() {
         assert!(told.contains("strategy: hpa"), "{owner}: {told}");
     }
 }
+
+#[test]
+fn a_reference_without_a_version_is_not_told_as_missing() {
+    let refused = refused(
+        "apiVersion: autoscaling/v2beta2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec:\n  \
+         scaleTargetRef:\n    kind: Deployment\n    name: web\n  maxReplicas: 20\n",
+    );
+    assert!(refused.contains("error: `apiVersion` is missing"), "{refused}");
+    assert!(refused.contains("field `spec.scaleTargetRef.apiVersion`"), "{refused}");
+}
+
+#[test]
+fn what_is_true_of_several_manifests_is_said_once() {
+    let hpa = |name: &str| {
+        format!(
+            "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: {name}}}\nspec:\n  \
+             scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: {name}}}\n  maxReplicas: 20\n"
+        )
+    };
+    let alone = hpa("one");
+    let text = [hpa("one"), hpa("two"), hpa("three")].join("---\n");
+    let notes = |text: &str| read(text).unwrap().render_notes(trimtab_manifest::Colour::Never);
+    let said = notes(&text);
+    assert_eq!(said.matches("without `behavior`").count(), 1, "{said}");
+    assert!(said.contains("(and 2 times more in this file)"), "{said}");
+    assert!(!notes(&alone).contains("in this file"));
+    // Every policy has it in its comments all the same.
+    assert_eq!(yaml(&text).matches("without `behavior`").count(), 3);
+}

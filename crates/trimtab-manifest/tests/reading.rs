@@ -290,3 +290,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_template_is_told_as_one() {
+    let refused = |text: &str| read_policies(&Source::new("x", text)).unwrap_err().to_string();
+    for text in [
+        "metadata:\n  name: {{ .Release.Name }}\n",
+        "{{- if .Values.autoscaling }}\nkind: HorizontalPodAutoscaler\n{{- end }}\n",
+        "metadata:\n  {{- include \"labels\" . | nindent 4 }}\n",
+    ] {
+        let error = refused(text);
+        assert!(error.contains("`{{` stands for what a template puts in"), "{text}{error}");
+        assert!(error.contains("helm template"), "{text}{error}");
+    }
+    // Braces in a text are none.
+    let error = refused("a: \"{{ x }}\"\nb: c: d\n");
+    assert!(!error.contains("template"), "{error}");
+}

@@ -12,6 +12,8 @@ mod exposition;
 #[cfg(feature = "queries")]
 mod preset;
 #[cfg(feature = "queries")]
+pub mod promql;
+#[cfg(feature = "queries")]
 mod query;
 #[cfg(feature = "client")]
 mod record;

@@ -1,7 +1,7 @@
 //! Metrics from a Prometheus: a query for each.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -12,8 +12,8 @@ use trimtab_runtime::{Ask, MetricSource, Observed, Problem, Provides, SourceErro
 
 use crate::SpecError;
 use crate::client::{Answer, PrometheusClient};
-use crate::query::promql::Outline;
-use crate::query::reading::{Beside, Read, read};
+use crate::promql::Outline;
+use crate::query::reading::{Beside, Read, no_histogram, pod_of, read};
 use crate::query::{
     Finding, InFlightQuery, MAX_AGE, MetricQuery, POD_LABEL, PerReplica, QueriesSpec, lint,
 };
@@ -49,6 +49,8 @@ pub struct PrometheusSource {
 struct Asked {
     query: MetricQuery,
     newest: Option<String>,
+    /// It was said that their age is not known.
+    told: AtomicBool,
 }
 
 impl PrometheusSource {
@@ -60,7 +62,7 @@ impl PrometheusSource {
     pub fn new(client: PrometheusClient, spec: &QueriesSpec) -> Result<Self, SpecError> {
         let queries = spec.resolve()?.into_iter().map(|query| {
             let newest = newest_query(&query, &Outline::of(&query.query));
-            Asked { query, newest }
+            Asked { query, newest, told: AtomicBool::new(false) }
         });
         let (queries, interval) = (queries.collect(), spec.scrape_interval());
         let in_flight = spec.in_flight.clone().map(|mut query| {
@@ -123,7 +125,9 @@ impl PrometheusSource {
             Ok(newest) => newest,
             // It is our own question that is refused, and not the user's.
             Err(SourceError::Refused(why)) => {
-                warn!(target: "trimtab", metric = metric.name(), why, "the age of samples is unknown");
+                if answer.is_ok() && !asked.told.swap(true, Ordering::Relaxed) {
+                    warn!(target: "trimtab", metric = metric.name(), why, "the age of samples is unknown");
+                }
                 None
             }
             Err(error) if answer.is_ok() => return Asking::failed(metric, asked, error),
@@ -152,7 +156,8 @@ impl PrometheusSource {
         };
         let answer = self.client.instant_within(&asked.query, ask.now, ask.patience).await?;
         let label = asked.per_replica.as_ref().map_or(POD_LABEL, |per| per.label.as_str());
-        Ok(Some(in_flight(&answer, label, pods)))
+        no_histogram(&asked.query, &answer.series)?;
+        in_flight(&answer, label, pods).map(Some)
     }
 }
 
@@ -225,17 +230,17 @@ pub(crate) fn newest_query(query: &MetricQuery, outline: &Outline<'_>) -> Option
 }
 
 /// The pods with what they are serving.
-fn in_flight(answer: &Arc<Answer>, label: &str, pods: &Pods<'_>) -> Vec<PodRecord> {
-    let mut counts: std::collections::BTreeMap<&str, f64> = std::collections::BTreeMap::new();
+fn in_flight(answer: &Answer, label: &str, pods: &Pods<'_>) -> Result<Vec<PodRecord>, SourceError> {
+    let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
     for series in &answer.series {
-        let (Some(pod), Some((_, value))) = (series.labels.get(label), series.points.last()) else {
-            continue;
-        };
-        if pods.contains(pod.as_str()) {
+        let pod = pod_of(series, label)?;
+        if let Some((_, value)) = series.points.last()
+            && pods.contains(pod)
+        {
             *counts.entry(pod).or_insert(0.0) += value;
         }
     }
-    counts.into_iter().filter_map(|(pod, count)| pod_in_flight(pod, count)).collect()
+    Ok(counts.into_iter().filter_map(|(pod, count)| pod_in_flight(pod, count)).collect())
 }
 
 /// A pod that is serving so much; nothing where that is no count.

@@ -15,6 +15,9 @@ use trimtab_runtime::SourceError;
 const GOOD: &str = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"7"]}]}}"#;
 const EMPTY: &str = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
 
+const PARTIAL: &str = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"3"]}]},
+    "warnings":["receive series from Addr: store-1: rpc error"]}"#;
+
 fn spec(servers: &[&Faulty]) -> ServerSpec {
     let mut spec = ServerSpec::at("http://x");
     spec.addresses = servers.iter().map(|server| server.url()).collect();
@@ -50,6 +53,7 @@ async fn each_fault_has_its_name_and_none_takes_longer_than_the_deadline() {
         (Fault::Endless, "too_large"),
         (Fault::Gigantic, "too_large"),
         (Fault::Drip(GOOD.into()), "timeout"),
+        (Fault::json(PARTIAL), "partial"),
         (Fault::Silent, "timeout"),
         (Fault::Reset, "unreachable"),
         (Fault::Babble, "unreachable"),
@@ -84,6 +88,7 @@ async fn another_address_helps_with_everything_but_a_wrong_query() {
         Fault::status("401 Unauthorized"),
         Fault::json("{"),
         Fault::json(EMPTY),
+        Fault::json(PARTIAL),
         Fault::Silent,
         Fault::Drip(GOOD.into()),
         Fault::Endless,
@@ -98,6 +103,19 @@ async fn another_address_helps_with_everything_but_a_wrong_query() {
     let error = ask(&spec(&[&bad, &good])).await.unwrap_err();
     assert_eq!(error, SourceError::Refused("parse error".into()));
     assert_eq!(good.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_part_of_an_answer_counts_only_for_who_says_so() {
+    let server = Faulty::new([Fault::json(PARTIAL)]).await;
+    let mut spec = spec(&[&server]);
+    let error = ask(&spec).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "a part of the answer is missing: receive series from Addr: store-1: rpc error"
+    );
+    spec.allow_partial = true;
+    assert_eq!(ask(&spec).await, Ok(3.0));
 }
 
 #[tokio::test]

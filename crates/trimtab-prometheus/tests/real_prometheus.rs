@@ -184,6 +184,31 @@ async fn samples_that_are_old_are_stale_and_not_values() {
 }
 
 #[tokio::test]
+async fn a_native_histogram_is_known_for_what_it_is() {
+    let exporter = Exporter::new("");
+    exporter.set_native_histogram("ttft", "a");
+    let Some(prometheus) = Prometheus::stopped(Some(&exporter)) else { return };
+    let mut prometheus = prometheus.with_feature("native-histograms");
+    prometheus.start();
+    prometheus.wait();
+    let client = prometheus.client();
+    until_there_are(&client, "ttft", 1).await;
+    let policy = policy(&[("raw", "Pods"), ("window", "External"), ("p50", "Pods")]);
+    let asked = vec![
+        query("raw", "ttft"),
+        query("window", "ttft[10s]"),
+        query("p50", "histogram_quantile(1, ttft)"),
+    ];
+    let seen = observe(&source(&client, asked), &policy, &[]).await.unwrap();
+    assert_eq!(of(&seen, "raw").unavailable, Some(Unavailable::Invalid));
+    let words = seen.problems[0].error.to_string();
+    assert!(words.contains("`ttft{instance="), "{words}");
+    assert!(words.contains("ask for `histogram_quantile(0.95, sum(rate(ttft[2m])))`"), "{words}");
+    assert_eq!(cause(&seen, "window"), "invalid");
+    assert_eq!(by_pod(of(&seen, "p50")), [("a", 1_000)].into());
+}
+
+#[tokio::test]
 async fn a_restart_is_a_gap_and_nothing_more() {
     let exporter = Exporter::new("waiting 3\n");
     let Some(mut prometheus) = Prometheus::scraping(Some(&exporter)) else { return };

@@ -130,6 +130,7 @@ async fn a_replica_that_fails_is_missing_alone_and_totals_are_unknown() {
         (Fault::page("running one\n"), "malformed"),
         (Fault::page("\u{0}"), "malformed"),
         (Fault::page(""), "empty"),
+        (Fault::protobuf(), "malformed"),
         (Fault::status("503 Service Unavailable"), "unreachable"),
         (Fault::status("401 Unauthorized"), "denied"),
         (Fault::status("302 Found"), "refused"),
@@ -154,6 +155,37 @@ async fn a_replica_that_fails_is_missing_alone_and_totals_are_unknown() {
         let seen = observe(&source, 1_015, &pods).await;
         assert_eq!((milli(&seen, "total"), cause(&seen, "running")), (Some(8_000), "none"));
     }
+}
+
+#[tokio::test]
+async fn what_a_page_has_of_a_native_histogram_is_said_and_its_mean_known() {
+    let native = |count: u64| {
+        Fault::page(&format!(
+            "ttft_bucket{{le=\"+Inf\"}} {count}\nttft_sum {count}\nttft_count {count}\n"
+        ))
+    };
+    let server = Faulty::new([native(1), native(3)]).await;
+    let source = source(&[("a", &server)], |_| ());
+    let _first = observe(&source, 1_000, &[]).await;
+    let second = observe(&source, 1_015, &[]).await;
+    assert_eq!(of(&second, "p50").unavailable, Some(Unavailable::Invalid));
+    let problem = second.problems.iter().find(|problem| problem.metric == "p50").unwrap();
+    assert!(problem.error.to_string().contains("take its `mean`"), "{}", problem.error);
+    assert_eq!(milli(&second, "mean"), Some(1_000));
+}
+
+#[tokio::test]
+async fn bounds_are_numbers_however_they_are_written() {
+    let bounds = |one: &str, fast: u64| {
+        Fault::page(&format!(
+            "ttft_bucket{{le=\"{one}\"}} {fast}\nttft_bucket{{le=\"2.0\"}} {fast}\nttft_bucket{{le=\"+Inf\"}} {fast}\n"
+        ))
+    };
+    // The same server before and after its library writes whole bounds as Prometheus 3 does.
+    let server = Faulty::new([bounds("1", 0), bounds("1.0", 10)]).await;
+    let source = source(&[("a", &server)], |_| ());
+    let _first = observe(&source, 1_000, &[]).await;
+    assert_eq!(milli(&observe(&source, 1_015, &[]).await, "p50"), Some(500));
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use rayon::prelude::*;
 use trimtab_engine::{self as engine, Outcome, ScaleReason, ScaleUpdate};
 
-use crate::columns::{Column, Columns, Scratch, Times, numbers, taken};
+use crate::column::{self, Piece};
+use crate::columns::{Columns, Scratch, Times, one_a_row, taken};
 use crate::error::{Fault, Kind};
 use crate::plain;
 use crate::policy::Policy;
@@ -105,30 +106,29 @@ impl Batch {
         &self,
         py: Python<'_>,
         time: &Bound<'_, PyAny>,
-        replicas: &Bound<'_, PyBytes>,
-        status_replicas: Option<&Bound<'_, PyBytes>>,
+        replicas: Vec<Piece<'_>>,
+        status_replicas: Option<Vec<Piece<'_>>>,
         readings: &Bound<'_, PyDict>,
         applied: bool,
     ) -> PyResult<Decisions> {
         let (policy, rows) = self.with(py, |inner| (inner.policy.clone(), inner.states.len()));
-        let times = match time.cast::<PyBytes>() {
-            Ok(each) => Times::Each(numbers(each, "time", rows)?),
+        let counts = |pieces: &[Piece<'_>], name| {
+            let counts = column::integers(pieces, name)?;
+            one_a_row(counts.len(), name, rows).map(|()| counts)
+        };
+        let times = match time.cast::<PyList>() {
+            Ok(pieces) => {
+                let each = column::milliseconds(&pieces.extract::<Vec<Piece<'_>>>()?, "time")?;
+                one_a_row(each.len(), "time", rows)?;
+                Times::Each(each)
+            }
             Err(_) => Times::One(timestamp(time)?),
         };
-        let taken = taken(policy.engine(), readings)?;
-        let metrics = taken
-            .iter()
-            .map(|(form, is_object, name, bytes)| {
-                Ok(Column::new(*form, *is_object, numbers(bytes, name, rows)?))
-            })
-            .collect::<PyResult<_>>()?;
         let columns = Columns {
             times,
-            replicas: numbers(replicas, "replicas", rows)?,
-            status: status_replicas
-                .map(|status| numbers(status, "status_replicas", rows))
-                .transpose()?,
-            metrics,
+            replicas: counts(&replicas, "replicas")?,
+            status: status_replicas.map(|it| counts(&it, "status_replicas")).transpose()?,
+            metrics: taken(policy.engine(), readings, rows)?,
         };
         let refused = |message: String| Fault::new(message).raise(py, Kind::Observation);
         py.detach(|| columns.check()).map_err(refused)?;
@@ -174,7 +174,7 @@ fn names(policy: &Policy) -> Vec<String> {
 fn decide(
     policy: &Policy,
     states: &mut [engine::State],
-    columns: &Columns<'_>,
+    columns: &Columns,
     applied: bool,
 ) -> Decisions {
     let rows = states.len();
@@ -379,6 +379,42 @@ impl Decisions {
         Self::frame(slf, "pyarrow")
     }
 
+    /// Export the table as Arrow data, for whatever package reads that. Needs pyarrow.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        slf: &Bound<'py, Self>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::frame(slf, "pyarrow")?.call_method1("__arrow_c_stream__", (requested_schema,))
+    }
+
+    /// The first rows that are to be changed, or else the first rows, and how many there are.
+    fn _shown<'py>(
+        &self,
+        py: Python<'py>,
+        most: usize,
+    ) -> PyResult<(Vec<Bound<'py, PyDict>>, usize)> {
+        let changed = self.changes.iter().filter(|changes| **changes).count();
+        let all = if changed == 0 { self.changes.len() } else { changed };
+        let is_shown = |row: &usize| changed == 0 || self.changes.get(*row) == Some(&true);
+        let row = |row: usize| -> PyResult<Bound<'py, PyDict>> {
+            let columns = PyDict::new(py);
+            columns.set_item("row", row)?;
+            columns.set_item("current_replicas", self.current.get(row))?;
+            columns.set_item("desired_replicas", self.desired.get(row))?;
+            let word = |codes: &[u8], words: &[String]| {
+                codes.get(row).and_then(|code| words.get(usize::from(*code)).cloned())
+            };
+            columns.set_item("outcome", word(&self.outcome, &words(&OUTCOMES)))?;
+            columns.set_item("reason", word(&self.reason, &words(&REASONS)))?;
+            let metric = self.metric.get(row).and_then(|at| usize::try_from(*at).ok());
+            columns.set_item("metric", metric.and_then(|at| self.names.get(at)))?;
+            Ok(columns)
+        };
+        let shown = (0..self.changes.len()).filter(is_shown).take(most).map(row);
+        Ok((shown.collect::<PyResult<_>>()?, all))
+    }
+
     /// The columns as bytes: 32-bit integers, and codes of 8 bits with their words.
     fn _raw<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let bytes = |numbers: &[i32]| -> Vec<u8> {
@@ -396,6 +432,10 @@ impl Decisions {
         raw.set_item("metric", PyBytes::new(py, &bytes(&self.metric)))?;
         raw.set_item("metrics", &self.names)?;
         Ok(raw)
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("trimtab._html")?.getattr("decisions")?.call1((slf,))
     }
 
     fn __repr__(&self) -> String {

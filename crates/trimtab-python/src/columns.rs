@@ -1,15 +1,19 @@
 //! Columns of many workloads, row by row as what the engine reads.
 
+use std::iter::repeat;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 use trimtab_engine::{
     MetricReading, MetricSource, Observation, PodReadings, PodRow, PodTable, Policy, Readiness,
     Requests, Scale, Unavailable,
 };
-use trimtab_metric::Timestamp;
+use trimtab_metric::{Reading, Timestamp};
 use trimtab_test::{Form, PairError, Series, pair};
 
 use crate::amount;
+use crate::column::{self, Piece, Values};
 use crate::error::{Fault, Kind};
 
 /// More replicas of one workload than are listed pod by pod.
@@ -21,48 +25,42 @@ const LONG_AGO: Timestamp = Timestamp::from_secs(-62_135_596_800);
 /// One request of every replica, for metrics that are a share of it.
 const REQUEST_MILLI: i64 = 1000;
 
-/// The columns of a batch, as bytes that Python keeps.
-pub(crate) struct Columns<'a> {
-    pub(crate) times: Times<'a>,
-    pub(crate) replicas: &'a [[u8; 8]],
-    pub(crate) status: Option<&'a [[u8; 8]]>,
-    pub(crate) metrics: Vec<Column<'a>>,
+/// The columns of a batch.
+pub(crate) struct Columns {
+    pub(crate) times: Times,
+    pub(crate) replicas: Vec<i64>,
+    pub(crate) status: Option<Vec<i64>>,
+    pub(crate) metrics: Vec<Column>,
 }
 
 /// One time for all, or one each, in milliseconds.
-#[derive(Copy, Clone)]
-pub(crate) enum Times<'a> {
+pub(crate) enum Times {
     One(Timestamp),
-    Each(&'a [[u8; 8]]),
+    Each(Vec<i64>),
 }
 
 /// The values of one metric of the policy.
-pub(crate) struct Column<'a> {
+pub(crate) struct Column {
     form: Form,
     is_object: bool,
-    values: &'a [[u8; 8]],
+    values: Values,
 }
 
-/// The numbers of a column, of which there has to be one a row.
-pub(crate) fn numbers<'a>(
-    bytes: &'a Bound<'_, PyBytes>,
-    name: &str,
-    rows: usize,
-) -> PyResult<&'a [[u8; 8]]> {
-    let (numbers, _) = bytes.as_bytes().as_chunks::<8>();
-    if numbers.len() == rows {
-        return Ok(numbers);
+/// There has to be one value a row.
+pub(crate) fn one_a_row(count: usize, name: &str, rows: usize) -> PyResult<()> {
+    if count == rows {
+        return Ok(());
     }
-    let message =
-        format!("column `{name}` has {} rows, and there are {rows} workloads", numbers.len());
-    Err(pyo3::exceptions::PyValueError::new_err(message))
+    let message = format!("column `{name}` has {count} rows, and there are {rows} workloads");
+    Err(PyValueError::new_err(message))
 }
 
-/// How a metric takes a column, whether it is an Object metric, the column's name, and its bytes.
-type Taken<'py> = (Form, bool, String, Bound<'py, PyBytes>);
-
-/// The columns that the policy's metrics take, as bytes, in the policy's order.
-pub(crate) fn taken<'py>(policy: &Policy, given: &Bound<'py, PyDict>) -> PyResult<Vec<Taken<'py>>> {
+/// The columns that the policy's metrics take, in the policy's order.
+pub(crate) fn taken(
+    policy: &Policy,
+    given: &Bound<'_, PyDict>,
+    rows: usize,
+) -> PyResult<Vec<Column>> {
     let py = given.py();
     let names: Vec<String> = given.keys().extract()?;
     let series: Vec<Series> = names.iter().map(|name| Series::of_column(name)).collect();
@@ -78,41 +76,51 @@ pub(crate) fn taken<'py>(policy: &Policy, given: &Bound<'py, PyDict>) -> PyResul
         let message = error.to_string().replace("series", "column");
         Fault { help, ..Fault::new(message) }.raise(py, Kind::Observation)
     })?;
-    let convert = py.import("trimtab._frames")?.getattr("floats_of")?;
+    let convert = py.import("trimtab._columns")?.getattr("pieces_of")?;
     let metrics = policy.metrics().iter().zip(pairs);
     metrics
         .map(|(metric, pair)| {
             let name = names.get(pair.series).cloned().unwrap_or_default();
-            let column = given.get_item(&name)?;
-            let bytes = convert.call1((column, &name))?.cast_into::<PyBytes>()?;
-            Ok((pair.form, *metric.source() == MetricSource::Object, name, bytes))
+            let pieces: Vec<Piece<'_>> =
+                convert.call1((given.get_item(&name)?, &name))?.extract()?;
+            let values = column::values(&pieces, &name)?;
+            one_a_row(values.len(), &name, rows)?;
+            let is_object = *metric.source() == MetricSource::Object;
+            if is_object && matches!(values, Values::Lists(_)) {
+                return Err(PyTypeError::new_err(format!(
+                    "column `{name}` has lists, and an Object metric has one value"
+                )));
+            }
+            Ok(Column { form: pair.form, is_object, values })
         })
         .collect()
 }
 
-impl<'a> Column<'a> {
-    pub(crate) fn new(form: Form, is_object: bool, values: &'a [[u8; 8]]) -> Self {
-        Self { form, is_object, values }
-    }
-
+impl Column {
     /// Whether it is about single pods.
     fn is_per_pod(&self) -> bool {
         self.form != Form::Total
     }
+
+    /// How many pods a row is about at least.
+    fn pods(&self, row: usize) -> usize {
+        match &self.values {
+            Values::Lists(lists) if self.is_per_pod() => lists.get(row).map_or(0, <[f64]>::len),
+            _ => 0,
+        }
+    }
 }
 
-impl Columns<'_> {
+impl Columns {
     /// Refuses what is no count or no time before anything is decided.
     pub(crate) fn check(&self) -> Result<(), String> {
         let per_pod = self.metrics.iter().any(Column::is_per_pod);
-        for (name, column) in [("replicas", Some(self.replicas)), ("status_replicas", self.status)]
+        for (name, column) in
+            [("replicas", Some(&self.replicas)), ("status_replicas", self.status.as_ref())]
         {
             let most = if per_pod { MOST_PODS } else { i64::from(i32::MAX) };
-            let mut counts =
-                column.unwrap_or_default().iter().map(|bytes| i64::from_ne_bytes(*bytes));
-            if let Some((row, count)) =
-                counts.by_ref().enumerate().find(|(_, count)| !(0..=most).contains(count))
-            {
+            let mut counts = column.into_iter().flatten().enumerate();
+            if let Some((row, count)) = counts.find(|(_, count)| !(0..=most).contains(*count)) {
                 return Err(format!(
                     "`{name}` of row {row} is {count}: from 0 to {most} it may be"
                 ));
@@ -122,21 +130,21 @@ impl Columns<'_> {
     }
 
     fn time(&self, row: usize) -> Timestamp {
-        match self.times {
-            Times::One(time) => time,
+        match &self.times {
+            Times::One(time) => *time,
             Times::Each(column) => Timestamp::from_millis(whole(column, row)),
         }
     }
 
     fn scale(&self, row: usize) -> Scale {
-        let count = |column: &[[u8; 8]]| i32::try_from(whole(column, row)).unwrap_or(i32::MAX);
-        let spec_replicas = count(self.replicas);
-        Scale { spec_replicas, status_replicas: self.status.map_or(spec_replicas, count) }
+        let count = |column: &Vec<i64>| i32::try_from(whole(column, row)).unwrap_or(i32::MAX);
+        let spec_replicas = count(&self.replicas);
+        Scale { spec_replicas, status_replicas: self.status.as_ref().map_or(spec_replicas, count) }
     }
 }
 
-fn whole(column: &[[u8; 8]], row: usize) -> i64 {
-    column.get(row).map_or(0, |bytes| i64::from_ne_bytes(*bytes))
+fn whole(column: &[i64], row: usize) -> i64 {
+    column.get(row).copied().unwrap_or(0)
 }
 
 /// One observation, filled again for each row, so that nothing is allocated row by row.
@@ -146,7 +154,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn new(columns: &Columns<'_>) -> Self {
+    pub(crate) fn new(columns: &Columns) -> Self {
         let mut observation = Observation::new(Timestamp::UNIX_EPOCH, Scale::steady(0));
         let missing = || MetricReading::Unavailable(Unavailable::Missing);
         observation.readings = columns.metrics.iter().map(|_| missing()).collect();
@@ -154,18 +162,23 @@ impl Scratch {
     }
 
     /// What is seen of one workload: all its replicas are ready since long ago.
-    pub(crate) fn fill(&mut self, columns: &Columns<'_>, row: usize) -> &Observation {
+    pub(crate) fn fill(&mut self, columns: &Columns, row: usize) -> &Observation {
         let scale = columns.scale(row);
         let observation = &mut self.observation;
         observation.now = columns.time(row);
         observation.scale = Some(scale);
-        let pods = usize::try_from(scale.status_replicas).unwrap_or(0);
+        let mut pods = usize::try_from(scale.status_replicas).unwrap_or(0);
         if self.per_pod {
+            pods = columns.metrics.iter().map(|column| column.pods(row)).fold(pods, usize::max);
             stand(&mut observation.pods, pods);
         }
         for (column, reading) in columns.metrics.iter().zip(&mut observation.readings) {
-            let value = column.values.get(row).map_or(f64::NAN, |bytes| f64::from_ne_bytes(*bytes));
-            set(reading, column, value, pods);
+            match &column.values {
+                Values::Numbers(numbers) => {
+                    set(reading, column, numbers.get(row).copied().unwrap_or(f64::NAN), pods);
+                }
+                Values::Lists(lists) => set_list(reading, column, lists.get(row), pods),
+            }
         }
         observation
     }
@@ -186,13 +199,10 @@ fn stand(table: &mut PodTable, pods: usize) {
     }
 }
 
-fn set(reading: &mut MetricReading, column: &Column<'_>, value: f64, pods: usize) {
-    // In a column, what is not there is NaN.
-    let unavailable = || if value.is_nan() { Unavailable::Missing } else { Unavailable::Invalid };
-    let scaled = if column.form == Form::Percent { value / 100.0 } else { value };
-    let Some(milli) = amount::milli(scaled) else {
-        *reading = MetricReading::Unavailable(unavailable());
-        return;
+fn set(reading: &mut MetricReading, column: &Column, value: f64, pods: usize) {
+    let milli = match amount(column.form, value) {
+        Ok(milli) => milli,
+        Err(why) => return *reading = MetricReading::Unavailable(why),
     };
     match (column.form, reading) {
         (Form::Total, MetricReading::Totals(values)) => {
@@ -208,6 +218,50 @@ fn set(reading: &mut MetricReading, column: &Column<'_>, value: f64, pods: usize
             *reading = MetricReading::PerPod(readings);
         }
     }
+}
+
+/// An amount in thousandths. In a column, what is not there is NaN.
+fn amount(form: Form, value: f64) -> Result<i64, Unavailable> {
+    let scaled = if form == Form::Percent { value / 100.0 } else { value };
+    let why = if value.is_nan() { Unavailable::Missing } else { Unavailable::Invalid };
+    amount::milli(scaled).ok_or(why)
+}
+
+/// A list is what the pods report one by one, or the values of an External metric's series.
+fn set_list(reading: &mut MetricReading, column: &Column, list: Option<&[f64]>, pods: usize) {
+    let Some(list) = list else {
+        return *reading = MetricReading::Unavailable(Unavailable::Missing);
+    };
+    let amounts = list.iter().map(|value| amount(column.form, *value));
+    // What is known counts; an amount that nobody can count with spoils its series.
+    let is_known = |value: &&f64| amount::quantity(**value).is_some();
+    let Some(_) = list.iter().find(is_known) else {
+        let why = amounts.filter_map(Result::err).next().unwrap_or(Unavailable::Missing);
+        let why = if column.form == Form::Total { why } else { Unavailable::Missing };
+        return *reading = MetricReading::Unavailable(why);
+    };
+    if column.form == Form::Total {
+        let values = list.iter().filter(is_known).map(|value| amount::milli(*value));
+        return *reading = values
+            .collect::<Option<_>>()
+            .map_or(MetricReading::Unavailable(Unavailable::Invalid), MetricReading::Totals);
+    }
+    let mut readings = match std::mem::replace(reading, MetricReading::Total(0)) {
+        MetricReading::PerPod(readings) => readings,
+        _ => PodReadings::with_capacity(pods),
+    };
+    readings.clear();
+    // A pod that has no value has not reported.
+    for amount in amounts.map(Some).chain(repeat(None)).take(pods) {
+        match amount {
+            Some(Ok(milli)) => readings.push_milli(milli),
+            _ => readings.push(Reading::Missing),
+        }
+    }
+    if column.form == Form::Percent {
+        readings.set_requests(Requests::Milli(vec![REQUEST_MILLI; pods]));
+    }
+    *reading = MetricReading::PerPod(readings);
 }
 
 /// What each pod reports: its share of the total, or the same as the others.

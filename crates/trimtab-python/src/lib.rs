@@ -9,6 +9,7 @@ mod again;
 mod amount;
 mod autoscaler;
 mod batch;
+mod column;
 mod columns;
 mod command;
 mod decision;
@@ -39,6 +40,8 @@ mod _core {
     #[pymodule_export]
     use crate::batch::{Batch, Decisions};
     #[pymodule_export]
+    use crate::column::{_floats, _integers, _times};
+    #[pymodule_export]
     use crate::command::_main;
     #[pymodule_export]
     use crate::decision::{Condition, Decision};
@@ -58,6 +61,8 @@ mod _core {
     use crate::simulation::{_backtest, _profiles, _signals, _sweep, Backtest};
     #[pymodule_export]
     use crate::state::State;
+    #[pymodule_export]
+    use crate::time::_milliseconds;
     #[pymodule_export]
     use crate::tunings::_tunings;
 

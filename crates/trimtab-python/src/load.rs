@@ -275,8 +275,7 @@ impl Trace {
             skip_zero_tokens,
             spread,
         };
-        let text: String =
-            py.import("trimtab._frames")?.getattr("csv_of")?.call1((columns,))?.extract()?;
+        let text: String = csv(columns)?;
         Self::of_bytes(py, name, text.into_bytes(), &asked)
     }
 
@@ -417,6 +416,14 @@ fn lengths(
         input: input.map_or(Ok(usual.input), one)?,
         output: output.map_or(Ok(usual.output), one)?,
     }))
+}
+
+/// Columns as a file would have them; times from the first on, as a load has them.
+fn csv(columns: &Bound<'_, PyAny>) -> PyResult<String> {
+    let py = columns.py();
+    let relative = PyDict::new(py);
+    relative.set_item("relative", true)?;
+    py.import("trimtab._csv")?.getattr("csv_of")?.call((columns,), Some(&relative))?.extract()
 }
 
 /// All requests, in columns.

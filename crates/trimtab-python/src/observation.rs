@@ -254,7 +254,17 @@ fn sample(metric: &str, value: &Bound<'_, PyAny>) -> PyResult<Result<Quantity, U
             text => parsed(value.py(), metric, text).map(Ok),
         };
     }
-    if !value.is_instance_of::<PyBool>() {
+    let name = value.get_type().name()?;
+    let name = name.to_cow()?;
+    // Nothing, as pandas has it.
+    if matches!(&*name, "NAType" | "NaTType") {
+        return Ok(Err(Unavailable::Missing));
+    }
+    // An array can look like a number.
+    let is_array = value
+        .getattr_opt("ndim")?
+        .is_some_and(|many| many.extract::<usize>().is_ok_and(|many| many > 0));
+    if !value.is_instance_of::<PyBool>() && !is_array {
         if value.is_instance_of::<PyInt>() || value.hasattr("__index__")? {
             return match value.extract::<i64>() {
                 Ok(units) => Ok(Ok(Quantity::from_units(units))),
@@ -268,9 +278,8 @@ fn sample(metric: &str, value: &Bound<'_, PyAny>) -> PyResult<Result<Quantity, U
             return Ok(amount::quantity(number).ok_or(Unavailable::Invalid));
         }
     }
-    let name = value.get_type().name()?;
     Err(PyTypeError::new_err(format!(
-        "the reading of `{metric}` has a `{name}`: a number, a quantity as text, or None is a value"
+        "the reading of `{metric}` has a `{name}`: a number, a quantity as text, or None is a value, and a list or a dict by pod has them"
     )))
 }
 

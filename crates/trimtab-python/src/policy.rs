@@ -16,6 +16,7 @@ use trimtab_manifest::{
 };
 use trimtab_sim::sweep::{read_field, set_field};
 
+use crate::decision::escaped;
 use crate::error::{Fault, Kind};
 use crate::plain;
 
@@ -86,11 +87,25 @@ impl Policy {
 
 /// All policies of a source.
 fn all(py: Python<'_>, bytes: &[u8], file: Option<&str>) -> PyResult<Vec<Policy>> {
-    let refused = |error| Fault::of_document(&error, file).raise(py, Kind::Policy);
+    let refused = |error| {
+        let mut fault = Fault::of_document(&error, file);
+        if file.is_none() && looks_like_path(bytes) {
+            let help = "`Policy.from_file` reads a file";
+            fault.text = fault.text.map(|text| format!("{text}\n  = help: {help}"));
+            fault.help = Some(help.to_owned());
+        }
+        fault.raise(py, Kind::Policy)
+    };
     let name = file.unwrap_or("<policy>");
     let read =
         py.detach(|| Source::from_bytes(name, bytes).and_then(|source| read_policies(&source)));
     Ok(read.map_err(refused)?.policies.into_iter().map(Policy::of_document).collect())
+}
+
+/// The name of a file where its text should be.
+fn looks_like_path(text: &[u8]) -> bool {
+    let ends = |ending: &str| text.ends_with(ending.as_bytes());
+    !text.contains(&b'\n') && [".yaml", ".yml", ".json"].into_iter().any(ends)
 }
 
 /// The one of them that is asked for.
@@ -329,6 +344,12 @@ impl Policy {
         let (name, strategy, digest) = (self.name(), self.strategy(), self.digest());
         let (min, max) = (self.min_replicas(), self.max_replicas());
         format!("<Policy '{name}': {strategy}, {min} to {max} replicas, digest {digest}>")
+    }
+
+    fn _repr_html_(&self) -> PyResult<String> {
+        let (headline, yaml) = (self.__repr__(), self.to_yaml()?);
+        let headline = headline.trim_start_matches('<').trim_end_matches('>');
+        Ok(format!("<div><b>{}</b><pre>{}</pre></div>", escaped(headline), escaped(&yaml)))
     }
 
     fn __reduce__<'py>(

@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDateTime, PyDelta, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyDateTime, PyDelta, PyFloat, PyInt, PyString};
 use trimtab_metric::{Span, Timestamp};
 
 /// A time, as Python has it: seconds since 1970, RFC 3339, or a `datetime`, which is local where it
@@ -13,7 +13,7 @@ pub(crate) fn timestamp(value: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
     if let Ok(seconds) = value.cast::<PyFloat>() {
         return from_seconds(seconds.extract()?);
     }
-    if value.is_instance_of::<PyInt>() {
+    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
         let seconds: i64 = value.extract()?;
         let milli = seconds.checked_mul(1000);
         return milli.map(Timestamp::from_millis).ok_or_else(|| none(&seconds.to_string()));
@@ -29,14 +29,20 @@ pub(crate) fn timestamp(value: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
     }
     // Numbers of other libraries are numbers too.
     match value.extract::<f64>() {
-        Ok(seconds) => from_seconds(seconds),
-        Err(_) => {
+        Ok(seconds) if !value.is_instance_of::<PyBool>() => from_seconds(seconds),
+        _ => {
             let name = value.get_type().name()?;
             Err(PyTypeError::new_err(format!(
                 "a time is seconds since 1970, text such as `2026-11-24T10:00:00Z` or a datetime, and no `{name}`"
             )))
         }
     }
+}
+
+/// A time in milliseconds since 1970.
+#[pyfunction]
+pub(crate) fn _milliseconds(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    timestamp(value).map(Timestamp::as_millis)
 }
 
 fn from_seconds(seconds: f64) -> PyResult<Timestamp> {

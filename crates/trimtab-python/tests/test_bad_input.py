@@ -25,6 +25,19 @@ def test_what_is_no_count(replicas: Any) -> None:
         trimtab.Observation(0, replicas=replicas)
 
 
+def test_arrays_are_no_readings_and_what_pandas_has_for_nothing_is_nothing() -> None:
+    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    for array in (numpy.array([1.0, 2.0]), numpy.array([1]), pandas.Series([1.0])):
+        with pytest.raises(TypeError, match="a list or a dict by pod has them"):
+            trimtab.Observation(0, readings={"queue": array})
+    for nothing in (pandas.NA, pandas.NaT, None):
+        seen = trimtab.Observation(0, readings={"queue": nothing})
+        assert seen.to_dict()["readings"] == [{"metric": "queue", "unavailable": "missing"}]
+    assert trimtab.Observation(0, readings={"queue": numpy.array(3)}).to_dict()["readings"] == [
+        {"metric": "queue", "value": "3"}
+    ]
+
+
 def test_a_negative_count_does_not_fit(queue: trimtab.Policy) -> None:
     seen = trimtab.Observation(0, replicas=-1)
     with pytest.raises(trimtab.ObservationError, match="a count is 0 or more"):

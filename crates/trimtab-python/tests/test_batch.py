@@ -145,8 +145,19 @@ def test_tables_out(queue: trimtab.Policy) -> None:
     assert {name: list(column) for name, column in arrays.items()} == expected
     pytest.importorskip("pandas")
     frame = decided.to_pandas()
+    names = list(expected)
+    expected = (
+        {name: expected[name] for name in names[:2]} | {"scale_to": [None, 4, None]} | expected
+    )
     assert list(frame.columns) == list(expected)
     assert frame["desired_replicas"].tolist() == [1, 4, 2]
+    assert frame["scale_to"].fillna(0).tolist() == [0, 4, 0]
+    assert frame["outcome"].tolist() == expected["outcome"]
+    assert frame["metric"].isna().tolist() == [False, False, True]
+    assert frame.groupby("reason", observed=False)["current_replicas"].sum().to_dict() == {
+        "metricAbove": 2,
+        "none": 3,
+    }
     pytest.importorskip("polars")
     assert decided.to_polars().to_dict(as_series=False) == expected
     pytest.importorskip("pyarrow")
@@ -182,12 +193,13 @@ def test_times(queue: trimtab.Policy) -> None:
         ({"replicas": [1, -2], "queue": [1.0, 1.0]}, trimtab.ObservationError),
         ({"replicas": [1, 2**40], "queue": [1.0, 1.0]}, trimtab.ObservationError),
         ({"replicas": [1, 2**70], "queue": [1.0, 1.0]}, OverflowError),
-        ({"replicas": [1, 1.5], "queue": [1.0, 1.0]}, TypeError),
-        ({"replicas": [1, None], "queue": [1.0, 1.0]}, TypeError),
+        ({"replicas": [1, 1.5], "queue": [1.0, 1.0]}, ValueError),
+        ({"replicas": [1, None], "queue": [1.0, 1.0]}, ValueError),
+        ({"replicas": [[1], [2]], "queue": [1.0, 1.0]}, TypeError),
         ({"replicas": [1, 2], "queue": ["a", "b"]}, TypeError),
         ({"replicas": [1, 2], "queue": "ab"}, TypeError),
         ({"replicas": 3, "queue": [1.0, 1.0]}, TypeError),
-        ({"replicas": [1, 2], "queue": [[1.0], [2.0]]}, TypeError),
+        ({"replicas": [1, 2], "queue": [[[1.0]], [2.0]]}, TypeError),
         ([1, 2], TypeError),
         (None, TypeError),
     ],

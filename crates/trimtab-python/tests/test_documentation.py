@@ -13,10 +13,11 @@ from trimtab import _core
 
 MODULES = [
     "trimtab",
+    "trimtab._arguments",
     "trimtab._batch",
+    "trimtab._evaluation",
     "trimtab._manifests",
     "trimtab._policy_tests",
-    "trimtab._simulation",
     "trimtab.admission",
     "trimtab.errors",
 ]

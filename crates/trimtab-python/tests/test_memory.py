@@ -61,3 +61,23 @@ def test_errors_and_batches(queue: trimtab.Policy) -> None:
     work(60)
     gc.collect()
     assert resident() - before < 16 * MEGABYTE
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_arrow_data_is_released(queue: trimtab.Policy) -> None:
+    polars = pytest.importorskip("polars")
+    rows = 20_000
+    table = polars.DataFrame({"replicas": [5] * rows, "queue": [[25.0, None]] * rows})
+    fleet = trimtab.Autoscalers(queue, rows)
+
+    def work(rounds: int) -> None:
+        for tick in range(rounds):
+            # A new table each time, of nearly a megabyte.
+            fleet.decide(table.with_columns(polars.col("replicas") + 0), time=15 * tick)
+
+    work(10)
+    gc.collect()
+    before = resident()
+    work(50)
+    gc.collect()
+    assert resident() - before < 16 * MEGABYTE

@@ -15,6 +15,9 @@ import trimtab
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+# One process has the whole log.
+pytestmark = pytest.mark.xdist_group("parity")
+
 #: Everything that the tests of this module decided, as a decision log.
 LOG: dict[str, list[str]] = {}
 

@@ -74,6 +74,13 @@ def test_fields_are_read_and_set(queue: trimtab.Policy) -> None:
         queue.with_fields({"maxReplicas": 0})
 
 
+def test_a_path_is_no_document() -> None:
+    with pytest.raises(trimtab.PolicyError) as refused:
+        trimtab.Policy.from_yaml("hpa.yaml")
+    assert refused.value.help == "`Policy.from_file` reads a file"
+    assert str(refused.value).endswith("= help: `Policy.from_file` reads a file")
+
+
 def test_a_refused_document_shows_the_line(tmp_path: Path) -> None:
     text = HPA.replace("maxReplicas", "maxReplica")
     with pytest.raises(trimtab.PolicyError) as refused:

@@ -51,19 +51,25 @@ tests:
 
 
 @pytest.fixture
-def folder(pytester: pytest.Pytester) -> pytest.Pytester:
+def folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A policy and its tests."""
+    # Other plugins take a second each time.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (pytester.path / "checkout.yaml").write_text(POLICY)
     (pytester.path / "checkout_test.yaml").write_text(TESTS)
     return pytester
 
 
 def run(folder: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return folder.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+    return folder.runpytest_inprocess("-p", "no:cacheprovider", "-p", "trimtab", *arguments)
 
 
-def test_every_test_of_a_file_is_an_item(folder: pytest.Pytester) -> None:
-    result = run(folder, "-v")
+def test_every_test_of_a_file_is_an_item(
+    folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    # As somebody starts it who has installed trimtab and said nothing else.
+    result = folder.runpytest_subprocess("-p", "no:cacheprovider", "-v")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [

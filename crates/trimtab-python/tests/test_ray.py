@@ -18,6 +18,7 @@ from trimtab.ray import _tasks  # noqa: E402
 from trimtab.ray._tasks import Task  # noqa: E402
 
 pytestmark = [
+    pytest.mark.xdist_group("ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

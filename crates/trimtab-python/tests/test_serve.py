@@ -29,6 +29,7 @@ from trimtab.ray.serve_policy import (  # noqa: E402
 )
 
 pytestmark = [
+    pytest.mark.xdist_group("ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -208,7 +209,7 @@ class TestOneCall:
         from trimtab.ray.serve_policy import through_factors
 
         config = AutoscalingConfig(max_replicas=200, upscaling_factor=up, downscaling_factor=down)
-        at = context(now=0, running=running, target=running, config=config)
+        at: Any = context(now=0, running=running, target=running, config=config)
         wish = through_factors(wanted, at)
         assert ray_policy._apply_scaling_factors(wish, running, config) == wanted
 

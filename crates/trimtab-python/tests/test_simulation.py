@@ -102,6 +102,13 @@ def test_tables_and_plots(concurrency: trimtab.Policy) -> None:
     matplotlib.use("Agg")
     axes = done.plot()
     assert axes.get_xlabel() == "cost in GPU-hours"
+    assert axes.get_ylabel() == "requests within 2 s TTFT, in %"
+    assert axes.get_ylim()[1] <= 100.5
+    named = concurrency.metrics[0]
+    hours = {"time": [0, 3600], named: [8, 40]}
+    assert trimtab.evaluate(concurrency, hours).plot().get_xlabel() == "hours"
+    days = {"time": ["2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z"], named: [8, 40]}
+    assert trimtab.evaluate(concurrency, days).plot().get_xlabel() == "time in UTC"
 
 
 def test_a_sweep(concurrency: trimtab.Policy) -> None:
@@ -148,7 +155,9 @@ def test_documents_of_profiles_and_clusters(concurrency: trimtab.Policy, tmp_pat
         ({"load": "nowhere.csv"}, trimtab.TraceError),
         ({"load": [object()]}, TypeError),
         ({"policies": []}, trimtab.SimulationError),
-        ({"policies": [3]}, AttributeError),
+        ({"policies": [3]}, TypeError),
+        ({"policies": "hpa.yaml"}, TypeError),
+        ({"load": "diurna"}, trimtab.TraceError),
     ],
 )
 def test_settings_that_are_none(
@@ -259,6 +268,21 @@ def test_traces_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(trimtab.TraceError, match="there is no scenario") as unknown:
         trimtab.Scenario("calm")
     assert "`steady`" in (unknown.value.help or "")
+
+
+def test_columns_are_a_load(concurrency: trimtab.Policy) -> None:
+    pandas = pytest.importorskip("pandas")
+    columns = {"timestamp_s": [0.5, 60], "input_tokens": [300, 150], "output_tokens": [20, 80]}
+    expected = trimtab.backtest(concurrency, trimtab.Trace.from_columns(columns))
+    for load in (columns, pandas.DataFrame(columns), [columns]):
+        assert trimtab.backtest(concurrency, load) == expected
+    with pytest.raises(trimtab.TraceError) as unknown:
+        trimtab.backtest(concurrency, "diurna")
+    assert "`diurnal`" in (unknown.value.help or "")
+    missing = pandas.DataFrame({**columns, "input_tokens": [300, None]})
+    with pytest.raises(trimtab.TraceError) as refused:
+        trimtab.backtest(concurrency, missing)
+    assert refused.value.line == 3
 
 
 def test_scenarios_repeat() -> None:

@@ -97,6 +97,7 @@ def test_the_same_arguments_give_the_same_study_whatever_runs_it() -> None:
     assert plain(study()) != plain(study(seed=6))
 
 
+@pytest.mark.xdist_group("ray")
 def test_on_ray_the_study_is_the_same() -> None:
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     ray.shutdown()

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::metrics::Metrics;
 use crate::pace::Due;
@@ -67,9 +67,15 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
-    sinks: Vec<Arc<dyn DecisionSink>>,
+    sinks: Vec<Told>,
     last: Mutex<BTreeMap<WorkloadId, Last>>,
     is_ending: AtomicBool,
+}
+
+/// A sink, and whether it took the last decision.
+struct Told {
+    sink: Arc<dyn DecisionSink>,
+    fails: AtomicBool,
 }
 
 struct Last {
@@ -119,6 +125,11 @@ impl ControllerBuilder {
     pub fn build(self) -> Controller {
         let Self { clock, store, sinks, settings } = self;
         let metrics = Metrics::new();
+        let told = |sink: Arc<dyn DecisionSink>| {
+            metrics.sink(sink.name());
+            Told { sink, fails: AtomicBool::new(false) }
+        };
+        let sinks = sinks.into_iter().map(told).collect();
         let last = Mutex::new(BTreeMap::new());
         let is_ending = AtomicBool::new(false);
         let shared = Shared { clock, store, settings, metrics, sinks, last, is_ending };
@@ -238,7 +249,7 @@ impl Controller {
             self.end(&id, worker).await;
         });
         futures_util::future::join_all(ends).await;
-        for sink in &self.shared.sinks {
+        for Told { sink, .. } in &self.shared.sinks {
             if let Err(error) = sink.flush().await {
                 error!(target: "trimtab", sink = sink.name(), %error, "decisions may be lost");
             }
@@ -263,11 +274,20 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(tick.workload.clone(), Last { tick: Arc::clone(&tick), when: Instant::now() });
-        for sink in &self.sinks {
-            if let Err(error) = sink.record(&tick).await {
-                let workload = tick.workload.as_str();
-                error!(target: "trimtab", workload, sink = sink.name(), %error, "not recorded");
-                self.metrics.sink_failed(sink.name());
+        for Told { sink, fails } in &self.sinks {
+            let name = sink.name();
+            // A full disk is told once, and not by every workload at every tick.
+            match sink.record(&tick).await {
+                Ok(()) if fails.swap(false, Ordering::Relaxed) => {
+                    info!(target: "trimtab", sink = name, "decisions are recorded again");
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    self.metrics.sink_failed(name);
+                    if !fails.swap(true, Ordering::Relaxed) {
+                        error!(target: "trimtab", sink = name, %error, "decisions are not recorded");
+                    }
+                }
             }
         }
     }

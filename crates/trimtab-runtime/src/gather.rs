@@ -100,6 +100,8 @@ struct Assembly {
     /// Who says which pods there are could not be asked.
     lost_pods: bool,
     version: Option<String>,
+    /// Of these nothing is seen, whoever says it.
+    apart: Vec<String>,
     missing: Vec<Missing>,
     times: Vec<(String, Duration)>,
 }
@@ -107,8 +109,9 @@ struct Assembly {
 impl Assembly {
     fn new(time: Timestamp, status: Option<TargetStatus>) -> Self {
         let knows_target = status.is_some();
-        let TargetStatus { replicas, status_replicas, selector, pods, version, warm, .. } =
-            status.unwrap_or_default();
+        let TargetStatus {
+            replicas, status_replicas, selector, pods, version, warm, apart, ..
+        } = status.unwrap_or_default();
         let observation = ObservationRecord {
             time,
             replicas: knows_target.then_some(replicas),
@@ -125,6 +128,7 @@ impl Assembly {
             knows_pods: false,
             lost_pods: false,
             version,
+            apart,
             missing: Vec::new(),
             times: Vec::new(),
         };
@@ -193,8 +197,24 @@ impl Assembly {
             self.observation.replicas = None;
             self.observation.status_replicas = None;
         }
+        self.leave_out();
         let Self { observation, version, missing, times, .. } = self;
         Gathered { observation, version, missing, target_error, times }
+    }
+
+    /// What sources say of replicas that are kept apart.
+    fn leave_out(&mut self) {
+        let Self { observation, apart, .. } = self;
+        if apart.is_empty() {
+            return;
+        }
+        observation.pods.retain(|pod| !apart.contains(&pod.name));
+        if let Some(metrics) = &mut observation.pod_metrics {
+            metrics.retain(|of| !apart.contains(&of.pod));
+        }
+        for pods in observation.readings.iter_mut().filter_map(|reading| reading.pods.as_mut()) {
+            pods.retain(|name, _| !apart.contains(name));
+        }
     }
 }
 
@@ -203,6 +223,7 @@ fn complete(pod: &mut PodRecord, more: PodRecord) {
     pod.creation_timestamp = pod.creation_timestamp.or(more.creation_timestamp);
     pod.start_time = pod.start_time.or(more.start_time);
     pod.ready = pod.ready.or(more.ready);
+    pod.address = pod.address.take().or(more.address);
     pod.node_name = pod.node_name.take().or(more.node_name);
     pod.zone = pod.zone.take().or(more.zone);
     pod.pool = pod.pool.take().or(more.pool);

@@ -225,6 +225,11 @@ impl Metrics {
         self.store_errors.of(workload, &[]).inc();
     }
 
+    /// A sink is there: that it has failed never is known from the start, so that the first failure is an increase.
+    pub(crate) fn sink(&self, sink: &str) {
+        drop(self.sink_errors.get_or_create(&vec![("sink", String::from(sink))]));
+    }
+
     pub(crate) fn sink_failed(&self, sink: &str) {
         self.sink_errors.get_or_create(&vec![("sink", String::from(sink))]).inc();
     }

@@ -168,6 +168,9 @@ pub enum SourceError {
         /// The most bytes.
         limit: u64,
     },
+    /// A part of its answer is missing, and it says so.
+    #[error("a part of the answer is missing: {0}")]
+    Partial(String),
     /// It answered with nothing.
     #[error("the answer is empty: {0}")]
     Empty(String),
@@ -202,6 +205,7 @@ impl SourceError {
             Self::Refused(_) => "refused",
             Self::Malformed(_) => "malformed",
             Self::TooLarge { .. } => "too_large",
+            Self::Partial(_) => "partial",
             Self::Empty(_) => "empty",
             Self::Stale { .. } => "stale",
             Self::Invalid(_) => "invalid",

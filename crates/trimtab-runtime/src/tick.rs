@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout};
 use trimtab_engine::{
-    Decision, DecisionRecord, ObservationError, ObservationRecord, RetirePlan, ScaleUpdate, State,
-    WarmPlan, settle,
+    Decision, DecisionRecord, ObservationError, ObservationRecord, Outcome, RetirePlan,
+    ScaleUpdate, State, WarmPlan, settle,
 };
 use trimtab_metric::Timestamp;
 
@@ -27,6 +27,8 @@ pub(crate) struct Memory {
     pub(crate) at: Option<Timestamp>,
     /// A decision of a process that ended before it knew what became of it.
     pub(crate) pending: Option<Box<Decision>>,
+    /// In shadow: the last decision, with the count that it found.
+    pub(crate) watched: Option<Box<Decision>>,
     /// When the state was last saved.
     pub(crate) saved: Option<Instant>,
 }
@@ -53,6 +55,7 @@ pub(crate) async fn tick(
     let now = ports.clock.now().max(memory.at.unwrap_or(Timestamp::MIN));
     let seen = gather(workload, now, memory.at, deadline).await;
     let Gathered { observation, version, mut missing, mut target_error, times } = seen;
+    memory.follow(workload, observation.replicas, now);
     let before = memory.take_up(workload, observation.replicas);
 
     let deciding = Instant::now();
@@ -72,6 +75,10 @@ pub(crate) async fn tick(
         target_error = written.err().or(target_error);
         state = record.settle(&workload.policy, state, update);
     }
+    if workload.mode == Mode::Active && record.observation.replicas.is_some() {
+        // Of two that go wrong, what was decided counts for more.
+        target_error = target_error.or(tend(workload, deadline).await.err());
+    }
     let is_due = memory.saved.is_none_or(|saved| saved.elapsed() >= ports.settings.save_interval);
     if change.is_some() || is_due {
         let stored = Stored { at: now, state: state.clone(), pending: None };
@@ -84,6 +91,9 @@ pub(crate) async fn tick(
         }
     }
     (memory.state, memory.at) = (state, Some(now));
+    if workload.mode == Mode::Shadow && record.observation.replicas.is_some() {
+        memory.watched = Some(Box::new(Decision { trace: None, ..record.decision.clone() }));
+    }
     Tick {
         workload: workload.id.clone(),
         policy: Arc::clone(&workload.policy),
@@ -100,6 +110,19 @@ pub(crate) async fn tick(
 }
 
 impl Memory {
+    /// In shadow somebody else scales. What they did since the last look is history as if it had been decided here, so
+    /// that rate limits bind both alike.
+    fn follow(&mut self, workload: &Workload, replicas: Option<i32>, now: Timestamp) {
+        let Some(replicas) = replicas else { return };
+        let Some(last) = self.watched.take() else { return };
+        if last.current_replicas != replicas {
+            let (scale_to, outcome) = (Some(replicas), Outcome::Decided);
+            let done = Decision { at: now, scale_to, outcome, retire: None, warm: None, ..*last };
+            let state = std::mem::take(&mut self.state);
+            self.state = settle(&workload.policy, state, &done, ScaleUpdate::Applied);
+        }
+    }
+
     /// The state to decide from; what became of a decision that another process left is known by the count.
     fn take_up(&mut self, workload: &Workload, replicas: Option<i32>) -> State {
         if let (Some(decision), Some(replicas)) = (&self.pending, replicas) {
@@ -255,6 +278,15 @@ async fn write(
         Ok(written) => written,
         // What it said when it last said something tells more than that time is up.
         Err(_) => Err(last.unwrap_or_else(|| TargetError::TimedOut(span(deadline)))),
+    }
+}
+
+async fn tend(workload: &Workload, deadline: Duration) -> Result<(), TargetError> {
+    let tended = std::panic::AssertUnwindSafe(workload.target.tend(&workload.id)).catch_unwind();
+    match timeout(deadline, tended).await {
+        Ok(Ok(tended)) => tended,
+        Ok(Err(panic)) => Err(TargetError::Malformed(words(panic.as_ref()))),
+        Err(_) => Err(TargetError::TimedOut(span(deadline))),
     }
 }
 

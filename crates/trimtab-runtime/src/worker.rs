@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use trimtab_engine::State;
 
 use crate::controller::Shared;
-use crate::gather::words;
+use crate::gather::{span, words};
 use crate::pace::{Due, Pace};
 use crate::tick::{Memory, Ports, tick};
 use crate::{StoreError, Stored, Workload};
@@ -98,6 +98,7 @@ async fn remember(shared: &Shared, workload: &Workload) -> Memory {
         state: State::for_policy(&workload.policy),
         at: None,
         pending: None,
+        watched: None,
         saved,
     };
     let id = workload.id.as_str();
@@ -109,7 +110,7 @@ async fn remember(shared: &Shared, workload: &Workload) -> Memory {
                 return fresh(None);
             }
             shared.clock.not_before(at);
-            Memory { state, at: Some(at), pending, saved: None }
+            Memory { state, at: Some(at), pending, watched: None, saved: None }
         }
         Err(error) => {
             error!(target: "trimtab", workload = id, %error, "without history");
@@ -122,8 +123,13 @@ async fn remember(shared: &Shared, workload: &Workload) -> Memory {
 /// Loads with patience: a store that can't be reached yet is not one that has nothing.
 async fn load(shared: &Shared, workload: &Workload) -> Result<Option<Stored>, StoreError> {
     let mut wait = Duration::from_millis(250);
+    let deadline = shared.settings.deadline(&workload.policy);
+    let load = || async {
+        let late = |_| Err(StoreError::Other(format!("not loaded within {}", span(deadline))));
+        timeout(deadline, shared.store.load(&workload.id)).await.unwrap_or_else(late)
+    };
     for _ in 0..5 {
-        match shared.store.load(&workload.id).await {
+        match load().await {
             Err(error) if !matches!(error, StoreError::Damaged { .. }) => {
                 let id = workload.id.as_str();
                 warn!(target: "trimtab", workload = id, %error, "the state can't be loaded yet");
@@ -133,5 +139,5 @@ async fn load(shared: &Shared, workload: &Workload) -> Result<Option<Stored>, St
             known => return known,
         }
     }
-    shared.store.load(&workload.id).await
+    load().await
 }

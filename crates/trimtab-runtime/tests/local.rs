@@ -131,7 +131,7 @@ async fn one_that_ends_by_itself_is_started_again() {
     let script = r#"if [ ! -e "$MARK" ]; then touch "$MARK"; exit 1; fi; exec sleep 60"#;
     let mut spec = spec(&["sh", "-c", script], 2);
     spec.env.insert(String::from("MARK"), directory.path().join("mark").display().to_string());
-    spec.initial_replicas = 1;
+    spec.initial_replicas = Some(1);
     let target = LocalTarget::start(spec, Arc::new(SystemClock::new())).unwrap();
     until("the second is there", || {
         target.replicas().first().is_some_and(|replica| replica.name == "replica-2")
@@ -143,7 +143,7 @@ async fn one_that_ends_by_itself_is_started_again() {
 async fn a_port_that_somebody_has_is_passed_over() {
     let mut spec = spec(&["sleep", "60"], 2);
     let _somebody = TcpListener::bind(("127.0.0.1", spec.ports.0)).unwrap();
-    spec.initial_replicas = 1;
+    spec.initial_replicas = Some(1);
     let last = spec.ports.1;
     let target = LocalTarget::start(spec, Arc::new(SystemClock::new())).unwrap();
     until("it is there", || target.replicas().len() == 1).await;
@@ -154,7 +154,7 @@ async fn a_port_that_somebody_has_is_passed_over() {
 async fn one_that_does_not_end_is_killed() {
     let mut spec = spec(&["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], 1);
     spec.termination_grace_period_seconds = 1;
-    spec.initial_replicas = 1;
+    spec.initial_replicas = Some(1);
     let target = LocalTarget::start(spec, Arc::new(SystemClock::new())).unwrap();
     until("it is there", || target.replicas().len() == 1).await;
     sleep(Duration::from_millis(300)).await;
@@ -172,4 +172,8 @@ async fn what_can_t_be_is_refused() {
     );
     let unknown = LocalTarget::start(spec(&["serve", "{prot}"], 1), Arc::new(SystemClock::new()));
     assert!(matches!(unknown.err(), Some(TemplateError::UnknownPlace { .. })));
+    let mut none = spec(&["sleep", "60"], 1);
+    none.ports = (8008, 8001);
+    let error = none.check().unwrap_err();
+    assert_eq!(error, TemplateError::NoPorts { first: 8008, last: 8001 });
 }

@@ -4,12 +4,15 @@
 mod ports;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use ports::{Bench, Pool, Queue, Shelf, TokioClock, id, pass, policy_of};
-use trimtab_engine::{LogEntry, Policy, WarmCounts};
+use trimtab_engine::{LogEntry, PodMetrics, PodRecord, Policy, WarmCounts};
 use trimtab_runtime::{
-    JsonlSink, Mode, Rotation, ScaleTarget, TargetError, TargetStatus, Workload,
+    Ask, JsonlSink, MetricSource, Mode, Observed, Provides, Rotation, ScaleTarget, SourceError,
+    TargetError, TargetStatus, Workload,
 };
 
 #[tokio::test(start_paused = true)]
@@ -69,6 +72,71 @@ async fn who_else_scales_it_is_told_in_shadow_too_and_the_pool_is_the_targets() 
     bench.pool.says.lock().unwrap().contested = None;
     pass(15).await;
     assert_eq!(bench.ticks.last().target_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_is_tended_once_a_tick_and_never_in_shadow() {
+    let bench = Bench::new(2, 80);
+    let tended = || bench.pool.tended.load(Ordering::Relaxed);
+    pass(40).await;
+    assert_eq!(tended(), bench.ticks.all().len());
+    // What it tells is reported and undoes nothing; what was not written counts for more.
+    let trouble = TargetError::Replicas(String::from("pod `a` does not wake up"));
+    *bench.pool.trouble.lock().unwrap() = Some(trouble.clone());
+    pass(15).await;
+    assert_eq!(bench.ticks.last().target_error, Some(trouble));
+    bench.pool.fail(TargetError::Denied(String::from("no")), 1);
+    bench.queue.set(1000);
+    pass(15).await;
+    assert_eq!(bench.ticks.last().target_error, Some(TargetError::Denied(String::from("no"))));
+    let before = tended();
+    bench.controller.set(bench.workload(ports::policy()).with_mode(Mode::Shadow));
+    pass(60).await;
+    assert_eq!(tended(), before);
+    assert_eq!(bench.ticks.last().target_error, None);
+}
+
+/// A source that sees every pod that there is.
+struct Everybody;
+
+#[async_trait]
+impl MetricSource for Everybody {
+    fn name(&self) -> &str {
+        "everybody"
+    }
+
+    fn provides(&self, _policy: &Policy) -> Provides {
+        Provides::default()
+    }
+
+    async fn observe(&self, _ask: Ask<'_>) -> Result<Observed, SourceError> {
+        let names = ["a", "b"].map(String::from);
+        let pod = |name: &String| PodRecord { name: name.clone(), ..PodRecord::default() };
+        let metrics = |name: &String| PodMetrics {
+            pod: name.clone(),
+            timestamp: None,
+            window_seconds: None,
+            containers: Vec::new(),
+        };
+        Ok(Observed {
+            pods: Some(names.iter().map(pod).collect()),
+            pod_metrics: Some(names.iter().map(metrics).collect()),
+            ..Observed::default()
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_target_keeps_apart_nobody_sees() {
+    let bench = Bench::new(1, 8);
+    *bench.pool.says.lock().unwrap() =
+        TargetStatus { apart: vec![String::from("b")], ..TargetStatus::default() };
+    let everybody = Arc::new(Everybody) as Arc<dyn MetricSource>;
+    bench.controller.set(bench.workload(ports::policy()).with_source(everybody));
+    pass(20).await;
+    let seen = bench.ticks.last().record.observation.clone();
+    assert_eq!(seen.pods.iter().map(|pod| &pod.name).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(seen.pod_metrics.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

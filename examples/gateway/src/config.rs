@@ -98,6 +98,9 @@ pub struct QueueConfig {
 pub struct RequestConfig {
     /// The longest body, in bytes. It is kept until a replica has it.
     pub body_bytes: usize,
+    /// How long a client may take for the head of a request, for its body, and for what waits to be sent to it, each in
+    /// seconds.
+    pub client_seconds: f64,
     /// How long a replica may take to accept a connection, in seconds.
     pub connect_seconds: f64,
     /// How many replicas are tried before a request is given up.
@@ -157,7 +160,7 @@ impl QueueConfig {
 
 impl Default for RequestConfig {
     fn default() -> Self {
-        Self { body_bytes: 16 << 20, connect_seconds: 2.0, attempts: 3 }
+        Self { body_bytes: 16 << 20, client_seconds: 30.0, connect_seconds: 2.0, attempts: 3 }
     }
 }
 
@@ -265,6 +268,7 @@ impl Config {
             ("queue.waitSeconds", queue.wait_seconds, false),
             ("queue.holdSeconds", queue.hold_seconds, false),
             ("queue.paceSeconds", queue.pace_seconds, true),
+            ("requests.clientSeconds", requests.client_seconds, true),
             ("requests.connectSeconds", requests.connect_seconds, true),
             ("windowSeconds", self.window_seconds, true),
         ];

@@ -16,6 +16,7 @@ pub mod proxy;
 pub mod queue;
 pub mod replica;
 pub mod routing;
+pub mod serve;
 pub mod signals;
 pub mod source;
 pub mod stream;

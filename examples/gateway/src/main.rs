@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use trimtab_gateway::config::{Loaded, seconds};
 use trimtab_gateway::gateway::Running;
 use trimtab_gateway::launcher::LocalProcesses;
+use trimtab_gateway::serve::serve;
 
 /// A gateway in front of inference servers, which it scales by a trimtab policy.
 #[derive(Debug, Parser)]
@@ -41,12 +42,12 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let loaded = Loaded::read(&arguments.config)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let served = runtime.block_on(serve(&loaded));
+    let served = runtime.block_on(drive(&loaded));
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
-async fn serve(loaded: &Loaded) -> Result<(), Box<dyn Error>> {
+async fn drive(loaded: &Loaded) -> Result<(), Box<dyn Error>> {
     let config = &loaded.config;
     let listener = TcpListener::bind(config.listen).await?;
     let launcher = Arc::new(LocalProcesses::new(&config.replicas));
@@ -65,10 +66,10 @@ async fn serve(loaded: &Loaded) -> Result<(), Box<dyn Error>> {
         fleet.close();
         let _heard = begin_to_end.send(());
     };
-    let server = axum::serve(listener, running.gateway.router()).with_graceful_shutdown(end);
+    let gateway = Arc::clone(&running.gateway);
     let drain = seconds(config.replicas.drain_seconds);
     tokio::select! {
-        served = server.into_future() => served?,
+        () = serve(listener, &gateway, end) => {}
         // Streams that take longer are cut.
         () = async { let _ended = told.await; tokio::time::sleep(drain).await } => {}
     }

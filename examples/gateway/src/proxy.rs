@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, RETRY_AFTER, TE, TRAILER,
@@ -15,7 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -24,6 +24,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
+use crate::config::{RequestConfig, seconds};
 use crate::gateway::Gateway;
 use crate::lease::{Lease, Outcome};
 use crate::stream::Answer;
@@ -125,14 +126,9 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
 /// connection to the replica.
 pub async fn complete(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match to_bytes(body, gateway.requests.body_bytes).await {
+    let body = match whole(body, &gateway.requests).await {
         Ok(body) => body,
-        Err(error) => {
-            let longest = gateway.requests.body_bytes;
-            let message =
-                format!("the body can't be read, or is longer than {longest} bytes: {error}");
-            return failure(StatusCode::PAYLOAD_TOO_LARGE, "body", &message);
-        }
+        Err(refused) => return refused,
     };
     let arrived = Instant::now();
     let mut ticket = match gateway.fleet.enter() {
@@ -178,6 +174,26 @@ pub async fn complete(State(gateway): State<Arc<Gateway>>, request: Request) -> 
     }
     gateway.metrics.broken();
     failure(StatusCode::BAD_GATEWAY, "replica_unreachable", "no replica could be reached")
+}
+
+/// The body of a request, which is kept until a replica has it.
+async fn whole(body: Body, allowed: &RequestConfig) -> Result<Bytes, Response> {
+    let (longest, patience) = (allowed.body_bytes, seconds(allowed.client_seconds));
+    match timeout(patience, Limited::new(body, longest).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let message = format!("the body is longer than {longest} bytes");
+            Err(failure(StatusCode::PAYLOAD_TOO_LARGE, "body", &message))
+        }
+        Ok(Err(error)) => {
+            let message = format!("the body can't be read: {error}");
+            Err(failure(StatusCode::BAD_REQUEST, "body", &message))
+        }
+        Err(_) => {
+            let message = format!("the body did not come within {} s", allowed.client_seconds);
+            Err(failure(StatusCode::REQUEST_TIMEOUT, "body", &message))
+        }
+    }
 }
 
 /// The answer's head at once, its body as it comes.

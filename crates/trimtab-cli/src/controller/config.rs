@@ -36,6 +36,9 @@ pub(crate) struct ControllerConfig {
     /// How replicas share the work.
     #[serde(default)]
     pub(crate) leases: LeasesConfig,
+    /// So many requests for scales and their pods at a time.
+    #[serde(default)]
+    pub(crate) scale_requests_at_once: Option<u32>,
     /// The longest that a source, a target or the status may take.
     #[serde(default)]
     pub(crate) deadline_seconds: Option<u32>,
@@ -103,6 +106,8 @@ impl ControllerConfig {
         settings.leases.request_timeout =
             seconds(self.request_timeout_seconds, leases.request_timeout);
         settings.namespaces.clone_from(&self.namespaces);
+        settings.scale_requests_at_once =
+            self.scale_requests_at_once.unwrap_or(settings.scale_requests_at_once);
         settings.deadline = seconds(self.deadline_seconds, settings.deadline);
         settings.shutdown = seconds(self.shutdown_seconds, settings.shutdown);
         settings.save_interval = seconds(self.save_interval_seconds, settings.save_interval);

@@ -8,7 +8,6 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use trimtab_kube::connect;
@@ -18,7 +17,7 @@ use trimtab_manifest::{Limits, from_str};
 use crate::Exit;
 use crate::error::CommandError;
 use crate::input::read_source;
-use crate::run::{log_to_stderr, logged};
+use crate::run::{listener, log_to_stderr, logged};
 use args::ControllerArgs;
 use config::ControllerConfig;
 use sources::Servers;
@@ -47,6 +46,9 @@ fn read(path: &Path) -> Result<ControllerConfig, CommandError> {
     let directory = crate::run::directory(path);
     config.kubeconfig.iter_mut().for_each(|file| *file = directory.join(&*file));
     config.log.iter_mut().for_each(|log| log.file = directory.join(&log.file));
+    for server in config.servers.values_mut() {
+        server.connect.make_relative_to(&directory);
+    }
     Ok(config)
 }
 
@@ -58,11 +60,7 @@ async fn until_told(config: ControllerConfig, servers: Servers) -> Result<Exit, 
         variable("POD_NAMESPACE").unwrap_or_else(|| client.default_namespace().to_owned());
     let mut settings = config.settings(&namespace, variable("POD_NAME").as_deref());
     let listen = config.listen.as_deref().unwrap_or(LISTEN);
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        CommandError::argument(format!("`listen`, {listen}, can't be had: {error}"))
-            .with_help("something else listens there; choose another port")
-    })?;
-    settings.listener = Some(listener);
+    settings.listener = Some(listener("listen", listen).await?);
     // Another connection: renewals don't wait behind what policies ask.
     settings.lease_client = connect(&config.connection()).await.ok();
     if let Some(log) = &config.log {

@@ -42,12 +42,6 @@ pub(crate) fn run(
     }
     for error in report.errors() {
         writeln!(err, "{}", error.render(Colour::Always))?;
-        if error.source_text().text().contains("{{") {
-            writeln!(
-                err,
-                "   = help: render Helm's templates first: `helm template . | trimtab lint -`"
-            )?;
-        }
     }
     writeln!(err, "{}", summary(&report, unread.len()))?;
     Ok(exit(args, &report, !unread.is_empty()))

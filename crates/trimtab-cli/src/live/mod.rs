@@ -45,7 +45,7 @@ pub(crate) fn top(args: &TopArgs, out: &mut dyn Write) -> Result<Exit, CommandEr
     if args.once {
         top::draw_once(&client, out)?;
     } else {
-        top::show(&client, args.every)?;
+        top::show(client, args.every)?;
     }
     Ok(Exit::Done)
 }

@@ -99,7 +99,9 @@ fn now() -> Timestamp {
 /// Where the Prometheus is.
 fn server(args: &RecordArgs) -> Result<ServerSpec, CommandError> {
     if let Some(file) = &args.server {
-        return read(file);
+        let mut server: ServerSpec = read(file)?;
+        server.connect.make_relative_to(&crate::run::directory(file));
+        return Ok(server);
     }
     let mut server = ServerSpec::at(String::new());
     server.addresses.clone_from(&args.prometheus);

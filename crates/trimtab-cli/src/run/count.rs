@@ -115,7 +115,7 @@ impl PrometheusCount {
 fn not_counted(error: SourceError) -> TargetError {
     match error {
         SourceError::Denied(why) => TargetError::Denied(why),
-        SourceError::Unreachable(why) => TargetError::Unreachable(why),
+        SourceError::Unreachable(why) | SourceError::Partial(why) => TargetError::Unreachable(why),
         SourceError::TimedOut(after) => TargetError::TimedOut(after),
         other => TargetError::Malformed(other.to_string()),
     }

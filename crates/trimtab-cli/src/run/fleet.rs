@@ -5,19 +5,20 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use tracing::{info, warn};
-use trimtab_engine::CrossVersionObjectReference;
+use trimtab_engine::{CrossVersionObjectReference, RetireSpec};
 use trimtab_prometheus::{
     PrometheusClient, PrometheusSource, Replica, Replicas, ReplicasSpec, ScrapeSource, ScrapeSpec,
     ServerSpec, SpecError,
 };
 use trimtab_runtime::{
-    Ask, Clock, Controller, ExecTarget, LocalTarget, MetricSource, ScaleTarget, SourceError,
-    WebhookTarget, Workload, WorkloadId,
+    Ask, Clock, Controller, ExecSpec, ExecTarget, LocalSpec, LocalTarget, MetricSource,
+    ScaleTarget, SourceError, WebhookTarget, Workload, WorkloadId,
 };
 
 use super::clusters::Clusters;
 use super::config::{RunConfig, SourceConfig, TargetConfig, WorkloadConfig};
 use super::load::{Loaded, Named, is_keda};
+use super::notes::notes;
 use super::scaler::Scaler;
 use crate::error::CommandError;
 
@@ -38,8 +39,12 @@ struct Parts {
     config: WorkloadConfig,
     /// What its policy is called, and what that names.
     policy: KnownAs,
+    /// What its policy says of those that leave.
+    retire: Option<Box<RetireSpec>>,
     target: Arc<dyn ScaleTarget>,
     sources: Vec<Arc<dyn MetricSource>>,
+    /// What was said about them.
+    notes: Vec<String>,
     /// The target again, where its processes have to be ended.
     local: Option<Arc<LocalTarget>>,
 }
@@ -92,8 +97,9 @@ impl Fleet {
         Ok(())
     }
 
-    /// Whether all of it can be made. Nothing is started.
-    pub(super) fn check(loaded: &Loaded) -> Result<(), CommandError> {
+    /// Whether all of it can be made, and what is most likely a mistake in it all the same. Nothing is started.
+    pub(super) fn check(loaded: &Loaded) -> Result<Vec<String>, CommandError> {
+        let mut all = Vec::new();
         let servers = servers(&loaded.config, &BTreeMap::new())?;
         for workload in &loaded.config.workloads {
             let what = target_words(workload);
@@ -112,9 +118,14 @@ impl Fleet {
                 TargetConfig::Keda(_) => {}
             }
             let is_local = matches!(workload.target, TargetConfig::Local(_));
-            sources(workload, &servers, is_local.then(Weak::new).as_ref(), None)?;
+            let sources = sources(workload, &servers, is_local.then(Weak::new).as_ref(), None)?;
+            let Some(named) = loaded.policies.get(&workload.name) else { continue };
+            let notes = notes(workload, &named.policy, &servers, &sources);
+            all.extend(
+                notes.into_iter().map(|note| format!("workload `{}`: {note}", workload.name)),
+            );
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Ends the processes that it runs.
@@ -151,13 +162,21 @@ impl Fleet {
         let same_target = before.filter(|before| {
             // KEDA asks by the policy's name; how many there are is asked of a server, or of what the policy names.
             let is_as_known = before.policy == known_as(named) && same(&self.servers, servers);
-            before.config.target == config.target && (is_as_known || !is_keda(config))
+            let sleeps =
+                matches!(&config.target, TargetConfig::Kubernetes(spec) if spec.sleep.is_some());
+            before.config.target == config.target
+                && (is_as_known || !is_keda(config))
+                && (!sleeps || before.retire == named.policy.spec().retire)
         });
         let (target, local) = match (same_target, &config.target) {
             (Some(before), _) => (Arc::clone(&before.target), before.local.clone()),
             (None, TargetConfig::Exec(spec)) => {
-                let target =
-                    ExecTarget::new(spec.clone()).map_err(|error| refused(&what, &error))?;
+                // A scale of 0 would switch scaling off, and nobody can be asked for another.
+                let fewest = named.policy.bounds().min;
+                let last = self.scaler.last_wanted(config).await;
+                let initial_replicas = last.or(spec.initial_replicas).or(Some(fewest));
+                let spec = ExecSpec { initial_replicas, ..spec.clone() };
+                let target = ExecTarget::new(spec).map_err(|error| refused(&what, &error))?;
                 (Arc::new(target) as Arc<dyn ScaleTarget>, None)
             }
             (None, TargetConfig::Webhook(spec)) => {
@@ -166,15 +185,19 @@ impl Fleet {
                 (Arc::new(target) as Arc<dyn ScaleTarget>, None)
             }
             (None, TargetConfig::Local(spec)) => {
-                let target = LocalTarget::start(spec.clone(), Arc::clone(&self.clock))
+                let initial_replicas = spec.initial_replicas.or(Some(named.policy.bounds().min));
+                let spec = LocalSpec { initial_replicas, ..spec.clone() };
+                let target = LocalTarget::start(spec, Arc::clone(&self.clock))
                     .map_err(|error| refused(&what, &error))?;
                 (Arc::clone(&target) as Arc<dyn ScaleTarget>, Some(target))
             }
             (None, TargetConfig::Kubernetes(spec)) => {
-                (Arc::new(clusters.get(spec)?.target(spec)) as Arc<dyn ScaleTarget>, None)
+                let wrong = |error| CommandError::argument(format!("{what}: {error}"));
+                spec.check(&named.policy).map_err(wrong)?;
+                (Arc::new(clusters.target(spec, &named.policy)?) as Arc<dyn ScaleTarget>, None)
             }
             (None, TargetConfig::Keda(keda)) => {
-                (self.scaler.target(config, keda, named, servers).await?, None)
+                (self.scaler.target(config, keda, named, servers, clusters).await?, None)
             }
         };
         // Counters and windows go on in sources that are asked the same of the same.
@@ -186,7 +209,13 @@ impl Fleet {
                 sources(config, servers, local.as_ref(), Some(clusters))?
             }
         };
-        Ok(Parts { config: config.clone(), policy: known_as(named), target, sources, local })
+        let notes = notes(config, &named.policy, servers, &sources);
+        for note in notes.iter().filter(|note| !before.is_some_and(|it| it.notes.contains(note))) {
+            warn!(target: "trimtab", workload = config.name.as_str(), "{note}");
+        }
+        let retire = named.policy.spec().retire.clone();
+        let (config, policy) = (config.clone(), known_as(named));
+        Ok(Parts { config, policy, retire, target, sources, notes, local })
     }
 }
 
@@ -256,11 +285,11 @@ fn sources(
 ) -> Result<Vec<Arc<dyn MetricSource>>, CommandError> {
     let mut made: Vec<Arc<dyn MetricSource>> = Vec::new();
     let of_cluster = match (&config.target, clusters) {
-        (TargetConfig::Kubernetes(spec), Some(clusters)) => Some((clusters.get(spec)?, spec)),
+        (TargetConfig::Kubernetes(spec), Some(clusters)) => Some((clusters, spec)),
         _ => None,
     };
-    if let Some((cluster, spec)) = &of_cluster {
-        made.push(cluster.observation(spec));
+    if let Some((clusters, spec)) = of_cluster {
+        made.extend(clusters.observation(spec)?);
     }
     for source in &config.sources {
         let what = format!("a source of `{}`", config.name);
@@ -272,7 +301,7 @@ fn sources(
                 made.push(Arc::new(source));
             }
             SourceConfig::Kubernetes(_) => match (&of_cluster, &config.target) {
-                (Some((cluster, spec)), _) => made.push(cluster.metrics(spec)),
+                (Some((clusters, spec)), _) => made.push(clusters.metrics(spec)?),
                 (None, TargetConfig::Kubernetes(_)) => {}
                 (None, _) => {
                     let message =
@@ -286,9 +315,6 @@ fn sources(
                 made.push(Arc::new(source));
             }
         }
-    }
-    if config.sources.is_empty() {
-        warn!(target: "trimtab", workload = config.name.as_str(), "it has no `sources`");
     }
     Ok(made)
 }

@@ -16,6 +16,10 @@ use crate::error::CommandError;
 use crate::input::read_source;
 use crate::policy_file;
 
+/// Room for ten thousand workloads in one file.
+const MOST_BYTES: usize = 16 << 20;
+const MOST_VALUES: usize = 1_000_000;
+
 /// A config with its policies.
 pub(super) struct Loaded {
     pub(super) config: RunConfig,
@@ -32,8 +36,9 @@ pub(super) struct Named {
 
 /// Reads a config and all that it names. Nothing of it counts if anything of it is wrong.
 pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
-    let source = read_source(path, Limits::default().max_bytes)?;
-    let mut config: RunConfig = from_str(&source, &Limits::default())?;
+    let limits = Limits::default().with_max_bytes(MOST_BYTES).with_max_nodes(MOST_VALUES);
+    let source = read_source(path, limits.max_bytes)?;
+    let mut config: RunConfig = from_str(&source, &limits)?;
     let directory = directory(path);
     make_absolute(&mut config, &directory);
     let mut names = BTreeSet::new();
@@ -61,12 +66,28 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
             known_server(&config, path, server)?;
         }
     }
+    writable(&config, source.name())?;
     if let (None, Some(workload)) = (&config.grpc, config.workloads.iter().find(|it| is_keda(it))) {
         let message = format!("KEDA is to scale `{}`, and nothing answers it", workload.name);
         return Err(CommandError::in_file(source.name(), message)
             .with_help("say where: `grpc: {listen: 0.0.0.0:9465}`"));
     }
     Ok(Loaded { config, policies })
+}
+
+/// What is to be a directory may not be there yet, and is no file.
+fn writable(config: &RunConfig, file: &str) -> Result<(), CommandError> {
+    let state = config.state.iter().map(|state| ("state.directory", Some(&*state.directory)));
+    let log = config.log.iter().map(|log| ("log.file", log.file.parent()));
+    for (field, directory) in state.chain(log) {
+        let wrong = |directory: &&Path| directory.exists() && !directory.is_dir();
+        if let Some(directory) = directory.filter(wrong) {
+            let message = format!("`{field}`: `{}` is no directory", directory.display());
+            return Err(CommandError::in_file(file, message)
+                .with_help("name one, or one that is not there yet and can be made"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether KEDA scales it.
@@ -117,8 +138,16 @@ fn make_absolute(config: &mut RunConfig, directory: &Path) {
         fix(&mut tls.key_file);
         tls.client_ca_file.iter_mut().for_each(fix);
     }
+    for server in config.servers.values_mut() {
+        server.connect.make_relative_to(directory);
+    }
     for workload in &mut config.workloads {
         fix(&mut workload.policy);
+        for source in &mut workload.sources {
+            if let SourceConfig::Scrape(scrape) = source {
+                scrape.make_relative_to(directory);
+            }
+        }
         match &mut workload.target {
             TargetConfig::Exec(exec) => {
                 let run_in = exec.directory.get_or_insert_default();

@@ -8,9 +8,10 @@ mod count;
 mod fleet;
 mod host;
 mod load;
+mod notes;
 mod scaler;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,24 +38,34 @@ use load::{Loaded, Looks, is_keda, load};
 use scaler::Scaler;
 
 /// Drives workloads that KEDA scales, and nothing else.
-pub(crate) fn keda_scaler(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, CommandError> {
+pub(crate) fn keda_scaler(
+    args: &RunArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, CommandError> {
     let config = load(&args.config)?.config;
     if let Some(other) = config.workloads.iter().find(|workload| !is_keda(workload)) {
         let message = format!("workload `{}` is not scaled by KEDA", other.name);
         return Err(CommandError::in_file(&args.config.display().to_string(), message)
             .with_help("write `target: {keda: {}}`, or start it by `trimtab run`"));
     }
-    run(args, out)
+    run(args, out, err)
 }
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
-pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, CommandError> {
+pub(crate) fn run(
+    args: &RunArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, CommandError> {
     let loaded = load(&args.config)?;
     if args.check {
         let count = loaded.policies.len();
-        Fleet::check(&loaded)?;
+        for note in Fleet::check(&loaded)? {
+            writeln!(err, "note: {note}")?;
+        }
         writeln!(out, "{}: {count} workloads, all of it can be used", args.config.display())?;
         return Ok(Exit::Done);
     }
@@ -75,10 +86,7 @@ async fn drive(args: &RunArgs, loaded: Loaded) -> Result<Exit, CommandError> {
     let controller = Arc::new(controller(&loaded.config, &clock, builder)?);
     let mut fleet = Fleet::new(clock, scaler);
     let listen = &loaded.config.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        CommandError::argument(format!("`listen`, {listen}, can't be had: {error}"))
-            .with_help("something else listens there; choose another port")
-    })?;
+    let listener = listener("listen", listen).await?;
     let end = CancellationToken::new();
     let pages = health::serve(listener, Arc::clone(&controller), end.clone().cancelled_owned());
     let pages = tokio::spawn(pages);
@@ -103,6 +111,21 @@ async fn drive(args: &RunArgs, loaded: Loaded) -> Result<Exit, CommandError> {
         warn!(target: "trimtab", %error, "the pages ended early");
     }
     Ok(Exit::Done)
+}
+
+/// The socket that a field names.
+pub(crate) async fn listener(field: &str, address: &str) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("`{field}`, {address}, can't be had: {error}");
+        let help = match error.kind() {
+            ErrorKind::AddrInUse => "something else listens there; choose another port",
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 are for the privileged; choose another port"
+            }
+            _ => "write an address of this machine and a port, such as `127.0.0.1:9464`",
+        };
+        CommandError::argument(message).with_help(help)
+    })
 }
 
 /// Takes up changes of the files until SIGTERM or SIGINT; SIGHUP looks at once.

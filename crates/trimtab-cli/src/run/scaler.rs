@@ -1,39 +1,31 @@
 //! The workloads that KEDA scales, and the server that it asks.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use trimtab_engine::Policy;
 use trimtab_keda::{Answers, KedaTarget, Registration, Reporting, Server};
-use trimtab_kube::target::Discovery;
-use trimtab_kube::{ConnectSpec, connect};
 use trimtab_runtime::{Clock, ScaleTarget, StateStore};
 
-use super::config::{CountConfig, GrpcConfig, KedaConfig, KubeCountConfig, WorkloadConfig};
-use super::count::{KubeCount, PrometheusCount};
+use super::clusters::Clusters;
+use super::config::{CountConfig, GrpcConfig, KedaConfig, WorkloadConfig};
+use super::count::PrometheusCount;
 use super::fleet::Servers;
 use super::load::Named;
 use crate::error::CommandError;
-
-/// Clusters with their kinds, by context of the kubeconfig.
-type Clusters = BTreeMap<Option<String>, (kube::Client, Arc<Discovery>)>;
 
 /// What targets of KEDA are made with.
 pub(super) struct Scaler {
     answers: Arc<Answers>,
     clock: Arc<dyn Clock>,
     store: Arc<dyn StateStore>,
-    clusters: Mutex<Clusters>,
 }
 
 impl Scaler {
     pub(super) fn new(clock: Arc<dyn Clock>, store: Arc<dyn StateStore>) -> Self {
-        Self { answers: Arc::default(), clock, store, clusters: Mutex::default() }
+        Self { answers: Arc::default(), clock, store }
     }
 
     pub(super) fn answers(&self) -> Arc<Answers> {
@@ -47,6 +39,7 @@ impl Scaler {
         keda: &KedaConfig,
         named: &Named,
         servers: &Servers,
+        clusters: &Clusters,
     ) -> Result<Arc<dyn ScaleTarget>, CommandError> {
         let registration = Registration {
             workload: workload.name.clone(),
@@ -57,7 +50,7 @@ impl Scaler {
         let answers = &self.answers;
         let target = match &keda.count {
             CountConfig::Kubernetes(kubernetes) => {
-                let reader = self.kube_count(workload, kubernetes, named).await?;
+                let reader = clusters.count(&workload.name, kubernetes, named)?;
                 KedaTarget::reading(answers, registration, Arc::new(reader))
             }
             CountConfig::Prometheus(spec) => {
@@ -80,47 +73,8 @@ impl Scaler {
         Ok(Arc::new(target))
     }
 
-    async fn kube_count(
-        &self,
-        workload: &WorkloadConfig,
-        kubernetes: &KubeCountConfig,
-        named: &Named,
-    ) -> Result<KubeCount, CommandError> {
-        let (client, discovery) = self.cluster(workload, kubernetes.context.as_ref()).await?;
-        let of_name = || workload.name.as_str().split_once('/').map(|(first, _)| first.to_owned());
-        let namespace = kubernetes.namespace.clone().or_else(|| named.namespace.clone());
-        let namespace = namespace.or_else(of_name);
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
-        let reference = named.policy.spec().scale_target_ref.clone();
-        Ok(KubeCount::new(client, discovery, namespace, reference))
-    }
-
-    async fn cluster(
-        &self,
-        workload: &WorkloadConfig,
-        context: Option<&String>,
-    ) -> Result<(kube::Client, Arc<Discovery>), CommandError> {
-        let mut clusters = self.clusters.lock().await;
-        if let Some(known) = clusters.get(&context.cloned()) {
-            return Ok(known.clone());
-        }
-        let spec = ConnectSpec { context: context.cloned(), ..ConnectSpec::default() };
-        let client = connect(&spec).await.map_err(|error| {
-            CommandError::argument(format!(
-                "the count of `{}` can't be read: {error}",
-                workload.name
-            ))
-            .with_help(
-                "say `count: {prometheus: …}` or `count: {assumed: …}` where there is no cluster",
-            )
-        })?;
-        let discovery = Discovery::new(client.clone());
-        clusters.insert(context.cloned(), (client.clone(), Arc::clone(&discovery)));
-        Ok((client, discovery))
-    }
-
     /// What was wanted when a state was last kept.
-    async fn last_wanted(&self, workload: &WorkloadConfig) -> Option<i32> {
+    pub(super) async fn last_wanted(&self, workload: &WorkloadConfig) -> Option<i32> {
         match self.store.load(&workload.name).await {
             Ok(stored) => {
                 let state = stored?.state;
@@ -166,10 +120,7 @@ pub(super) async fn serve(
     end: CancellationToken,
 ) -> Result<JoinHandle<()>, CommandError> {
     let listen = &grpc.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|error| {
-        CommandError::argument(format!("`grpc.listen`, {listen}, can't be had: {error}"))
-            .with_help("something else listens there; choose another port")
-    })?;
+    let listener = super::listener("grpc.listen", listen).await?;
     let mut server = Server::new(answers);
     if let Some(files) = &grpc.tls {
         files.check().map_err(|error| CommandError::argument(error.to_string()))?;

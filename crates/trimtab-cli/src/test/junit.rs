@@ -20,16 +20,20 @@ pub(super) fn write(
         suite(ran, args, &mut suites);
     }
     for (file, error) in &outcome.refused {
-        let (file, message) = (escaped(file), escaped(&error.to_string()));
+        let text = error.to_string();
+        // An attribute has no lines: what tells the place stands in the text.
+        let message = text.lines().next().unwrap_or_default();
+        let (file, message, text) = (escaped(file), escaped(message), escaped(&text));
         // Writing to a string cannot fail.
         let _ = write!(
             suites,
             "  <testsuite name=\"{file}\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" time=\"0.000\">\n    \
              <testcase name=\"{file}\" classname=\"{file}\" time=\"0.000\">\n      \
-             <error type=\"refused\" message=\"{message}\"/>\n    </testcase>\n  </testsuite>\n"
+             <error type=\"refused\" message=\"{message}\">{text}</error>\n    </testcase>\n  </testsuite>\n"
         );
     }
-    let time: f64 = outcome.ran.iter().map(|ran| ran.took.as_secs_f64()).sum();
+    // The sum of no floats is a negative zero.
+    let time = outcome.ran.iter().fold(0.0, |time, ran| time + ran.took.as_secs_f64());
     let errors = outcome.refused.len();
     let tests = outcome.ran.iter().map(|ran| shown(ran, args).count()).sum::<usize>() + errors;
     let failures = outcome.failed();

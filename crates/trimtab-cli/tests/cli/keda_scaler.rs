@@ -206,7 +206,9 @@ fn what_keda_cannot_carry_out_is_refused() {
         let output = done.get_output().clone();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    assert_eq!(check(keda), (Some(0), String::new()));
+    let (code, told) = check(keda);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.starts_with("note: workload `llm`: `busy`: no source has it"), "{told}");
     for (from, to, expected) in [
         ("grpc: {listen: '127.0.0.1:0'}\n", "", "KEDA is to scale `llm`, and nothing answers it"),
         ("keda: {}", "exec: {write: [x]}", "workload `llm` is not scaled by KEDA"),

@@ -80,6 +80,22 @@ fn junit_has_the_shape_that_ci_servers_read() {
     assert_data_eq!(text, file!["golden/policy-test.xml"]);
 }
 
+#[test]
+fn junit_of_a_file_that_is_refused() {
+    let desk = desk();
+    desk.write("broken_test.yaml", "policy: checkout.yaml\ntest: []\ntests: []\n");
+    let done = trimtab(["test", "--format", "junit", "broken_test.yaml"])
+        .current_dir(desk.directory())
+        .assert()
+        .code(2);
+    let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert_junit(&text);
+    assert!(!text.contains("time=\"-"), "{text}");
+    let error =
+        "<error type=\"refused\" message=\"error: unknown field `test`\">error: unknown field";
+    assert!(text.contains(error), "{text}");
+}
+
 /// The same with all times 0.
 fn without_times(text: &str) -> String {
     let mut out = String::new();

@@ -65,8 +65,12 @@ struct Running {
     server: String,
 }
 
+/// A count in a file.
+const COUNT: &str = "      read: [cat, count]
+      write: [sh, -c, 'echo \"$1\" > count', sh, '{replicas}']";
+
 impl Running {
-    fn start(metrics: &Metrics) -> Self {
+    fn start(metrics: &Metrics, exec: &str) -> Self {
         let desk = Desk::new();
         let port = free_port();
         desk.write("policy.yaml", POLICY);
@@ -81,8 +85,7 @@ workloads:
   policy: policy.yaml
   target:
     exec:
-      read: [cat, count]
-      write: [sh, -c, 'echo \"$1\" > count', sh, '{{replicas}}']
+{exec}
   sources:
   - scrape:
       replicas: {{list: [{{name: all, url: 'http://{}/metrics'}}]}}
@@ -90,15 +93,19 @@ workloads:
 ",
             metrics.address
         );
-        let config = desk.write("trimtab.yaml", config);
-        let child = Command::new(snapbox::cmd::cargo_bin!("trimtab"))
+        desk.write("trimtab.yaml", config);
+        let child = Self::spawn(&desk);
+        Self { desk, child, server: format!("http://127.0.0.1:{port}") }
+    }
+
+    fn spawn(desk: &Desk) -> Child {
+        Command::new(snapbox::cmd::cargo_bin!("trimtab"))
             .args(["run", "--config"])
-            .arg(config)
+            .arg(desk.path("trimtab.yaml"))
             .stderr(std::fs::File::create(desk.path("log")).unwrap())
             .stdout(Stdio::null())
             .spawn()
-            .unwrap();
-        Self { desk, child, server: format!("http://127.0.0.1:{port}") }
+            .unwrap()
     }
 
     fn log(&self) -> String {
@@ -146,7 +153,7 @@ fn read(path: &Path) -> String {
 #[cfg(unix)]
 fn it_scales_answers_reads_anew_and_ends_in_peace() {
     let metrics = Metrics::serve(30);
-    let mut running = Running::start(&metrics);
+    let mut running = Running::start(&metrics, COUNT);
     running.until("scaled to the most", |running| running.count() == "4");
 
     let status = running.ask(&["status"]);
@@ -180,6 +187,74 @@ fn it_scales_answers_reads_anew_and_ends_in_peace() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_count_that_nobody_can_be_asked_for_begins_at_the_fewest_and_goes_on() {
+    let metrics = Metrics::serve(30);
+    let exec = "      write: [sh, -c, 'echo \"$1\" >> count', sh, '{replicas}']";
+    let mut running = Running::start(&metrics, exec);
+    running.until("scaled from 1", |running| running.count().ends_with('4'));
+    assert_eq!(running.end(), Some(0));
+    running.child = Running::spawn(&running.desk);
+    running.until("begun", |running| running.log().contains("running"));
+    let status = |running: &Running| {
+        let done = trimtab(["status", "--server", &running.server]).assert();
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    running.until("as before", |running| status(running).contains("  4       4  "));
+    assert_eq!(running.count(), "24", "nothing else was written");
+    assert_eq!(running.end(), Some(0));
+}
+
+#[test]
+fn what_is_most_likely_a_mistake_is_noted() {
+    let desk = Desk::new();
+    desk.write("policy.yaml", POLICY);
+    let noted = |sources: &str| {
+        let config = format!(
+            "servers: {{main: {{addresses: ['http://a:9090']}}}}\nworkloads:\n- name: llm\n  policy: policy.yaml\n  \
+             target: {{exec: {{write: [scale]}}}}\n  sources: [{sources}]\n"
+        );
+        let config = desk.write("trimtab.yaml", config);
+        let done = trimtab(["run", "--check", "--config"]).arg(config).assert().success();
+        String::from_utf8(done.get_output().stderr.clone()).unwrap()
+    };
+    let prometheus = |metrics: &str| {
+        format!("{{prometheus: {{server: main, queries: {{metrics: [{metrics}]}}}}}}")
+    };
+    let good = prometheus("{metric: busy, query: sum(busy)}");
+    assert_eq!(noted(&good), "");
+    let other = prometheus("{metric: idle, query: sum(idle)}");
+    assert_eq!(
+        noted(&other),
+        "note: workload `llm`: `busy`: no source has it, so that it is always missing\n"
+    );
+    assert_eq!(noted(&format!("{good}, {other}")), "", "one of them has it");
+    let short = noted(&prometheus("{metric: busy, query: 'sum(rate(busy_total[20s]))'}"));
+    assert!(
+        short.starts_with("note: workload `llm`: `busy`: `rate(busy_total[20s])` needs two"),
+        "{short}"
+    );
+}
+
+#[test]
+fn one_file_has_room_for_many_workloads() {
+    let desk = Desk::new();
+    desk.write("policy.yaml", POLICY);
+    let workload = |number: u32| {
+        let text = "- {name: team/llm-NUMBER, policy: policy.yaml, target: {exec: {write: [scale]}}, sources: [{prometheus: \
+                    {server: main, queries: {metrics: [{metric: busy, query: sum(busy)}]}}}]}\n";
+        text.replace("NUMBER", &number.to_string())
+    };
+    let workloads: String = (0..1_000).map(workload).collect();
+    let config =
+        format!("servers: {{main: {{addresses: ['http://a:9090']}}}}\nworkloads:\n{workloads}");
+    let config = desk.write("trimtab.yaml", config);
+    let done = trimtab(["run", "--check", "--config"]).arg(config).assert().success();
+    let told = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(told.ends_with("trimtab.yaml: 1000 workloads, all of it can be used\n"), "{told}");
+}
+
+#[test]
 fn what_is_wrong_with_a_config_is_said_with_its_place() {
     let desk = Desk::new();
     desk.write("policy.yaml", POLICY);
@@ -191,7 +266,17 @@ fn what_is_wrong_with_a_config_is_said_with_its_place() {
         (output.status.code(), told)
     };
     let good = "workloads:\n- {name: llm, policy: policy.yaml, target: {exec: {write: [scale, '{replicas}']}}}\n";
-    assert_eq!(check(good), (Some(0), String::new()));
+    let note = "note: workload `llm`: `busy`: no source has it, so that it is always missing\n";
+    assert_eq!(check(good), (Some(0), String::from(note)));
+    // Files are looked for beside the config, wherever the command runs.
+    desk.write("ca.pem", "no certificate");
+    let server = "servers: {main: {addresses: ['https://a'], connect: {tls: {caFile: ca.pem}}}}\n";
+    let (code, told) = check(&format!("{server}{good}"));
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("ca.pem` has no certificates: PEM is expected"), "{told}");
+    let (code, told) = check(&format!("state: {{directory: ca.pem}}\n{good}"));
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("ca.pem` is no directory"), "{told}");
     for (from, to, expected) in [
         ("name: llm", "name: ../llm", "can't name a workload"),
         ("policy.yaml", "absent.yaml", "can't be read"),

@@ -97,6 +97,10 @@ pub struct PodRecord {
     /// What its runtime class adds.
     #[serde(default, skip_serializing_if = "ResourceList::is_empty")]
     pub overhead: ResourceList,
+    /// Where it is reached: its `status.podIP`, or a host with a port. No decision looks at it; sources
+    /// and targets do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// `spec.nodeName`: the node that it is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_name: Option<String>,

@@ -52,6 +52,11 @@ use watching::Watching;
 pub const DRAINING: &str = "trimtab.dev/draining";
 /// The annotation that says since when, as RFC 3339.
 pub const DRAINING_SINCE: &str = "trimtab.dev/draining-since";
+/// The label of pods that are the warm pool of their own workload, and what becomes of them:
+/// `claimed`, `idle`, `asleep`, `waking`.
+pub const STANDBY: &str = "trimtab.dev/standby";
+/// The annotation of pods that were told to sleep: how often their containers had started by then.
+pub(crate) const SLEPT_AT: &str = "trimtab.dev/slept-at-restart";
 /// The annotation by which a ReplicaSet chooses who goes.
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
@@ -134,6 +139,20 @@ impl Cluster {
     /// The pods of a namespace that are selected, as observations say them, in the order of their
     /// names. `None`: it is not known which there are.
     pub fn pods(&self, namespace: &str, selector: &Selector) -> Option<Vec<PodRecord>> {
+        self.records(namespace, selector, Pod::full_record)
+    }
+
+    /// The same without what they request, which is most of it.
+    pub(crate) fn lean_pods(&self, namespace: &str, selector: &Selector) -> Option<Vec<PodRecord>> {
+        self.records(namespace, selector, Pod::record)
+    }
+
+    fn records(
+        &self,
+        namespace: &str,
+        selector: &Selector,
+        of: fn(&Pod) -> PodRecord,
+    ) -> Option<Vec<PodRecord>> {
         if !self.inner.trusts(Part::Pods, Some(namespace)) {
             return None;
         }
@@ -141,7 +160,7 @@ impl Cluster {
         let nodes = self.inner.trusts(Part::Nodes, None);
         let picture = self.inner.read();
         let pods = picture.pods.select(namespace, selector).into_iter();
-        let record = |pod: &Pod| if nodes { picture.record(pod) } else { pod.record() };
+        let record = |pod: &Pod| if nodes { picture.with_node(pod, of(pod)) } else { of(pod) };
         Some(pods.map(record).collect())
     }
 

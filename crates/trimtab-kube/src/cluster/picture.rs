@@ -32,9 +32,8 @@ pub(super) struct Kept<T> {
 }
 
 impl Picture {
-    /// What an observation says of a pod, and of its node.
-    pub(super) fn record(&self, pod: &Pod) -> PodRecord {
-        let mut record = pod.record();
+    /// What an observation says of a pod's node.
+    pub(super) fn with_node(&self, pod: &Pod, mut record: PodRecord) -> PodRecord {
         if let Some(node) = pod.node().and_then(|node| self.nodes.get(node)) {
             record.zone = node.it.zone().map(String::from);
             record.capacity_type = node.it.capacity_type();

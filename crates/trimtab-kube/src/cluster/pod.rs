@@ -1,6 +1,7 @@
 //! A pod as it is kept: a few hundred bytes, and what pods of one template say alike once.
 
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -11,7 +12,7 @@ use trimtab_metric::{Span, Timestamp};
 
 use super::intern::Interner;
 use super::wire::{Map, WireCondition, WireContainer, WirePod, WirePodSpec};
-use super::{DELETION_COST, DRAINING, DRAINING_SINCE};
+use super::{DELETION_COST, DRAINING, DRAINING_SINCE, SLEPT_AT};
 
 /// A label: its key and its value.
 pub(super) type Label = (Arc<str>, Arc<str>);
@@ -39,6 +40,8 @@ pub struct Pod {
     pub(super) draining: When,
     deletion_cost: i32,
     restarts: u32,
+    slept_at: Option<u32>,
+    address: Option<IpAddr>,
 }
 
 /// What a pod belongs to: its controller.
@@ -159,12 +162,28 @@ impl Pod {
         self.restarts
     }
 
+    /// Where it is reached.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Whether it counts for nobody any more: it has ended, or is on its way out.
+    pub(crate) fn is_gone(&self) -> bool {
+        !self.holds_resources() || self.terminating_since().is_some()
+    }
+
+    /// Whether it was told to sleep and has not started anew since.
+    pub fn slept(&self) -> bool {
+        self.slept_at == Some(self.restarts)
+    }
+
     /// Whether it still has what it requests of its node.
     pub(super) fn holds_resources(&self) -> bool {
         !matches!(self.phase, PodPhase::Succeeded | PodPhase::Failed)
     }
 
-    /// What an observation says of it; what its node says is left to the caller.
+    /// What an observation says of it; what its node says is left to the caller, and what it requests
+    /// to who needs it.
     pub(super) fn record(&self) -> PodRecord {
         PodRecord {
             name: String::from(&*self.name),
@@ -173,14 +192,28 @@ impl Pod {
             creation_timestamp: self.created_at(),
             start_time: self.started_at(),
             ready: self.ready(),
-            containers: self.shape.containers.clone(),
-            requests: self.shape.requests.clone(),
-            overhead: self.shape.overhead.clone(),
+            address: self.address.map(|address| address.to_string()),
             node_name: self.node().map(String::from),
             pool: self.shape.pool.as_deref().map(String::from),
             draining_since: self.draining_since(),
             ..PodRecord::default()
         }
+    }
+
+    /// The same with what its containers and itself request.
+    pub(super) fn full_record(&self) -> PodRecord {
+        PodRecord {
+            containers: self.shape.containers.clone(),
+            requests: self.shape.requests.clone(),
+            overhead: self.shape.overhead.clone(),
+            ..self.record()
+        }
+    }
+
+    /// A pod as the API server writes it, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_json(pod: serde_json::Value) -> Self {
+        Self::keep(serde_json::from_value(pod).unwrap(), &[], &mut Shared::default())
     }
 
     pub(super) fn keep(wire: WirePod, pool_labels: &[String], shared: &mut Shared) -> Self {
@@ -220,6 +253,8 @@ impl Pod {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or_default(),
             restarts: statuses.iter().fold(0, |sum, one| sum.saturating_add(one.restart_count)),
+            slept_at: annotation(SLEPT_AT).and_then(|text| text.parse().ok()),
+            address: status.pod_ip.as_deref().and_then(|text| text.parse().ok()),
             shape: Shape::keep(spec, pool_labels, shared),
             labels: shared.label_set(labels),
         }

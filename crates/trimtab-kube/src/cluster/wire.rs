@@ -10,7 +10,7 @@ use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope, ObjectMeta};
 use serde::{Deserialize, Deserializer};
 
-use super::{DELETION_COST, DRAINING_SINCE};
+use super::{DELETION_COST, DRAINING_SINCE, SLEPT_AT};
 
 /// Labels, and amounts by resource name.
 pub(super) type Map = BTreeMap<String, String>;
@@ -87,6 +87,8 @@ pub(super) struct WireExpression {
 pub(super) struct WirePodStatus {
     pub(super) phase: Option<String>,
     pub(super) start_time: Option<String>,
+    #[serde(rename = "podIP")]
+    pub(super) pod_ip: Option<String>,
     pub(super) conditions: Option<Vec<WireCondition>>,
     pub(super) container_statuses: Option<Vec<WireContainerStatus>>,
 }
@@ -249,7 +251,7 @@ fn meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Err
         owner_references: Option<Vec<OwnerReference>>,
     }
     let meta = Meta::deserialize(deserializer)?;
-    let used = |key: &str| [DELETION_COST, DRAINING_SINCE].contains(&key);
+    let used = |key: &str| [DELETION_COST, DRAINING_SINCE, SLEPT_AT].contains(&key);
     let annotations = meta.annotations.map(|mut annotations| {
         annotations.retain(|key, _| used(key));
         annotations

@@ -138,12 +138,20 @@ pub(crate) fn source_error(failure: Failure) -> SourceError {
 pub struct ClusterSource {
     cluster: Cluster,
     pods: Arc<WorkloadPods>,
+    tells_pods: bool,
 }
 
 impl ClusterSource {
     /// What a cluster says of these pods.
     pub fn new(cluster: Cluster, pods: Arc<WorkloadPods>) -> Self {
-        Self { cluster, pods }
+        Self { cluster, pods, tells_pods: true }
+    }
+
+    /// Only what nodes have for them: which pods there are, the target says.
+    #[must_use]
+    pub fn supply_alone(mut self) -> Self {
+        self.tells_pods = false;
+        self
     }
 
     /// Why it is not known which pods there are.
@@ -173,15 +181,18 @@ impl MetricSource for ClusterSource {
 
     fn provides(&self, _policy: &Policy) -> Provides {
         let mut provides = Provides::default();
-        provides.pods = true;
+        provides.pods = self.tells_pods;
         provides
     }
 
     async fn observe(&self, ask: Ask<'_>) -> Result<Observed, SourceError> {
         let selector = self.pods.selector().await?;
         let namespace = self.pods.namespace();
-        let pods = self.cluster.pods(namespace, &selector);
-        let pods = Some(pods.ok_or_else(|| self.unknown())?);
+        let mut pods = None;
+        if self.tells_pods {
+            let told = self.cluster.pods(namespace, &selector);
+            pods = Some(told.ok_or_else(|| self.unknown())?);
+        }
         let supply = self.cluster.supply(ask.policy, namespace, &selector, ask.now);
         Ok(Observed { pods, supply, ..Observed::default() })
     }

@@ -8,7 +8,8 @@ use kube::{Client, Error};
 use tracing::{info, warn};
 use trimtab_runtime::WorkloadId;
 
-use crate::crd::{HandOver, ScalingPolicy, policy_of, wants_adoption};
+use super::events::Teller;
+use crate::crd::{Adopted, HandOver, ScalingPolicy, policy_of, wants_adoption};
 
 /// What is known of HorizontalPodAutoscalers.
 #[derive(Default)]
@@ -80,6 +81,7 @@ impl Adoption {
     pub(crate) async fn make(
         &mut self,
         client: &Client,
+        teller: &Teller,
         is_ours: impl Fn(&str) -> bool,
         is_there: impl Fn(&WorkloadId) -> bool,
     ) {
@@ -89,20 +91,26 @@ impl Adoption {
             if is_there(id) || is_refused || !hpa.metadata.uid.as_deref().is_some_and(&is_ours) {
                 continue;
             }
-            if let Err(error) = create(client, id, hpa).await {
-                let hpa = id.as_str();
-                warn!(target: "trimtab", hpa, error, "no policy can be made in its place");
-                self.refused.insert(id.clone(), generation);
+            match create(client, id, hpa).await {
+                Ok(Some(adopted)) => teller.tell_adoption(hpa, Ok(&adopted)),
+                Ok(None) => {}
+                Err(error) => {
+                    teller.tell_adoption(hpa, Err(&error));
+                    let hpa = id.as_str();
+                    warn!(target: "trimtab", hpa, error, "no policy can be made in its place");
+                    self.refused.insert(id.clone(), generation);
+                }
             }
         }
     }
 }
 
+/// Makes the policy; nothing if there is one of that name.
 async fn create(
     client: &Client,
     id: &WorkloadId,
     hpa: &HorizontalPodAutoscaler,
-) -> Result<(), String> {
+) -> Result<Option<Adopted>, String> {
     let adopted = policy_of(hpa).map_err(|error| error.to_string())?;
     let namespace = hpa.metadata.namespace.as_deref().unwrap_or_default();
     let policies: Api<ScalingPolicy> = Api::namespaced(client.clone(), namespace);
@@ -114,9 +122,9 @@ async fn create(
         Ok(_) => {
             let (policy, notes) = (id.as_str(), adopted.notes.join("; "));
             info!(target: "trimtab", policy, notes, "made of the HorizontalPodAutoscaler");
-            Ok(())
+            Ok(Some(adopted))
         }
-        Err(Error::Api(status)) if status.code == 409 => Ok(()),
+        Err(Error::Api(status)) if status.code == 409 => Ok(None),
         Err(error) => Err(error.to_string()),
     }
 }

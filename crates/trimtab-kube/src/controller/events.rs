@@ -1,4 +1,5 @@
-//! What is told of policies as events: changes of scale, and conditions when they turn.
+//! What is told of policies as events: changes of scale, conditions when they turn, and whose place was taken; and of the
+//! HorizontalPodAutoscalers that ask for a policy.
 //!
 //! The same event told again within a few minutes is one with a count. `kube`'s own recorder takes events for the same
 //! whose notes differ; "from 3 to 5" and "from 5 to 9" are not.
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::{Event, EventSeries};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
@@ -21,8 +23,8 @@ use trimtab_engine::{ConditionType, ScaleUpdate};
 use trimtab_runtime::{TargetError, Tick};
 
 use super::metrics::KubeCounts;
-use super::status::Named;
-use crate::crd::{GROUP, KIND, ScalingPolicyStatus, VERSION};
+use super::status::{Named, REFUSED, SCALED_BY_OTHER, TOOK_OVER};
+use crate::crd::{Adopted, GROUP, KIND, ScalingPolicyStatus, VERSION};
 
 /// Who tells.
 const REPORTER: &str = "trimtab.dev/controller";
@@ -51,13 +53,28 @@ const TOLD: [(ConditionType, bool); 7] = [
 /// Something to tell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct News {
-    uid: String,
-    namespace: String,
-    name: String,
+    of: Regarding,
     is_warning: bool,
     reason: String,
     action: &'static str,
     note: String,
+}
+
+/// Of which object something is told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Regarding {
+    api_version: String,
+    kind: &'static str,
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+impl From<&Named> for Regarding {
+    fn from(of: &Named) -> Self {
+        let Named { namespace, name, uid, .. } = of.clone();
+        Self { api_version: format!("{GROUP}/{VERSION}"), kind: KIND, namespace, name, uid }
+    }
 }
 
 /// Takes what is to be told; nobody waits for it.
@@ -102,7 +119,7 @@ impl Teller {
             let line = explanation.lines().next().unwrap_or_default();
             let why = line.split_once("  ").map_or(line, |(_, words)| words);
             let note = format!("{} -> {to}: {}", decision.current_replicas, why.trim());
-            self.send(of, false, String::from("Rescaled"), "Scale", note);
+            self.send(of.into(), false, String::from("Rescaled"), "Scale", note);
         }
         for (condition, message) in decision.messages() {
             let Some((_, is_bad)) = TOLD.iter().find(|(type_, _)| *type_ == condition.type_) else {
@@ -126,7 +143,7 @@ impl Teller {
             // That all is well from the start is no news.
             if was.as_ref() != Some(&status) && (is_warning || was.is_some()) {
                 let reason = format!("{:?}", condition.reason);
-                self.send(of, is_warning, reason, "Decide", message.to_string());
+                self.send(of.into(), is_warning, reason, "Decide", message.to_string());
             }
         }
         self.tell_errors(of, before, tick);
@@ -140,30 +157,62 @@ impl Teller {
             return;
         }
         let reason = match error {
-            TargetError::Contested(_) => "ScaledByOther",
+            TargetError::Contested(_) => SCALED_BY_OTHER,
+            TargetError::Replicas(_) => REFUSED,
             _ if tick.record.observation.replicas.is_none() => "FailedGetScale",
             _ => "FailedUpdateScale",
         };
-        self.send(of, true, String::from(reason), "Scale", error.to_string());
+        self.send(of.into(), true, String::from(reason), "Scale", error.to_string());
+    }
+
+    /// The count was taken over from somebody.
+    pub(crate) fn tell_taken_over(&self, of: &Named, told: String) {
+        self.send(of.into(), false, String::from(TOOK_OVER), "Scale", told);
+    }
+
+    /// What became of a HorizontalPodAutoscaler that asks for a policy: the policy's name and what there is to know of
+    /// it, or why there is none.
+    pub(crate) fn tell_adoption(&self, of: &HorizontalPodAutoscaler, made: Result<&Adopted, &str>) {
+        let metadata = of.metadata.clone();
+        let regarding = Regarding {
+            api_version: String::from("autoscaling/v2"),
+            kind: "HorizontalPodAutoscaler",
+            namespace: metadata.namespace.unwrap_or_default(),
+            name: metadata.name.unwrap_or_default(),
+            uid: metadata.uid.unwrap_or_default(),
+        };
+        let name = &regarding.name;
+        let (is_warning, reason, note) = match made {
+            Ok(made) => {
+                let notes = made.notes.iter().map(|note| format!("; {note}"));
+                let hand_over = format!(
+                    "the {KIND} `{name}` has the same settings, and only looks on until this is deleted{}",
+                    notes.collect::<String>()
+                );
+                (false, "PolicyMade", hand_over)
+            }
+            Err(error) => (true, "PolicyNotMade", format!("no {KIND} can be made of it: {error}")),
+        };
+        self.send(regarding, is_warning, String::from(reason), "Adopt", note);
     }
 
     /// A condition of the resource itself that has turned.
     pub(crate) fn tell_condition(&self, of: &Named, condition: &Condition) {
         let is_warning = condition.status != "True" && condition.type_ == crate::crd::ACCEPTED;
-        self.send(of, is_warning, condition.reason.clone(), "Accept", condition.message.clone());
+        let reason = condition.reason.clone();
+        self.send(of.into(), is_warning, reason, "Accept", condition.message.clone());
     }
 
     fn send(
         &self,
-        of: &Named,
+        of: Regarding,
         is_warning: bool,
         reason: String,
         action: &'static str,
         note: String,
     ) {
-        let Named { namespace, name, uid, .. } = of.clone();
         let note = shortened(&note);
-        let news = News { uid, namespace, name, is_warning, reason, action, note };
+        let news = News { of, is_warning, reason, action, note };
         if self.queue.try_send(news).is_err() {
             self.counts.event_told("dropped");
         }
@@ -200,7 +249,7 @@ impl Writer {
                     *left + at.elapsed().as_secs_f64() / REFILL.as_secs_f64() < MOST_AT_ONCE
                 });
             }
-            if !self.may_tell(&news.uid) {
+            if !self.may_tell(&news.of.uid) {
                 self.counts.event_told("dropped");
                 continue;
             }
@@ -228,7 +277,7 @@ impl Writer {
     }
 
     async fn write(&mut self, news: &News) -> Result<&'static str, kube::Error> {
-        let events: Api<Event> = Api::namespaced(self.client.clone(), &news.namespace);
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &news.of.namespace);
         let now = MicroTime(Time::now());
         if let Some(series) = self.told.get_mut(news) {
             let count = series.count.saturating_add(1);
@@ -254,7 +303,7 @@ impl Writer {
     fn event(&self, news: &News) -> Event {
         let now = Time::now();
         // A name of an object is shorter than the longest name of an event by more than that.
-        let stem: String = news.name.chars().take(220).collect();
+        let stem: String = news.of.name.chars().take(220).collect();
         Event {
             metadata: ObjectMeta {
                 name: Some(format!(
@@ -262,7 +311,7 @@ impl Writer {
                     stem.trim_end_matches(['.', '-']),
                     now.as_nanosecond()
                 )),
-                namespace: Some(news.namespace.clone()),
+                namespace: Some(news.of.namespace.clone()),
                 ..ObjectMeta::default()
             },
             action: Some(String::from(news.action)),
@@ -270,11 +319,11 @@ impl Writer {
             note: Some(news.note.clone()),
             reason: Some(news.reason.clone()),
             regarding: Some(ObjectReference {
-                api_version: Some(format!("{GROUP}/{VERSION}")),
-                kind: Some(String::from(KIND)),
-                name: Some(news.name.clone()),
-                namespace: Some(news.namespace.clone()),
-                uid: Some(news.uid.clone()),
+                api_version: Some(news.of.api_version.clone()),
+                kind: Some(String::from(news.of.kind)),
+                name: Some(news.of.name.clone()),
+                namespace: Some(news.of.namespace.clone()),
+                uid: Some(news.of.uid.clone()),
                 ..ObjectReference::default()
             }),
             reporting_controller: Some(String::from(REPORTER)),

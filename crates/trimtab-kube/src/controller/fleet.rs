@@ -214,7 +214,8 @@ impl Fleet {
         let fences = &self.fences;
         let is_ours = |uid: &str| fences.contains_key(&shard_of(uid, self.shards));
         let is_there = |id: &WorkloadId| self.policies.contains_key(id);
-        self.adoption.make(&self.parts.client, is_ours, is_there).await;
+        let (client, teller) = (&self.parts.client, self.keeper.teller());
+        self.adoption.make(client, teller, is_ours, is_there).await;
     }
 
     pub(crate) fn cluster(&self) -> Cluster {

@@ -14,8 +14,15 @@ use crate::cluster::WatchHealth;
 type Labels = Vec<(&'static str, String)>;
 type Level = Gauge<i64, AtomicI64>;
 
+/// Why statuses are written.
+const CAUSES: [&str; 5] = ["intent", "change", "interval", "refusal", "end"];
+/// What becomes of events.
+const TOLD: [&str; 3] = ["created", "series", "dropped"];
+/// What the controller watches by itself.
+const WATCHED: [&str; 2] = ["scalingpolicies", "horizontalpodautoscalers"];
+
 /// The counters of one controller; their names begin with `trimtab_kube_`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct KubeCounts {
     leases: Level,
     moves: Counter,
@@ -29,6 +36,33 @@ pub(crate) struct KubeCounts {
     synced: Family<Labels, Level>,
     /// What each label of `policies` was set to, so that those that nobody has any more become 0.
     reasons: Mutex<Vec<String>>,
+}
+
+impl Default for KubeCounts {
+    /// With a 0 for each that is known beforehand, so that the first event is an increase.
+    fn default() -> Self {
+        let counts = Self {
+            leases: Level::default(),
+            moves: Counter::default(),
+            lease_errors: Counter::default(),
+            policies: Family::default(),
+            watch_restarts: Family::default(),
+            status_writes: Family::default(),
+            events: Family::default(),
+            errors: Family::default(),
+            listings: Family::default(),
+            synced: Family::default(),
+            reasons: Mutex::default(),
+        };
+        let zero = |family: &Family<Labels, Counter>, label: &'static str, value: &str| {
+            drop(family.get_or_create(&vec![(label, String::from(value))]));
+        };
+        CAUSES.iter().for_each(|cause| zero(&counts.status_writes, "cause", cause));
+        TOLD.iter().for_each(|how| zero(&counts.events, "how", how));
+        WATCHED.iter().for_each(|what| zero(&counts.watch_restarts, "resource", what));
+        counts.policies(&[("Accepted", 0)]);
+        counts
+    }
 }
 
 impl KubeCounts {
@@ -123,7 +157,7 @@ impl KubeCounts {
     fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("trimtab_kube");
         let to = &mut registry;
-        to.register("leases_held", "Leases of shards that this replica has", self.leases.clone());
+        to.register("leases_held", "Shards that this replica may write for", self.leases.clone());
         to.register("lease_moves", "Leases taken, lost and given back", self.moves.clone());
         to.register(
             "lease_errors",

@@ -46,6 +46,11 @@ pub struct Settings {
     /// A client for leases alone, so that renewals don't wait behind thousands of other requests. Default: the one
     /// for all.
     pub lease_client: Option<kube::Client>,
+    /// So many requests for scales and their pods at a time; others wait for their turn, within the deadline. Default 64.
+    ///
+    /// Metrics are asked for by 64 at a time, statuses are written by 16, events one after the other. All of it together
+    /// is less than what a service account has of one API server by default before others of its priority wait.
+    pub scale_requests_at_once: u32,
     /// The longest that a source, the target or the status may take. Default 10 s.
     pub deadline: Duration,
     /// How long ticks may go on at the end. Default 20 s, so that the 30 s that a pod has are enough for the rest.
@@ -74,6 +79,7 @@ impl Default for Settings {
             namespaces: Vec::new(),
             leases: LeaseSettings::default(),
             lease_client: None,
+            scale_requests_at_once: 64,
             deadline: Duration::from_secs(10),
             shutdown: Duration::from_secs(20),
             save_interval: Duration::from_secs(60),
@@ -93,6 +99,11 @@ impl Settings {
     ///
     /// [`ControllerError::Settings`] with what would be right.
     pub fn check(&self) -> Result<(), ControllerError> {
+        if self.scale_requests_at_once == 0 {
+            return Err(ControllerError::Settings(String::from(
+                "no request for a scale may be made: at least 1 has to be, such as 64",
+            )));
+        }
         self.leases.check()
     }
 }

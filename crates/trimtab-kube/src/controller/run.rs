@@ -24,6 +24,7 @@ use super::status::{StatusApi, StatusKeeper};
 use super::watch::{Heard, autoscalers, policies};
 use super::{ControllerError, Settings, Sources, pages};
 use crate::cluster::{Cluster, Scope};
+use crate::connect::at_most;
 use crate::crd::GuardedPolicy;
 use crate::metrics::MetricsApis;
 use crate::target::Discovery;
@@ -75,10 +76,12 @@ pub async fn run(
     });
     let parts = Parts {
         client: client.clone(),
+        of_scales: at_most(&client, settings.scale_requests_at_once),
         cluster,
         discovery: Discovery::new(client.clone()),
         apis: MetricsApis::new(client.clone()),
         sources,
+        notices: keeper.notices(),
     };
     let own = settings.lease_client.unwrap_or_else(|| client.clone());
     let backend = Arc::new(LeaseApi::new(own, &settings.leases));

@@ -12,6 +12,7 @@ use trimtab_runtime::TargetError;
 use super::call::Failure;
 use super::discovery::{Discovery, Scalable};
 use super::fence::Fence;
+use super::herald::Herald;
 use super::ownership::Ownership;
 use super::rivals::Scaled;
 use super::scale::{ScalePath, Written};
@@ -24,6 +25,7 @@ pub(super) struct Host {
     pub(super) manager: String,
     pub(super) policy: Option<String>,
     pub(super) fence: Option<Arc<dyn Fence>>,
+    pub(super) herald: Option<Arc<dyn Herald>>,
     /// The server asked to be left alone until then, and said why.
     pub(super) pushed_back: Mutex<Option<(Instant, TargetError)>>,
 }
@@ -136,7 +138,12 @@ impl Count {
 
     /// Whether somebody took the count from us again and again.
     pub(super) fn check_ownership(&self) -> Result<(), TargetError> {
-        self.memory().ownership.check(Instant::now())
+        self.holder().map_or(Ok(()), |who| Err(TargetError::Contested(who)))
+    }
+
+    /// Who took the count from us again and again, and has it for now.
+    pub(super) fn holder(&self) -> Option<String> {
+        self.memory().ownership.holder(Instant::now()).map(str::to_owned)
     }
 
     /// Sets the count, if the object is as of `version`. Where others manage the field they give it
@@ -158,7 +165,7 @@ impl Count {
         if let Err(Failure::Answer(answer)) = &written
             && !answer.managers.is_empty()
         {
-            self.take_over(&answer.managers)?;
+            self.take_over(host, &answer.managers)?;
             write.force = true;
             host.check_fence()?;
             written = path.write(&host.client, &write).await;
@@ -196,12 +203,15 @@ impl Count {
             tracing::debug!("who set the count of {} can't be said: {failure}", self.name);
             vec![String::from("somebody")]
         });
-        if owners.is_empty() { Ok(()) } else { self.take_over(&owners) }
+        if owners.is_empty() { Ok(()) } else { self.take_over(host, &owners) }
     }
 
-    fn take_over(&self, managers: &[String]) -> Result<(), TargetError> {
+    fn take_over(&self, host: &Host, managers: &[String]) -> Result<(), TargetError> {
         let told = self.memory().ownership.lost_to(managers, Instant::now())?;
         tracing::info!("{}: {told}", self.name);
+        if let Some(herald) = &host.herald {
+            herald.took_over(&format!("{}: {told}", self.name));
+        }
         Ok(())
     }
 

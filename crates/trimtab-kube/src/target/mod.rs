@@ -7,18 +7,23 @@ pub(crate) mod call;
 mod count;
 mod discovery;
 mod fence;
+mod herald;
 mod order;
 mod ownership;
 mod retirement;
 mod rivals;
 mod scale;
+mod sleep;
 mod spec;
 mod standby;
 
 pub use discovery::{Discovery, DiscoveryError, Scalable};
 pub use fence::Fence;
+pub use herald::Herald;
 pub use retirement::RetirementSpec;
 pub use spec::KubeTargetSpec;
+#[cfg(feature = "controller")]
+pub(crate) use spec::longest_session;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,12 +31,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kube::Client;
 use trimtab_engine::{CrossVersionObjectReference, PodRecord, Selector, WarmCounts};
+use trimtab_manifest::SleepSpec;
+use trimtab_metric::Span;
 use trimtab_runtime::{Change, ScaleTarget, TargetError, TargetStatus, WorkloadId};
 
 use crate::cluster::{self, Cluster};
 use count::{Count, Found, Host, count_of, selector_of};
 use order::Ordinals;
 use retirement::Mark;
+use sleep::Sleeper;
 
 /// The field manager, unless another is chosen.
 pub const FIELD_MANAGER: &str = "trimtab";
@@ -46,7 +54,7 @@ const LOOK_BEFORE_WRITE: Duration = Duration::from_secs(10);
 /// **Read** is a `GET` of the scale. **Write** is a server-side apply of `spec.replicas` to it (of
 /// a custom resource, a patch, since the API server can't apply there), on the condition that the
 /// object is as it was read. Whoever set the count before, `kubectl apply` or Helm, gives it up:
-/// that is said once, in the log. Someone who takes it back again and again is not fought with
+/// that is said once, in the log and to a [`Herald`]. Someone who takes it back again and again is not fought with
 /// ([`TargetError::Contested`]), nor is an autoscaler that has the same target.
 ///
 /// ```no_run
@@ -70,7 +78,9 @@ pub struct KubeTarget {
     host: Host,
     main: Count,
     standby: Option<Count>,
+    sleeper: Option<Sleeper>,
     cluster: Option<Cluster>,
+    tells_requests: bool,
     retirement: RetirementSpec,
     ordinals: Ordinals,
     /// Why the warm pool was not known, as it was said last.
@@ -92,13 +102,16 @@ impl KubeTarget {
             manager: String::from(FIELD_MANAGER),
             policy: None,
             fence: None,
+            herald: None,
             pushed_back: Mutex::default(),
         };
         Self {
             host,
             main: Count::new(namespace, reference),
             standby: None,
+            sleeper: None,
             cluster: None,
+            tells_requests: true,
             retirement: RetirementSpec::default(),
             ordinals: Ordinals::default(),
             told: Mutex::default(),
@@ -109,6 +122,14 @@ impl KubeTarget {
     #[must_use]
     pub fn with_cluster(mut self, cluster: Cluster) -> Self {
         self.cluster = Some(cluster);
+        self
+    }
+
+    /// Does not say what its pods request: for policies that don't go by shares of that it is most of
+    /// what there is to say.
+    #[must_use]
+    pub fn without_requests(mut self) -> Self {
+        self.tells_requests = false;
         self
     }
 
@@ -135,6 +156,13 @@ impl KubeTarget {
         self
     }
 
+    /// Tells somebody when it takes the count from others.
+    #[must_use]
+    pub fn with_herald(mut self, herald: Arc<dyn Herald>) -> Self {
+        self.host.herald = Some(herald);
+        self
+    }
+
     /// Marks pods that drain in this way.
     #[must_use]
     pub fn with_retirement(mut self, spec: RetirementSpec) -> Self {
@@ -147,6 +175,15 @@ impl KubeTarget {
     #[must_use]
     pub fn with_standby(mut self, reference: &CrossVersionObjectReference) -> Self {
         self.standby = Some(Count::new(&self.host.namespace, reference));
+        self
+    }
+
+    /// With pods of its own as its warm pool, which are put to sleep and woken over HTTP. Which pods there
+    /// are is known by a [cluster](Self::with_cluster) alone. A pod may have work for `longest_session`
+    /// after it was told to drain: what `retire` says, as `maxSessionSeconds`.
+    #[must_use]
+    pub fn with_sleep(mut self, spec: &SleepSpec, longest_session: Span) -> Self {
+        self.sleeper = Some(Sleeper::new(spec, longest_session));
         self
     }
 
@@ -165,7 +202,12 @@ impl KubeTarget {
     ) -> Result<Option<Vec<PodRecord>>, TargetError> {
         let (Some(cluster), Some(selector)) = (&self.cluster, selector) else { return Ok(None) };
         let Host { client, namespace, .. } = &self.host;
-        let Some(mut pods) = cluster.pods(namespace, selector) else {
+        let pods = if self.tells_requests {
+            cluster.pods(namespace, selector)
+        } else {
+            cluster.lean_pods(namespace, selector)
+        };
+        let Some(mut pods) = pods else {
             let reason = String::from("which pods there are is not known at the moment");
             return Err(TargetError::Unreachable(reason));
         };
@@ -258,6 +300,20 @@ impl ScaleTarget for KubeTarget {
         let Self { host, main, .. } = self;
         host.check_pushed_back()?;
         let found = main.find(host).await?;
+        if let Some(sleeper) = &self.sleeper {
+            let contested = main.rival(host, &found.scalable, LOOK_AGAIN);
+            let (seen, contested) = tokio::join!(self.see_asleep(sleeper, &found), contested);
+            let sleep::Seen { replicas, status_replicas, pods, warm, apart } = seen?;
+            return Ok(TargetStatus {
+                replicas,
+                status_replicas,
+                pods: Some(pods),
+                warm: Some(warm),
+                apart,
+                contested,
+                ..TargetStatus::default()
+            });
+        }
         let scale = main.read(host, &found).await?;
         let (selector, text) = match selector_of(&scale).parse::<cluster::Selector>() {
             Ok(selector) if selector.is_everything() => (Selector::Empty, None),
@@ -274,7 +330,8 @@ impl ScaleTarget for KubeTarget {
             pods: pods?,
             version: scale.metadata.resource_version,
             warm,
-            contested,
+            apart: Vec::new(),
+            contested: contested.or_else(|| main.holder()),
         })
     }
 
@@ -287,7 +344,17 @@ impl ScaleTarget for KubeTarget {
             return Err(TargetError::Contested(rival));
         }
         main.check_ownership()?;
-        self.carry_out(&found, change).await
+        match &self.sleeper {
+            Some(sleeper) => self.carry_out_asleep(sleeper, &found, change).await,
+            None => self.carry_out(&found, change).await,
+        }
+    }
+
+    async fn tend(&self, _workload: &WorkloadId) -> Result<(), TargetError> {
+        match &self.sleeper {
+            Some(sleeper) => self.tend_asleep(sleeper).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -298,6 +365,7 @@ impl std::fmt::Debug for KubeTarget {
             .field("manager", &self.host.manager)
             .field("policy", &self.host.policy)
             .field("standby", &self.standby.as_ref().map(|standby| &standby.name))
+            .field("sleeps", &self.sleeper.is_some())
             .finish_non_exhaustive()
     }
 }

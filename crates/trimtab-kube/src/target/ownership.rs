@@ -47,12 +47,9 @@ impl Ownership {
         self.contested = None;
     }
 
-    /// Whether somebody has it for now.
-    pub(super) fn check(&self, now: Instant) -> Result<(), TargetError> {
-        match &self.contested {
-            Some((who, until)) if now < *until => Err(TargetError::Contested(who.clone())),
-            _ => Ok(()),
-        }
+    /// Who has it for now, if somebody does.
+    pub(super) fn holder(&self, now: Instant) -> Option<&str> {
+        self.contested.as_ref().filter(|(_, until)| now < *until).map(|(who, _)| who.as_str())
     }
 
     /// Others own the field. What is to be said when it is taken over.
@@ -101,8 +98,8 @@ mod tests {
         owned.is_ours();
         let error = owned.lost_to(&argo, after(20)).unwrap_err();
         insta::assert_snapshot!(error, @"the field manager `argocd-controller` scales it, too: two that scale one target undo each other's work");
-        assert_eq!(owned.check(after(30)), Err(error));
-        assert_eq!(owned.check(after(620)), Ok(()));
+        assert_eq!(owned.holder(after(30)), Some("the field manager `argocd-controller`"));
+        assert_eq!(owned.holder(after(620)), None);
         // It is tried once more.
         assert!(owned.lost_to(&argo, after(621)).is_ok());
         owned.is_ours();

@@ -16,7 +16,7 @@ use trimtab_runtime::TargetError;
 
 use super::call::{Failure, call};
 use super::scale::is_name;
-use crate::cluster::{DRAINING, DRAINING_SINCE};
+use crate::cluster::{DRAINING, DRAINING_SINCE, SLEPT_AT, STANDBY};
 
 /// The annotation by which a ReplicaSet chooses who goes: the least first.
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
@@ -24,8 +24,10 @@ const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 const LABELS_BEFORE: &str = "trimtab.dev/labels-before-draining";
 /// Those that drain go before those that serve, whoever lowers the count.
 const COST_OF_DRAINING: i32 = -1_000_000;
+/// Those that stand by go before those that may still have sessions.
+const COST_OF_STANDBY: i32 = -1_500_000;
 /// Those that are to go now go before all others.
-const COST_OF_GOING: i32 = i32::MIN;
+pub(super) const COST_OF_GOING: i32 = i32::MIN;
 /// So many pods are patched at a time.
 const AT_ONCE: usize = 8;
 
@@ -54,6 +56,36 @@ pub(super) enum Mark {
     Goes,
     /// It takes work as before.
     Serves,
+    /// It takes no work, and stands by.
+    Stands(Stand),
+    /// It takes work, and stands by no more.
+    Promoted,
+}
+
+/// How a pod stands by.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// It was asked for, for the pool.
+    Claimed,
+    /// It has no work any more.
+    Idle,
+    /// It is about to be told to sleep, after so many restarts.
+    Dozes(u32),
+    /// It sleeps, after so many restarts.
+    Asleep(u32),
+    /// It is to serve as soon as it is awake.
+    Wakes,
+}
+
+impl Stand {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Idle | Self::Dozes(_) => "idle",
+            Self::Asleep(_) => "asleep",
+            Self::Wakes => "waking",
+        }
+    }
 }
 
 impl RetirementSpec {
@@ -63,15 +95,24 @@ impl RetirementSpec {
         let mut labels = Map::new();
         let mut annotations = Map::new();
         match mark {
-            Mark::Drains | Mark::Goes => {
+            Mark::Drains | Mark::Goes | Mark::Stands(_) => {
                 labels.insert(DRAINING.into(), "true".into());
                 labels.extend(
                     self.pod_labels.iter().map(|(key, value)| (key.clone(), value.clone().into())),
                 );
-                let goes = mark == Mark::Goes;
-                let cost = if goes { COST_OF_GOING } else { COST_OF_DRAINING };
+                let cost = match mark {
+                    Mark::Goes => COST_OF_GOING,
+                    Mark::Stands(_) => COST_OF_STANDBY,
+                    _ => COST_OF_DRAINING,
+                };
                 annotations.insert(DELETION_COST.into(), cost.to_string().into());
-                if !goes {
+                if let Mark::Stands(stand) = mark {
+                    labels.insert(STANDBY.into(), stand.word().into());
+                    if let Stand::Dozes(restarts) | Stand::Asleep(restarts) = stand {
+                        annotations.insert(SLEPT_AT.into(), restarts.to_string().into());
+                    }
+                }
+                if matches!(mark, Mark::Drains | Mark::Stands(Stand::Claimed)) {
                     annotations.insert(DRAINING_SINCE.into(), now.to_string().into());
                 }
                 if !self.pod_labels.is_empty() && seen.before.is_none() {
@@ -84,7 +125,7 @@ impl RetirementSpec {
                         .insert(LABELS_BEFORE.into(), Value::Object(before).to_string().into());
                 }
             }
-            Mark::Serves => {
+            Mark::Serves | Mark::Promoted => {
                 labels.insert(DRAINING.into(), Value::Null);
                 match &seen.before {
                     Some(before) => labels.extend(before.clone()),
@@ -94,6 +135,10 @@ impl RetirementSpec {
                 }
                 for key in [DRAINING_SINCE, DELETION_COST, LABELS_BEFORE] {
                     annotations.insert(key.into(), Value::Null);
+                }
+                if mark == Mark::Promoted {
+                    labels.insert(STANDBY.into(), Value::Null);
+                    annotations.insert(SLEPT_AT.into(), Value::Null);
                 }
             }
         }
@@ -162,7 +207,7 @@ async fn mark_one(
     Ok(())
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
@@ -170,6 +215,22 @@ fn now() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stood_by_and_is_promoted_is_as_before() {
+        let label = |value: &str| BTreeMap::from([("serving".to_owned(), value.to_owned())]);
+        let spec = RetirementSpec { pod_labels: label("false") };
+        let at = Timestamp::from_secs(1_790_000_000);
+        let fresh = Seen { labels: label("true"), before: None };
+        let before: Value = json!({"serving": "true"});
+        let stands = Seen { labels: label("false"), before: before.as_object().cloned() };
+        insta::assert_yaml_snapshot!([
+            spec.patch(Mark::Stands(Stand::Claimed), &fresh, at),
+            spec.patch(Mark::Stands(Stand::Asleep(2)), &stands, at),
+            spec.patch(Mark::Stands(Stand::Wakes), &stands, at),
+            spec.patch(Mark::Promoted, &stands, at),
+        ]);
+    }
 
     #[test]
     fn what_drains_and_is_taken_back_is_as_before() {

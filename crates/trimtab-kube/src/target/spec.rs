@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use kube::Client;
 use serde::{Deserialize, Serialize};
-use trimtab_engine::CrossVersionObjectReference;
+use trimtab_engine::{CrossVersionObjectReference, Policy};
+use trimtab_manifest::SleepSpec;
+use trimtab_metric::Span;
 
 use super::{Discovery, FIELD_MANAGER, KubeTarget, RetirementSpec};
 use crate::ConnectSpec;
@@ -42,6 +44,10 @@ pub struct KubeTargetSpec {
     /// A second workload that is the warm pool. Default: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<CrossVersionObjectReference>,
+    /// Its own pods are the warm pool and sleep, and this is how they are told to. Not with `standby`;
+    /// with `retire` in the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sleep: Option<SleepSpec>,
 }
 
 fn field_manager() -> String {
@@ -65,16 +71,47 @@ impl KubeTargetSpec {
         CrossVersionObjectReference { api_version, kind, name }
     }
 
-    /// The target.
-    pub fn target(&self, client: &Client, discovery: &Arc<Discovery>) -> KubeTarget {
+    /// What is wrong with it beside a policy, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// In words, with what would be right.
+    pub fn check(&self, policy: &Policy) -> Result<(), String> {
+        let Some(sleep) = &self.sleep else { return Ok(()) };
+        if self.standby.is_some() {
+            return Err(String::from("`standby` and `sleep` are two warm pools: leave one out"));
+        }
+        if policy.retire().is_none() {
+            return Err(String::from(
+                "`sleep` needs `retire` in the policy, without which a pod would be put to sleep in the \
+                 middle of its work",
+            ));
+        }
+        let wrong = sleep.check("sleep");
+        wrong.first().map_or(Ok(()), |wrong| Err(wrong.to_string()))
+    }
+
+    /// The target, for what a policy decides.
+    pub fn target(
+        &self,
+        client: &Client,
+        discovery: &Arc<Discovery>,
+        policy: &Policy,
+    ) -> KubeTarget {
         let namespace = self.namespace(client);
         let (client, discovery) = (client.clone(), Arc::clone(discovery));
         let target = KubeTarget::new(client, discovery, namespace, &self.reference())
             .with_field_manager(self.field_manager.clone())
             .with_retirement(self.retirement.clone());
-        match &self.standby {
-            Some(standby) => target.with_standby(standby),
-            None => target,
+        match (&self.standby, &self.sleep) {
+            (Some(standby), _) => target.with_standby(standby),
+            (None, Some(sleep)) => target.with_sleep(sleep, longest_session(policy)),
+            (None, None) => target,
         }
     }
+}
+
+/// A pod that drains may have work for so long.
+pub(crate) fn longest_session(policy: &Policy) -> Span {
+    policy.retire().map_or(Span::ZERO, |retire| retire.max_session)
 }

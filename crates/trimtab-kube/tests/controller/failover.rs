@@ -92,6 +92,36 @@ async fn one_that_is_killed_is_followed_after_its_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_follows_one_that_was_killed_has_its_window() {
+    for server in ApiServer::both().await {
+        let admin = cluster(&server).await;
+        let mut window = spec("llm");
+        window["behavior"]["scaleDown"]["stabilizationWindowSeconds"] = 40.into();
+        workload(&admin, "llm", 1, window).await;
+        queue(&server, 40);
+        let mut often = settings("first");
+        often.save_interval = Duration::from_secs(1);
+        let first = Running::start(client(&server), often);
+        until_replicas(&admin, "llm", 5).await;
+        let second = Running::start(client(&server), settings("second"));
+        // The window has 5 in it until now, less what was not saved, and nobody else saw that.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        queue(&server, 8);
+        let begun = tokio::time::Instant::now();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        first.kill();
+        until_decided_by(&admin, "llm", "second").await;
+        let took = begun.elapsed();
+        never(Duration::from_secs(34).saturating_sub(took), "it is scaled down", || async {
+            (replicas(&admin, "llm").await != 5).then_some(())
+        })
+        .await;
+        until_replicas(&admin, "llm", 1).await;
+        second.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_whose_time_is_over_writes_nothing_though_it_does_not_know_of_the_other() {
     let server = ApiServer::in_process().await;
     let admin = cluster(&server).await;

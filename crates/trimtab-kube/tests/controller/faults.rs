@@ -95,6 +95,43 @@ async fn a_server_that_is_overloaded_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slow_server_is_asked_by_so_many_at_a_time() {
+    let server = ApiServer::in_process().await;
+    let admin = cluster(&server).await;
+    let names: Vec<String> = (0..60).map(|number| format!("w{number}")).collect();
+    for name in &names {
+        let mut slow = spec(name);
+        slow["hpa"]["syncPeriodSeconds"] = 5.into();
+        workload(&admin, name, 1, slow).await;
+    }
+    let mut few = settings("one");
+    few.scale_requests_at_once = 2;
+    let controller = Running::start(client(&server), few);
+    queue(&server, 16);
+    for name in &names {
+        until_replicas(&admin, name, 2).await;
+    }
+    let scales = || Rule::any().verb("get").resource("deployments.apps/scale");
+    server.faults().delay(scales(), 100_000, Duration::from_millis(500));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.faults().clear_log();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let log = server.faults().log();
+    let looks = log.iter().filter(|request| {
+        request.verb == "get" && request.full_resource() == "deployments.apps/scale"
+    });
+    // Two each half second, and more where a tick gave up in the middle of one; 120 are wanted.
+    let looks = looks.count();
+    assert!((10..=90).contains(&looks), "{looks}");
+    server.faults().clear();
+    queue(&server, 24);
+    for name in &names {
+        until_replicas(&admin, name, 3).await;
+    }
+    controller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_denied_is_said_in_a_condition_and_told_once() {
     let server = ApiServer::in_process().await;
     let (admin, controller) = at_work(&server).await;

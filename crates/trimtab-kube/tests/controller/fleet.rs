@@ -1,16 +1,12 @@
-//! Many policies at once, and a policy beside the HPA that it was made of.
+//! Many policies at once.
 
 use std::time::Duration;
 
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::Api;
-use serde_json::json;
 use trimtab_apiserver::ApiServer;
 use trimtab_apiserver::fixture::{self, eventually};
 
 use crate::harness::{
-    NAMESPACE, Running, SOON, apply, client, cluster, create, queue, replicas, settings, spec,
-    status, until_condition, workload,
+    NAMESPACE, Running, SOON, apply, client, cluster, queue, replicas, settings, spec, status,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,41 +49,4 @@ async fn a_hundred_policies_are_scaled_and_few_statuses_written() {
         let state = status(&admin, name).await.unwrap().state.unwrap().decode().unwrap();
         assert!(state.at >= ends && state.pending.is_none(), "{name}: {}", state.at);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn in_shadow_it_wants_what_the_hpa_wants_at_every_step() {
-    let Some(server) = ApiServer::real().await else { return };
-    let flags = [
-        "--controllers=horizontal-pod-autoscaler-controller",
-        "--horizontal-pod-autoscaler-sync-period=2s",
-    ];
-    let Some(server) = server.with_controller_manager(&flags).await else { return };
-    let admin = cluster(&server).await;
-    let mut shadow = spec("llm");
-    shadow["mode"] = "shadow".into();
-    shadow["hpa"]["syncPeriodSeconds"] = 2.into();
-    workload(&admin, "llm", 1, shadow.clone()).await;
-    let mut hpa = shadow;
-    for own in ["mode", "hpa"] {
-        hpa.as_object_mut().unwrap().remove(own);
-    }
-    let hpa = json!({"metadata": {"name": "llm"}, "spec": hpa});
-    create::<HorizontalPodAutoscaler>(&admin, NAMESPACE, hpa).await;
-    let controller = Running::start(client(&server), settings("one"));
-    until_condition(&admin, "llm", "ScalingActive", "True").await;
-    let hpas: Api<HorizontalPodAutoscaler> = Api::namespaced(admin.clone(), NAMESPACE);
-    for waiting in [40, 24, 160, 90, 7, 65, 8] {
-        queue(&server, waiting);
-        let wanted = i32::try_from(waiting.div_ceil(8)).unwrap().clamp(1, 20);
-        eventually(SOON, &format!("both want {wanted} for {waiting}"), || async {
-            fixture::settle(&admin, NAMESPACE, "llm").await;
-            let theirs = hpas.get("llm").await.ok()?.status?.desired_replicas;
-            let ours = status(&admin, "llm").await?.wanted_replicas?;
-            let is = replicas(&admin, "llm").await;
-            (theirs == wanted && ours == wanted && is == wanted).then_some(())
-        })
-        .await;
-    }
-    controller.end().await;
 }

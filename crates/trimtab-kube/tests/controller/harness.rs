@@ -1,5 +1,7 @@
 //! A cluster with a workload, and controllers that run in it.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use trimtab_apiserver::fixture::{self, eventually};
@@ -190,6 +193,27 @@ impl Running {
     pub(crate) fn kill(self) {
         self.task.abort();
     }
+}
+
+/// Settings with a listener, and where that is.
+pub(crate) async fn with_pages(mut settings: Settings) -> (Settings, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    settings.listener = Some(listener);
+    (settings, at)
+}
+
+/// A page of the controller, if there is an answer.
+pub(crate) async fn page(at: SocketAddr, path: &'static str) -> Option<String> {
+    let ask = move || {
+        let mut stream = TcpStream::connect(at).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    };
+    tokio::task::spawn_blocking(ask).await.unwrap()
 }
 
 /// A client as the controller has it.

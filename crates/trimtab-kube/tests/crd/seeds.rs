@@ -48,6 +48,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("short", with(json!({}))),
         ("hpa", hpa()),
+        ("sleep", sleep()),
         ("keda", keda()),
         ("knative", knative()),
         ("rayServe", ray_serve()),
@@ -110,6 +111,15 @@ pub(crate) fn hpa() -> Value {
         "draining": {"podLabels": {"trimtab.dev/serving": "false"}},
         "standby": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm-standby"}},
         "adopt": {"horizontalPodAutoscaler": "llm"},
+    }))
+}
+
+pub(crate) fn sleep() -> Value {
+    with(json!({
+        "metrics": [external("in_flight", average("32"))],
+        "retire": {"maxSessionSeconds": 60}, "warmPool": {"size": {"fixed": 2}, "returnOnScaleIn": true},
+        "standby": {"sleep": {"port": 30000, "sleepPath": "/release_memory_occupation",
+            "wakePath": "/resume_memory_occupation", "statePath": "", "timeoutSeconds": 20}},
     }))
 }
 

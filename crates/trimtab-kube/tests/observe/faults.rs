@@ -23,15 +23,16 @@ async fn an_expired_watch_is_listed_anew_and_forgets_who_is_gone() {
     for as_status in [false, true] {
         let watched = Watched::of(&server, Scope::all()).await;
         assert_eq!(of(&watched, Part::Pods).listings, 1);
-        server.faults().gone_as_status(as_status);
         // It can't watch again before the pod is gone, so that only a listing says so.
-        server.faults().fail(Rule::any().verb("watch").resource("pods"), 1, 503);
+        server.faults().fail(Rule::any().verb("watch").resource("pods"), 1000, 503);
         server.faults().drop_watches();
         fixture::pods_of(&client, NAMESPACE, "more", 1).await;
         let api: kube::Api<k8s_openapi::api::core::v1::Pod> =
             kube::Api::namespaced(client.clone(), NAMESPACE);
         api.delete("more-0", &kube::api::DeleteParams::default().grace_period(0)).await.unwrap();
         server.faults().compact();
+        server.faults().clear();
+        server.faults().gone_as_status(as_status);
         fixture::eventually(SOON, "the second listing", || async {
             (of(&watched, Part::Pods).listings == 2).then_some(())
         })

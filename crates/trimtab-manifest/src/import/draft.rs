@@ -214,9 +214,13 @@ impl<'n> Draft<'n> {
         let kind = ProblemKind::Rule(error.kind());
         match self.place(error.field()) {
             Some((path, span)) => {
+                // What is missing is told where it would be: at what is around it.
+                let rest = error.field().strip_prefix(&*path);
+                let within = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+                let path = if within { error.field().to_owned() } else { path };
                 let message = format!("`{}` {}", last(&path), error.detail());
                 let problem = Problem::new(kind, span, message).with_field(&path);
-                if path == error.field() {
+                if within {
                     problem
                 } else {
                     problem.with_help(format!("in the policy it is `{}`", error.field()))

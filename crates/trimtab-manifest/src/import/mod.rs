@@ -11,7 +11,6 @@ mod knative;
 mod kserve;
 mod outcome;
 mod owned;
-pub(crate) mod promql;
 mod ray;
 mod text;
 
@@ -20,7 +19,6 @@ use std::rc::Rc;
 pub(crate) use self::draft::document;
 pub use self::outcome::{Imported, ImportedPolicy, Note, NoteKind, PeerKind, Skipped};
 use self::owned::Owners;
-pub(crate) use self::promql::metric_names;
 pub(crate) use self::ray::config_of as serve_config;
 use crate::fields as block;
 use crate::fields::{Block, Field};

@@ -1,5 +1,6 @@
 //! What an import gives: policies, notes beside them, and what was passed over.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use trimtab_engine::Policy;
@@ -231,8 +232,25 @@ impl Imported {
             }))
             .collect();
         remarks.sort_by_key(|remark| remark.span.start);
-        // What concerns several policies of a manifest is said once.
+        // What concerns several policies or fields of a file is said once, where it comes up first.
+        let mut said: BTreeMap<String, usize> = BTreeMap::new();
         remarks.dedup_by(|a, b| (a.span, &a.message) == (b.span, &b.message));
+        remarks.retain(|remark| {
+            let times = said.entry(remark.message.clone()).or_default();
+            *times = times.saturating_add(1);
+            *times == 1
+        });
+        for remark in &mut remarks {
+            let times = said.get(&remark.message).copied().unwrap_or(1);
+            match times {
+                0 | 1 => {}
+                2 => remark.message.push_str(" (and once more in this file)"),
+                _ => {
+                    let others = times.saturating_sub(1);
+                    remark.message.push_str(&format!(" (and {others} times more in this file)"));
+                }
+            }
+        }
         render_remarks(&self.source, &remarks, colour)
     }
 }

@@ -46,7 +46,16 @@ impl Document {
         match root.get("items").map(|items| &items.value) {
             Some(Value::Sequence(items)) if document.kind.ends_with("List") => {
                 let items = items.iter().filter(|item| item.entries().is_some());
-                items.map(new).collect()
+                let item = document.kind.strip_suffix("List").filter(|item| !item.is_empty());
+                let mut documents: Vec<Self> = items.map(new).collect();
+                for one in documents.iter_mut().filter(|one| one.kind.is_empty()) {
+                    // As the API server answers for `DeploymentList`: the list says it for all.
+                    let Some(item) = item else { continue };
+                    one.kind = item.to_owned();
+                    one.group.clone_from(&document.group);
+                    one.version.clone_from(&document.version);
+                }
+                documents
             }
             _ => vec![document],
         }
@@ -101,7 +110,9 @@ impl Document {
             | ("argoproj.io", "Rollout")
             | ("serving.knative.dev", "Service" | "Configuration") => self.spec()?.get("template"),
             ("leaderworkerset.x-k8s.io", "LeaderWorkerSet") => {
-                self.spec()?.at("leaderWorkerTemplate.workerTemplate")
+                // An HPA measures the leaders, which are made as the workers are if nothing else is said.
+                let groups = self.spec()?.get("leaderWorkerTemplate")?;
+                groups.get("leaderTemplate").or_else(|| groups.get("workerTemplate"))
             }
             ("", "Pod") => Some(self.field()),
             _ => None,

@@ -122,6 +122,12 @@ impl<'n> Set<'n> {
         (!self.kustomize.is_patched(found, document.source)).then_some(found)
     }
 
+    /// Whether the files of two documents are in the same folder.
+    pub(super) fn are_in_one_folder(&self, one: &Document, other: &Document) -> bool {
+        let folder = |document: &Document| self.kustomize.folder_of(document.source);
+        folder(one) == folder(other)
+    }
+
     /// Whether two documents are never applied together.
     pub(super) fn are_apart(&self, one: &Document, other: &Document) -> bool {
         self.kustomize.are_apart(one.source, other.source)

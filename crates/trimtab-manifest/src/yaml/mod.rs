@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
-use self::syntax::{syntax_problem, too_deep};
+use self::syntax::{of_template, syntax_problem, too_deep};
 use crate::node::{Entry, Node, Scalar, Value, shortened};
 use crate::{Limits, Problem, ProblemKind, Source, Span};
 
@@ -28,7 +28,7 @@ pub(crate) fn documents(source: &Source, limits: &Limits) -> (Vec<Rc<Node>>, Vec
     let mut composer = Composer::new(source, *limits);
     let outcome = composer.run(&mut documents);
     let mut problems = composer.problems;
-    problems.extend(outcome.err());
+    problems.extend(outcome.err().map(|problem| of_template(problem, source)));
     (documents, problems)
 }
 

@@ -32,6 +32,30 @@ pub(super) fn syntax_problem(error: &ScanError, source: &Source, limits: &Limits
     }
 }
 
+/// A problem of syntax as that of a template, where `{{` stands in its line or begins another one.
+pub(super) fn of_template(problem: Problem, source: &Source) -> Problem {
+    const HELP: &str = "render it first: `helm template CHART` does for Helm";
+    if problem.kind() != ProblemKind::Syntax {
+        return problem;
+    }
+    let start = source.floor(problem.span().start);
+    let (before, behind) = source.text().split_at_checked(start).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+    let end = behind.find('\n').map_or(source.text().len(), |at| start.saturating_add(at));
+    let text = source.text().get(line..end).unwrap_or_default();
+    if let Some(at) = text.find("{{") {
+        let start = line.saturating_add(at);
+        let span = Span { start, end: start.saturating_add(2) };
+        let message = "`{{` stands for what a template puts in; this is no manifest yet";
+        return Problem::new(ProblemKind::Syntax, span, message).with_help(HELP);
+    }
+    let mut lines = source.text().lines();
+    if lines.any(|line| line.trim_start().starts_with("{{")) {
+        return problem.with_help(HELP);
+    }
+    problem
+}
+
 /// A value below the last level that is allowed.
 pub(super) fn too_deep(limits: &Limits, span: Span) -> Problem {
     let message = format!("nested deeper than {} levels", limits.depth());

@@ -61,6 +61,7 @@ struct Shared {
     permits: Semaphore,
     timeout: Duration,
     max_bytes: u64,
+    allow_partial: bool,
     share: Span,
     jitter: RandomState,
     asked: AtomicU64,
@@ -103,6 +104,7 @@ impl PrometheusClient {
             permits: Semaphore::new(usize::from(spec.max_concurrent.get())),
             timeout,
             max_bytes: spec.max_bytes,
+            allow_partial: spec.allow_partial,
             share: spec.share_seconds,
             jitter: RandomState::new(),
             asked: AtomicU64::new(0),
@@ -303,12 +305,17 @@ async fn ask(
     })?;
     let status = response.status();
     let body = read_body(response, shared.max_bytes).await?;
-    answer::read(status, &body)
+    let answer = answer::read(status, &body)?;
+    match &answer.partial {
+        Some(why) if !shared.allow_partial => Err(SourceError::Partial(why.clone())),
+        _ => Ok(answer),
+    }
 }
 
 /// Whether it may go better in a moment.
 fn is_passing(error: &SourceError) -> bool {
-    matches!(error, SourceError::Unreachable(_) | SourceError::TimedOut(_))
+    use SourceError::{Partial, TimedOut, Unreachable};
+    matches!(error, Unreachable(_) | TimedOut(_) | Partial(_))
 }
 
 /// A time as Prometheus reads it: seconds with milliseconds.

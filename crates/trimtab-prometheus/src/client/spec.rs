@@ -38,6 +38,9 @@ pub struct ServerSpec {
     /// The largest answer. Default 16 MiB.
     #[serde(default = "max_bytes")]
     pub max_bytes: u64,
+    /// Answers count of which a part is missing, as a server that asks several stores warns. Default: they are failures.
+    #[serde(default)]
+    pub allow_partial: bool,
     /// Requests at a time. Default 16.
     #[serde(default = "max_concurrent")]
     pub max_concurrent: NonZeroU16,
@@ -71,6 +74,7 @@ impl ServerSpec {
             connect: ConnectSpec::default(),
             timeout_seconds: timeout(),
             max_bytes: max_bytes(),
+            allow_partial: false,
             max_concurrent: max_concurrent(),
             share_seconds: share(),
         }

@@ -6,7 +6,8 @@ mod tls;
 mod watched;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -43,6 +44,30 @@ pub struct ConnectSpec {
     pub proxy_from_environment: bool,
 }
 
+impl ConnectSpec {
+    /// The same with the files that it names below `directory`, those but whose path is absolute: for who takes paths as relative to
+    /// the document that they stand in.
+    ///
+    /// ```
+    /// use trimtab_prometheus::ConnectSpec;
+    ///
+    /// let mut connect: ConnectSpec = serde_json::from_str(r#"{"tls": {"caFile": "ca.pem"}}"#)?;
+    /// connect.make_relative_to("/etc/trimtab".as_ref());
+    /// assert_eq!(connect.tls.unwrap().ca_file.unwrap().to_str(), Some("/etc/trimtab/ca.pem"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn make_relative_to(&mut self, directory: &Path) {
+        let auth = self.auth.iter_mut().flat_map(|auth| {
+            let password = auth.basic.iter_mut().map(|basic| &mut basic.password_file);
+            auth.bearer_token_file.iter_mut().chain(password)
+        });
+        let tls = self.tls.iter_mut().flat_map(|tls| {
+            [&mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file].into_iter().flatten()
+        });
+        auth.chain(tls).for_each(|file| *file = directory.join(&*file));
+    }
+}
+
 /// Makes requests as a [`ConnectSpec`] says, and takes up files that changed: tokens at each request, certificates with a new
 /// connection.
 pub(crate) struct Transport {
@@ -58,7 +83,26 @@ struct Built {
     files: Vec<Stamp>,
 }
 
+/// Those that are in use, for who reaches others in the same way: a thousand workloads need no thousand pools of connections.
+static SHARED: Mutex<Vec<Weak<Transport>>> = Mutex::new(Vec::new());
+
 impl Transport {
+    /// One that reaches servers in this way, which others may use as well.
+    pub(crate) fn shared(
+        spec: &ConnectSpec,
+        connect_timeout: Duration,
+    ) -> Result<Arc<Self>, SpecError> {
+        let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| one.strong_count() > 0);
+        let same = |one: &Arc<Self>| one.spec == *spec && one.connect_timeout == connect_timeout;
+        if let Some(known) = all.iter().filter_map(Weak::upgrade).find(same) {
+            return Ok(known);
+        }
+        let new = Arc::new(Self::new(spec, connect_timeout)?);
+        all.push(Arc::downgrade(&new));
+        Ok(new)
+    }
+
     /// Checks the spec and reads the files that it names.
     pub(crate) fn new(spec: &ConnectSpec, connect_timeout: Duration) -> Result<Self, SpecError> {
         let headers = headers(&spec.headers)?;
@@ -139,4 +183,20 @@ fn headers(given: &BTreeMap<String, String>) -> Result<HeaderMap, SpecError> {
 /// A length of time as the standard library has it; nothing below zero.
 pub(crate) fn duration(span: Span) -> Duration {
     Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reaches_servers_in_the_same_way_shares_connections() {
+        let second = Duration::from_secs(1);
+        let spec = ConnectSpec::default();
+        let one = Transport::shared(&spec, second).unwrap();
+        assert!(Arc::ptr_eq(&one, &Transport::shared(&spec, second).unwrap()));
+        assert!(!Arc::ptr_eq(&one, &Transport::shared(&spec, second * 2).unwrap()));
+        let other = ConnectSpec { proxy_from_environment: true, ..ConnectSpec::default() };
+        assert!(!Arc::ptr_eq(&one, &Transport::shared(&other, second).unwrap()));
+    }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use trimtab_engine::{Metric, MetricSource, Policy};
 use trimtab_metric::Span;
 
-use super::promql::{Call, Outline, Selector};
 use super::reading::is_per_pod;
 use super::{MetricQuery, POD_LABEL};
+use crate::promql::{Call, Matcher, Outline, Selector};
 
 /// Something that is most likely a mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum Rule {
     PodLabelLost,
     /// A quantile of buckets whose bounds were dropped.
     BoundsLost,
+    /// A bound of a bucket without a fraction, such as `le="1"`, which Prometheus 3 writes as `1.0`.
+    WholeBound,
     /// `or vector(0)`: what is unknown reads as zero.
     UnknownIsZero,
 }
@@ -83,6 +85,7 @@ fn look(metric: &Metric, query: &MetricQuery, interval: Span, add: &mut impl FnM
         short_window(&outline, selector, interval, add);
         raw_counter(&outline, selector, add);
         bounds_lost(&outline, selector, add);
+        whole_bound(selector, add);
     }
     if or_zero(&query.query) {
         let message = "`or vector(0)` makes a metric that is unknown one that is 0, and a scale-down may follow: leave it out, \
@@ -144,6 +147,23 @@ fn bounds_lost(outline: &Outline<'_>, selector: &Selector<'_>, add: &mut impl Fn
     if inside.into_iter().any(|call| call.is_aggregation() && loses(call, "le")) {
         let message = "`histogram_quantile` needs the label `le`, and the aggregation drops it: `sum by (le) (…)`";
         add(Rule::BoundsLost, String::from(message));
+    }
+}
+
+fn whole_bound(selector: &Selector<'_>, add: &mut impl FnMut(Rule, String)) {
+    let is_whole =
+        |value: &str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let mut matchers = selector.matchers.iter();
+    let bound = matchers.find(|matcher| {
+        let of_bound = ["le", "quantile"].contains(&matcher.label);
+        of_bound && matcher.operator == "=" && is_whole(matcher.value)
+    });
+    if let Some(Matcher { label, value, .. }) = bound {
+        let message = format!(
+            "`{label}=\"{value}\"` matches nothing from Prometheus 3 on, which writes `{value}.0`: \
+             `{label}=~\"{value}([.]0)?\"` matches both"
+        );
+        add(Rule::WholeBound, message);
     }
 }
 
@@ -246,6 +266,11 @@ mod tests {
             ("sum by (pod) (rate(a_total[$__rate_interval]))", &[]),
             ("sum by (pod) (a_total)", &[Rule::RawCounter]),
             ("sum by (pod) (a) or vector(0)", &[Rule::UnknownIsZero]),
+            ("sum by (pod) (rate(a_bucket{le=\"1\"}[1m]))", &[Rule::WholeBound]),
+            ("sum by (pod) (rate(a_bucket{le=~\"1([.]0)?\"}[1m]))", &[]),
+            ("sum by (pod) (rate(a_bucket{le=\"+Inf\"}[1m]))", &[]),
+            ("sum by (pod) (rate({\"a.b_bucket\", le=\"0.5\"}[1m]))", &[]),
+            ("sum by (pod) ({\"a.b_total\"})", &[Rule::RawCounter]),
         ] {
             assert_eq!(rules(&pods(), query), expected, "{query}");
         }

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "client")]
 pub(crate) mod lint;
-pub(crate) mod promql;
 #[cfg(feature = "client")]
 pub(crate) mod reading;
 
@@ -14,6 +13,7 @@ pub use lint::{Finding, Rule};
 
 use crate::SpecError;
 use crate::preset::{Preset, PresetArgs};
+use crate::promql::Outline;
 
 /// What is asked about a workload: a query for each of its policy's metrics.
 ///
@@ -242,7 +242,7 @@ fn check(query: &MetricQuery) -> Result<(), SpecError> {
 /// Whether a text can stand between braces without ending them.
 fn is_plain_matchers(text: &str) -> bool {
     let selector = format!("x{{{text}}}");
-    let outline = promql::Outline::of(&selector);
+    let outline = Outline::of(&selector);
     let whole = outline.selectors.first().is_some_and(|first| first.text == selector);
     whole && (text.is_empty() || text.contains('='))
 }

@@ -8,6 +8,7 @@ use trimtab_runtime::{Problem, SourceError};
 
 use super::{MetricQuery, POD_LABEL};
 use crate::client::{Answer, Series, Shape};
+use crate::promql::Outline;
 
 /// A reading, and what went wrong with parts of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,6 +86,7 @@ fn make(
         return per_pod(metric, query, answer, beside);
     }
     check_age(beside)?;
+    no_histogram(&query.query, &answer.series)?;
     if answer.shape == Shape::Matrix {
         return sampled(answer);
     }
@@ -117,13 +119,8 @@ fn per_pod(
     let label = query.per_replica.as_ref().map_or(POD_LABEL, |per| per.label.as_str());
     let mut by_pod: BTreeMap<&str, Vec<&Series>> = BTreeMap::new();
     for series in &answer.series {
-        let Some(pod) = series.labels.get(label) else {
-            let described = series.describe();
-            return Err(SourceError::Invalid(format!(
-                "`{described}` has no label `{label}`, which names the pod: keep it by `by ({label})`"
-            )));
-        };
-        if beside.pods.is_empty() || beside.pods.contains(pod.as_str()) {
+        let pod = pod_of(series, label)?;
+        if beside.pods.is_empty() || beside.pods.contains(pod) {
             by_pod.entry(pod).or_default().push(series);
         }
     }
@@ -160,6 +157,7 @@ fn per_pod(
 
 /// The one value of a pod's series.
 fn one(query: &MetricQuery, series: &[&Series]) -> Result<Quantity, SourceError> {
+    no_histogram(&query.query, series.iter().copied())?;
     match (query.aggregate, series) {
         (None, [series]) => quantity(last(series).unwrap_or(f64::NAN), Some(series)),
         (None, _) => {
@@ -189,6 +187,35 @@ fn sampled(answer: &Answer) -> Result<Read, SourceError> {
     }
     let reading = ReadingRecord { series: Some(all), ..ReadingRecord::default() };
     Ok(Read { reading, problems: Vec::new() })
+}
+
+/// The pod that a series is of.
+pub(crate) fn pod_of<'s>(series: &'s Series, label: &str) -> Result<&'s str, SourceError> {
+    series.labels.get(label).map(String::as_str).ok_or_else(|| {
+        let described = series.describe();
+        SourceError::Invalid(format!(
+            "`{described}` has no label `{label}`, which names the pod: keep it by `by ({label})`, or name another as `podLabel`"
+        ))
+    })
+}
+
+/// A native histogram is no number, whatever is made of it here.
+pub(crate) fn no_histogram<'s>(
+    query: &str,
+    series: impl IntoIterator<Item = &'s Series>,
+) -> Result<(), SourceError> {
+    let Some(series) = series.into_iter().find(|series| !series.histograms.is_empty()) else {
+        return Ok(());
+    };
+    let query = query.trim();
+    let outline = Outline::of(query);
+    let is_bare = outline.selectors.first().is_some_and(|selector| selector.text == query);
+    let of = if is_bare { format!("sum(rate({query}[2m]))") } else { String::from(query) };
+    Err(SourceError::Invalid(format!(
+        "`{}` is a native histogram and no number: ask for `histogram_quantile(0.95, {of})`, or for `histogram_avg` or \
+         `histogram_count` of it",
+        series.describe()
+    )))
 }
 
 fn last(series: &Series) -> Option<f64> {
@@ -277,21 +304,60 @@ mod tests {
         Policy::new(serde_json::from_str(spec).unwrap()).unwrap()
     }
 
+    #[test]
+    fn a_native_histogram_is_no_number() {
+        let histogram = |pod: &str| Series {
+            labels: [(String::from("pod"), String::from(pod))].into(),
+            histograms: vec![Timestamp::from_secs(1)],
+            ..Series::default()
+        };
+        let number = Series {
+            labels: [(String::from("pod"), String::from("b"))].into(),
+            points: vec![(Timestamp::from_secs(1), 7.0)],
+            ..Series::default()
+        };
+        let answer = Answer { series: vec![histogram("a"), number], ..Answer::default() };
+        let made = |aggregate, text: &str| {
+            let query = text.into();
+            let query =
+                MetricQuery { metric: "m".into(), query, aggregate, ..MetricQuery::default() };
+            let (now, pods) = (Timestamp::from_secs(1), BTreeSet::new());
+            let beside = Beside { now, at: now, newest: None, max_age: Span::ZERO, pods: &pods };
+            let policy = policy();
+            let metrics = policy.metrics().iter();
+            metrics.map(|metric| read(metric, &query, &Ok(&answer), beside)).collect::<Vec<_>>()
+        };
+        let [per_pod, external, object] = &made(None, "rate(ttft[1m])")[..] else { panic!() };
+        assert_eq!(per_pod.reading.pods.as_ref().unwrap().len(), 1, "the other pod has its value");
+        assert_eq!(
+            per_pod.problems[0].error.to_string(),
+            "the value can't be used: pod `a`: `{pod=\"a\"}` is a native histogram and no number: ask for \
+             `histogram_quantile(0.95, rate(ttft[1m]))`, or for `histogram_avg` or `histogram_count` of it"
+        );
+        assert_eq!(external.reading.unavailable, Some(Unavailable::Invalid));
+        assert_eq!(object.reading.unavailable, Some(Unavailable::Invalid));
+        let bare = &made(Some(Aggregate::Max), "ttft")[1].problems[0].error.to_string();
+        assert!(bare.contains("`histogram_quantile(0.95, sum(rate(ttft[2m])))`"), "{bare}");
+    }
+
     fn answers() -> impl Strategy<Value = Answer> {
         let pod = prop::option::weighted(0.9, prop::sample::select(vec!["a", "b", "c", ""]));
         let value = prop_oneof![5 => -1e3..1e3, 1 => any::<f64>()];
         let series =
-            (pod, prop::collection::vec((any::<i32>(), value), 0..3)).prop_map(|(pod, points)| {
-                let labels = pod.map(|pod| (String::from("pod"), String::from(pod)));
-                let points =
-                    points.into_iter().map(|(at, value)| (Timestamp::from_secs(at.into()), value));
-                Series { labels: labels.into_iter().collect(), points: points.collect() }
-            });
+            (pod, prop::collection::vec((any::<i32>(), value), 0..3), prop::bool::weighted(0.1));
+        let series = series.prop_map(|(pod, points, histogram)| {
+            let labels = pod.map(|pod| (String::from("pod"), String::from(pod)));
+            let points =
+                points.into_iter().map(|(at, value)| (Timestamp::from_secs(at.into()), value));
+            let labels = labels.into_iter().collect();
+            let histograms = if histogram { vec![Timestamp::from_secs(1)] } else { Vec::new() };
+            Series { labels, points: points.collect(), histograms }
+        });
         let shape = prop::sample::select(vec![Shape::Vector, Shape::Scalar]);
         (shape, prop::collection::vec(series, 0..5)).prop_map(|(shape, series)| Answer {
             shape,
             series,
-            bytes: 0,
+            ..Answer::default()
         })
     }
 

@@ -143,9 +143,23 @@ impl Cut {
             while series.points.get(*next).is_some_and(|(at, _)| *at < time) {
                 *next += 1;
             }
-            if let Some(point) = series.points.get(*next).filter(|(at, _)| *at == time) {
+            let points: Vec<_> = series
+                .points
+                .get(*next)
+                .filter(|(at, _)| *at == time)
+                .copied()
+                .into_iter()
+                .collect();
+            let histograms: Vec<_> = series
+                .histograms
+                .binary_search(&time)
+                .is_ok()
+                .then_some(time)
+                .into_iter()
+                .collect();
+            if !points.is_empty() || !histograms.is_empty() {
                 let labels = series.labels.clone();
-                answer.series.push(Series { labels, points: vec![*point] });
+                answer.series.push(Series { labels, points, histograms });
             }
         }
         answer

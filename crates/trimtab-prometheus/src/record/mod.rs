@@ -14,7 +14,7 @@ pub use file::{Progress, Recorded};
 
 use crate::SpecError;
 use crate::client::{Answer, PrometheusClient};
-use crate::query::promql::Outline;
+use crate::promql::Outline;
 use crate::query::{MAX_AGE, MetricQuery, QueriesSpec, lint};
 use frames::Frames;
 

@@ -32,7 +32,13 @@ pub(super) async fn page(
         });
     }
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let format = Exposition::of(kind.unwrap_or_default());
+    let kind = kind.unwrap_or_default();
+    if kind.starts_with("application/vnd.google.protobuf") {
+        return Err(SourceError::Malformed(String::from(
+            "the page is in Protocol Buffers, which only a Prometheus reads: have it written as text",
+        )));
+    }
+    let format = Exposition::of(kind);
     let body = read_body(response, max_bytes).await?;
     let text = String::from_utf8(body)
         .map_err(|_| SourceError::Malformed(String::from("the page is not UTF-8")))?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use trimtab_metric::{CounterRate, Histogram, Span, Timestamp};
+use trimtab_metric::{Bucket, CounterRate, Histogram, Span, Timestamp};
 use trimtab_runtime::SourceError;
 
 use super::page::Found;
@@ -123,6 +123,12 @@ fn spread(
     window: Span,
 ) -> Result<Value, SourceError> {
     let invalid = |error: trimtab_metric::HistogramError| SourceError::Invalid(error.to_string());
+    if let [Bucket { upper_bound: f64::INFINITY, .. }] = found.buckets.as_slice() {
+        return Err(SourceError::Invalid(String::from(
+            "it has no bucket but `+Inf` on its page, as a native histogram has: take its `mean`, or ask a Prometheus that \
+             scrapes it for a quantile",
+        )));
+    }
     let latest = Histogram::new(found.buckets).map_err(invalid)?;
     let is_newer = past.back().is_none_or(|(at, _)| *at < now);
     if is_newer {

@@ -118,7 +118,7 @@ impl ScrapeSource {
         });
         let timeout = duration(spec.timeout_seconds);
         Ok(Self {
-            transport: Arc::new(Transport::new(&spec.connect, timeout)?),
+            transport: Transport::shared(&spec.connect, timeout)?,
             replicas,
             plan: Plan::of(&metrics),
             metrics,

@@ -1,12 +1,13 @@
 //! Where the replicas are.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
-use trimtab_engine::PodPhase;
+use trimtab_engine::{PodPhase, PodRecord};
 use trimtab_runtime::{Ask, SourceError};
 
 use crate::SpecError;
@@ -39,7 +40,8 @@ pub struct Replica {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ReplicasSpec {
-    /// The address of a pod's page, in which `{pod}` stands for its name. The target says which pods there are.
+    /// The address of a pod's page, in which `{pod}` stands for its name and `{address}` for where it is reached. The target says which
+    /// pods there are.
     pub template: Option<String>,
     /// The replicas one by one.
     pub list: Vec<Replica>,
@@ -60,7 +62,7 @@ struct Group {
 const MOST_BYTES: u64 = 4 << 20;
 
 impl ReplicasSpec {
-    /// By the names of pods: `http://{pod}.llm.inference:8000/metrics`.
+    /// By the names of pods, `http://{pod}.llm.inference:8000/metrics`, or where they are, `http://{address}:8000/metrics`.
     pub fn template(template: impl Into<String>) -> Self {
         Self { template: Some(template.into()), ..Self::default() }
     }
@@ -85,10 +87,11 @@ impl ReplicasSpec {
             )));
         }
         if let Some(template) = &self.template
-            && !(template.contains("{pod}") && is_url(&template.replace("{pod}", "a")))
+            && !((template.contains("{pod}") || template.contains("{address}"))
+                && is_url(&template.replace("{pod}", "a").replace("{address}", "a")))
         {
             return Err(SpecError::new(format!(
-                "`template` is `{template}`: write an address with `{{pod}}`, such as \
+                "`template` is `{template}`: write an address with `{{pod}}` or `{{address}}`, such as \
                  `http://{{pod}}.llm.inference:8000/metrics`"
             )));
         }
@@ -109,18 +112,30 @@ impl Replicas for ReplicasSpec {
         }
         let Some(template) = &self.template else { return Ok(self.list.clone()) };
         let running = ask.pods.iter().filter(|pod| pod.phase == PodPhase::Running);
-        let all: Vec<Replica> = running
-            .map(|pod| Replica {
-                name: pod.name.clone(),
-                url: template.replace("{pod}", &pod.name),
-            })
-            .collect();
+        let all: Vec<Replica> = running.filter_map(|pod| page_of(template, pod)).collect();
         if all.is_empty() {
-            let message = "the target knows no running pods, by whose names the pages are found";
+            let message = if template.contains("{address}") {
+                "the target knows no running pods and where they are reached"
+            } else {
+                "the target knows no running pods, by whose names the pages are found"
+            };
             return Err(SourceError::Empty(String::from(message)));
         }
         Ok(all)
     }
+}
+
+/// Nothing if it takes an address and the pod has none yet.
+fn page_of(template: &str, pod: &PodRecord) -> Option<Replica> {
+    let mut url = template.replace("{pod}", &pod.name);
+    if template.contains("{address}") {
+        let address = pod.address.as_deref()?;
+        // An IPv6 address stands in brackets in a URL.
+        let bare = address.parse::<Ipv6Addr>().is_ok();
+        let host = if bare { format!("[{address}]") } else { String::from(address) };
+        url = url.replace("{address}", &host);
+    }
+    is_url(&url).then(|| Replica { name: pod.name.clone(), url })
 }
 
 fn read(file: &Path) -> Result<Vec<Replica>, SourceError> {
@@ -159,6 +174,29 @@ fn is_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_where_the_pod_is() {
+        let pod = |address: Option<&str>| PodRecord {
+            name: "a".into(),
+            address: address.map(String::from),
+            ..PodRecord::default()
+        };
+        let page = |template: &str, pod: &PodRecord| page_of(template, pod).map(|page| page.url);
+        let by_address = "http://{address}:8000/metrics";
+        assert_eq!(
+            page(by_address, &pod(Some("10.0.0.7"))).unwrap(),
+            "http://10.0.0.7:8000/metrics"
+        );
+        assert_eq!(
+            page(by_address, &pod(Some("fd00::7"))).unwrap(),
+            "http://[fd00::7]:8000/metrics"
+        );
+        assert_eq!(page(by_address, &pod(None)), None);
+        assert_eq!(page("http://{pod}.llm/metrics", &pod(None)).unwrap(), "http://a.llm/metrics");
+        assert!(ReplicasSpec::template(by_address).check().is_ok());
+        assert!(ReplicasSpec::template("http://{name}:8000/").check().is_err());
+    }
 
     #[test]
     fn a_file_of_targets() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Span;
@@ -151,6 +152,12 @@ impl Default for ScrapeSpec {
 }
 
 impl ScrapeSpec {
+    /// The same with the files that it names below `directory`, as [`ConnectSpec::make_relative_to`] has it.
+    pub fn make_relative_to(&mut self, directory: &Path) {
+        self.connect.make_relative_to(directory);
+        self.replicas.targets_file.iter_mut().for_each(|file| *file = directory.join(&*file));
+    }
+
     /// All metrics: those given, then those of the preset that are not among them.
     pub(super) fn resolve(&self) -> Result<Vec<ScrapeMetric>, SpecError> {
         self.check()?;

@@ -42,6 +42,11 @@ impl Fault {
         Self::Answer { status: "200 OK", kind, body: body.into() }
     }
 
+    pub(crate) fn protobuf() -> Self {
+        let kind = "application/vnd.google.protobuf; encoding=delimited";
+        Self::Answer { status: "200 OK", kind, body: "\n\u{1}x".into() }
+    }
+
     pub(crate) fn status(status: &'static str) -> Self {
         Self::Answer { status, kind: "text/html", body: "<html>no</html>".into() }
     }

@@ -33,14 +33,21 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 /// A page that can be changed, served over HTTP.
 pub(crate) struct Exporter {
     pub(crate) address: SocketAddr,
-    page: Arc<Mutex<String>>,
+    page: Arc<Mutex<Page>>,
 }
+
+/// What kind it is of, and what stands there.
+type Page = (&'static str, Vec<u8>);
+
+const TEXT: &str = "text/plain; version=0.0.4";
+const PROTOBUF: &str =
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
 impl Exporter {
     pub(crate) fn new(page: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let page = Arc::new(Mutex::new(String::from(page)));
+        let page = Arc::new(Mutex::new((TEXT, Vec::from(page))));
         let own = Arc::clone(&page);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -52,11 +59,34 @@ impl Exporter {
     }
 
     pub(crate) fn set(&self, page: &str) {
-        *self.page.lock().unwrap() = String::from(page);
+        *self.page.lock().unwrap() = (TEXT, Vec::from(page));
+    }
+
+    /// With nothing but a native histogram of that name and of one pod, which the page has as text for nobody.
+    pub(crate) fn set_native_histogram(&self, name: &str, pod: &str) {
+        // Three observations of 1 in one bucket of schema 0: `(0.5, 1]`.
+        let bytes = |field: u8, inside: &[u8]| {
+            let length = u8::try_from(inside.len()).unwrap();
+            [&[field << 3 | 2, length], inside].concat()
+        };
+        let histogram = [
+            vec![1 << 3, 3, 2 << 3 | 1],
+            Vec::from(3_f64.to_le_bytes()),
+            vec![5 << 3, 0, 6 << 3 | 1],
+            Vec::from(1e-9_f64.to_le_bytes()),
+            bytes(12, &[1 << 3, 0, 2 << 3, 1]),
+            vec![13 << 3, 6],
+        ]
+        .concat();
+        let label = [bytes(1, b"pod"), bytes(2, pod.as_bytes())].concat();
+        let metric = [bytes(1, &label), bytes(7, &histogram)].concat();
+        let family = [bytes(1, name.as_bytes()), vec![3 << 3, 4], bytes(4, &metric)].concat();
+        let page = [vec![u8::try_from(family.len()).unwrap()], family].concat();
+        *self.page.lock().unwrap() = (PROTOBUF, page);
     }
 }
 
-fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, (kind, page): &Page) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut request = Vec::new();
     let mut buffer = [0; 1024];
@@ -68,11 +98,11 @@ fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
         request.extend_from_slice(&buffer[..read]);
     }
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         page.len()
     );
     stream.write_all(head.as_bytes())?;
-    stream.write_all(page.as_bytes())
+    stream.write_all(page)
 }
 
 /// A Prometheus that runs until it is dropped.
@@ -114,6 +144,12 @@ impl Prometheus {
         let file = self.folder.path().join("web.yml");
         fs::write(&file, text).unwrap();
         self.arguments.push(format!("--web.config.file={}", file.display()));
+        self
+    }
+
+    /// With something that it does not do unless it is asked to.
+    pub(crate) fn with_feature(mut self, name: &str) -> Self {
+        self.arguments.push(format!("--enable-feature={name}"));
         self
     }
 

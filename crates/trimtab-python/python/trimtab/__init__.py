@@ -25,6 +25,8 @@ One pure function decides; everything that a decision depends on is an argument:
 """
 
 from trimtab import admission, errors
+from trimtab._arguments import profiles, signals
+from trimtab._backtest import Backtest, Sweep, backtest, sweep
 from trimtab._batch import Autoscalers, decide_many
 from trimtab._core import (
     Autoscaler,
@@ -41,6 +43,7 @@ from trimtab._core import (
     next_deadline,
     settle,
 )
+from trimtab._evaluation import Evaluation, evaluate
 from trimtab._manifests import (
     Finding,
     Imported,
@@ -52,18 +55,7 @@ from trimtab._manifests import (
     lint,
 )
 from trimtab._policy_tests import Failure, PolicyTest, TestReport, TestResult, find_tests, run_tests
-from trimtab._simulation import (
-    Backtest,
-    Comparison,
-    Evaluation,
-    Run,
-    Sweep,
-    backtest,
-    evaluate,
-    profiles,
-    signals,
-    sweep,
-)
+from trimtab._runs import Comparison, Run
 from trimtab._tune import Study, Trial, tune
 from trimtab.errors import (
     ManifestError,

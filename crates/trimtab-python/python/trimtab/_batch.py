@@ -9,7 +9,8 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from trimtab import _core, _frames
+from trimtab import _core
+from trimtab._columns import columns_of, pieces_of
 from trimtab._core import Decisions, Policy, State
 
 __all__ = ["Autoscalers", "decide_many"]
@@ -96,18 +97,18 @@ class Autoscalers:
 
         With ``applied``, every change counts as carried out, and the rate limits heed it.
         """
-        given = _frames.columns_of(columns)
+        given = columns_of(columns)
         when = given.pop(TIME, time)
         if when is None:
             raise TypeError("no `time`: give it as a column, or one for all")
         if REPLICAS not in given:
             raise TypeError("no column `replicas`")
-        replicas = _frames.integers_of(given.pop(REPLICAS), REPLICAS)
+        replicas = pieces_of(given.pop(REPLICAS), REPLICAS)
         status = given.pop(STATUS_REPLICAS, None)
         return self._core._decide(
             _time_of(when),
             replicas,
-            None if status is None else _frames.integers_of(status, STATUS_REPLICAS),
+            None if status is None else pieces_of(status, STATUS_REPLICAS),
             given,
             applied,
         )
@@ -124,14 +125,14 @@ class Autoscalers:
 
 def decide_many(policy: Policy, columns: Any, *, time: Time | None = None) -> Decisions:
     """Decide for many workloads without history, one a row; see :meth:`Autoscalers.decide`."""
-    given = columns if isinstance(columns, Mapping) else _frames.columns_of(columns)
+    given = columns if isinstance(columns, Mapping) else columns_of(columns)
     if REPLICAS not in given:
         raise TypeError("no column `replicas`")
     return Autoscalers(policy, len(given[REPLICAS])).decide(given, time=time, applied=False)
 
 
 def _time_of(when: Any) -> Any:
-    """Give one time for all as it is, and a column as milliseconds."""
+    """Give one time for all as it is, and a column as its buffers."""
     if isinstance(when, (int, float, str, datetime.datetime)):
         return when
-    return _frames.milliseconds_of(when, TIME)
+    return pieces_of(when, TIME, times=True)

@@ -23,14 +23,18 @@ __all__ = [
     "__version__",
     "_backtest",
     "_evaluate",
+    "_floats",
     "_import",
+    "_integers",
     "_lint",
     "_list_tests",
     "_main",
+    "_milliseconds",
     "_profiles",
     "_run_tests",
     "_signals",
     "_sweep",
+    "_times",
     "_tunings",
     "admit",
     "decide",
@@ -46,6 +50,7 @@ __version__: str
 _Time: TypeAlias = float | str | datetime
 _Json: TypeAlias = Mapping[str, Any]
 _Update: TypeAlias = Literal["applied", "rejected"]
+_Piece: TypeAlias = tuple[str, int, int, bytes | None, bytes, _Piece | None]
 
 @final
 class Policy:
@@ -91,6 +96,7 @@ class Policy:
     def to_yaml(self) -> str: ...
     def __hash__(self) -> int: ...
     def __eq__(self, value: object, /) -> bool: ...
+    def _repr_html_(self) -> str: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
@@ -237,9 +243,9 @@ class Batch:
     def size_in_bytes(self) -> int: ...
     def _decide(
         self,
-        time: _Time | bytes,
-        replicas: bytes,
-        status_replicas: bytes | None,
+        time: _Time | list[_Piece],
+        replicas: list[_Piece],
+        status_replicas: list[_Piece] | None,
         readings: dict[str, Any],
         applied: bool,
     ) -> Decisions: ...
@@ -267,7 +273,10 @@ class Decisions:
     def to_pandas(self) -> Any: ...
     def to_polars(self) -> Any: ...
     def to_arrow(self) -> Any: ...
+    def _repr_html_(self) -> str: ...
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
     def _raw(self) -> dict[str, Any]: ...
+    def _shown(self, most: int) -> tuple[list[dict[str, Any]], int]: ...
 
 @final
 class Server:
@@ -446,6 +455,10 @@ def _tunings(
 def _evaluate(
     policy: Policy, path: str, text: str | None, setting: dict[str, Any]
 ) -> tuple[str, dict[str, list[Any]]]: ...
+def _floats(pieces: list[_Piece], name: str) -> list[float]: ...
+def _integers(pieces: list[_Piece], name: str) -> list[int]: ...
+def _times(pieces: list[_Piece], name: str) -> list[int]: ...
+def _milliseconds(value: Any) -> int: ...
 def _profiles() -> list[str]: ...
 def _signals() -> list[str]: ...
 def _import(

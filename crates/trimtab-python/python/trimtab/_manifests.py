@@ -9,7 +9,7 @@ from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from trimtab import _core
+from trimtab import _core, _html
 from trimtab._core import Policy
 
 __all__ = [
@@ -78,6 +78,9 @@ class Imported:
     #: The notes for people, each with the line in question.
     text: str = dataclass_field(repr=False)
 
+    def _repr_html_(self) -> str:
+        return _html.report(f"{len(self.policies)} policies", f"{self.yaml}\n{self.text}")
+
     def __iter__(self) -> Iterator[ImportedPolicy]:
         return iter(self.policies)
 
@@ -144,6 +147,10 @@ class LintReport:
 
     def __str__(self) -> str:
         return "\n\n".join([*map(str, self.findings), *self.unreadable]) or "nothing found"
+
+    def _repr_html_(self) -> str:
+        told = f"{self.documents} documents: {self.errors} errors, {self.warnings} warnings"
+        return _html.report(told, str(self))
 
 
 def import_manifest(

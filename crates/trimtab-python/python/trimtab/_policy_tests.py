@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trimtab import _core
+from trimtab import _core, _html
 
 __all__ = ["Failure", "PolicyTest", "TestReport", "TestResult", "find_tests", "run_tests"]
 
@@ -103,6 +103,10 @@ class TestReport:
         texts = [str(failure) for result in failed for failure in result.failures]
         texts.append(f"results: {len(self.results) - len(failed)} passed, {len(failed)} failed")
         return "\n\n".join(texts)
+
+    def _repr_html_(self) -> str:
+        told = "all passed" if self.passed else "not all passed" if self.results else "no tests"
+        return _html.report(f"{len(self.results)} tests: {told}", str(self))
 
 
 def find_tests(*paths: str | os.PathLike[str]) -> list[PolicyTest]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trimtab import _simulation
+from trimtab._arguments import Document, Load, loads
+from trimtab._backtest import backtest
 from trimtab._core import Policy, Scenario, Trace
-from trimtab._simulation import Document, Load, Run
+from trimtab._runs import Run
 
 __all__ = ["Judge", "Settings", "Verdict"]
 
@@ -50,7 +51,7 @@ class Judge:
         if prune is not None and not 0 < prune < 1:
             raise ValueError("`prune` is a part of the load, above 0 and below 1")
         self._settings = settings
-        self._whole = _simulation._loads(load, settings.seed)
+        self._whole = loads(load, settings.seed)
         self._first = None if prune is None else [_begin(one, prune) for one in self._whole]
         self._promised: tuple[float, ...] | None = None
         #: How many requests arrive in all, by load and lead time; known after the first whole run.
@@ -137,7 +138,7 @@ class Judge:
         }
         if settings.on_ray:
             return self._run_on_ray(policies, loads, arguments)
-        done = _simulation.backtest(
+        done = backtest(
             dict(policies),
             loads,
             seed=settings.seed,

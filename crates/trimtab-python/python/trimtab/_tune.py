@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from trimtab import _frames
+from trimtab import _frames, _html
+from trimtab._arguments import Document, Load
 from trimtab._core import Policy
+from trimtab._runs import Run
 from trimtab._search_space import Axis, Space, parse_space
-from trimtab._simulation import Document, Load, Run
 from trimtab._trials import Judge, Settings, Verdict
 from trimtab.errors import PolicyError, SimulationError
 
@@ -61,7 +62,7 @@ class Trial:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """What came of a tuning. The first trial is the policy as it was."""
 
@@ -80,10 +81,16 @@ class Study:
             raise SimulationError(f"no trial came to its end: {'; '.join(sorted(reasons))}")
         return min(whole, key=_rank)
 
+    @property
+    def best_policy(self) -> Policy:
+        """The policy of the best trial."""
+        best = self.best
+        # What came to its end has a policy.
+        return best.policy or self.policy
+
     def to_yaml(self) -> str:
         """Give the best policy as a document, with what it is best at above it."""
         best = self.best
-        assert best.policy is not None
         lines = [f"The best of {len(self.trials)} trials:"]
         for run in best.runs:
             shares = ", ".join(
@@ -94,7 +101,7 @@ class Study:
                 f"on {run.workload}, lead time {run.lead_time}: {shares}, cost {run.cost:.4g}"
             )
         lines += [f"{name}={value}" for name, value in best.tuning.items()]
-        return "".join(f"# {line}\n" for line in lines) + best.policy.to_yaml()
+        return "".join(f"# {line}\n" for line in lines) + self.best_policy.to_yaml()
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the best policy to a file that every command of trimtab reads."""
@@ -111,6 +118,20 @@ class Study:
     def to_arrow(self) -> Any:
         """Give a row per trial as a table of Arrow."""
         return _frames.to_frame(self._columns(), "pyarrow", "`to_arrow`")
+
+    def __repr__(self) -> str:
+        best = min(
+            (trial for trial in self.trials if trial.cost is not None), key=_rank, default=None
+        )
+        told = "none came to its end" if best is None else f"the best is number {best.number}"
+        return f"<Study of {self.policy.name!r}: {len(self.trials)} trials, {told}>"
+
+    def _repr_html_(self) -> str:
+        whole = [trial for trial in self.trials if trial.cost is not None]
+        # The best first, and behind it how it was found.
+        rows = [trial.row() for trial in sorted(whole, key=_rank)]
+        rows += [trial.row() for trial in self.trials if trial.cost is None]
+        return _html.table(repr(self)[1:-1], rows, bold=[0] if whole else [])
 
     def _columns(self) -> dict[str, list[Any]]:
         rows = [trial.row() for trial in self.trials]

@@ -47,14 +47,17 @@ struct Log {
 }
 
 impl JsonlSink {
-    /// Goes on with the log at `path`, or begins it.
+    /// Goes on with the log at `path`, or begins it; its directory is made if it is not there.
     ///
     /// # Errors
     ///
     /// [`SinkError`] when it can't be opened.
     pub fn open(path: impl Into<PathBuf>, rotation: Rotation) -> Result<Self, SinkError> {
         let path = path.into();
-        let (file, bytes) = reopen(&path).map_err(|error| failed("open", &path, &error))?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let made = directory.map_or(Ok(()), fs::create_dir_all);
+        let opened = made.and_then(|()| reopen(&path));
+        let (file, bytes) = opened.map_err(|error| failed("open", &path, &error))?;
         let log = Log { path, rotation, file, bytes, policies: BTreeSet::new() };
         Ok(Self { log: Arc::new(Mutex::new(log)) })
     }
@@ -208,6 +211,14 @@ mod tests {
             file.write_all(b"z").unwrap();
             assert_eq!(fs::read(&path).unwrap().len() as u64, whole + 1);
         }
+    }
+
+    #[test]
+    fn its_directory_is_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("logs").join("decisions.jsonl");
+        assert!(JsonlSink::open(&path, Rotation::default()).is_ok());
+        assert!(path.exists());
     }
 
     #[test]

@@ -115,7 +115,16 @@ async fn blocking<T: Send + 'static>(
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
     let path = path.to_owned();
-    move |error| StoreError::Io { what, path, error }
+    move |error| StoreError::Io { what, path, error: plain(error) }
+}
+
+/// What the system said, without the name of the file beside it that was tried: that differs each time.
+fn plain(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path \"") {
+        Some((said, _)) => io::Error::new(error.kind(), said),
+        None => error,
+    }
 }
 
 fn previous(path: &Path) -> PathBuf {
@@ -224,6 +233,16 @@ mod tests {
         // Between the two.
         fs::rename(&path, previous(&path)).unwrap();
         assert_eq!(load(&path).unwrap(), Some(stored(2)));
+    }
+
+    #[test]
+    fn what_fails_in_the_same_way_is_told_in_the_same_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("absent").join("llm.state");
+        let tell = || save(&path, b"x").unwrap_err().to_string();
+        let told = tell();
+        assert_eq!(told, tell());
+        assert!(told.ends_with("absent`: No such file or directory (os error 2)"), "{told}");
     }
 
     #[test]

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::template::{Template, TemplateError};
 use super::{Change, ScaleTarget, TargetError, TargetStatus};
@@ -111,12 +113,25 @@ impl ExecTarget {
             TargetError::Refused(format!("`{program}` can't be run: {error}"))
         };
         let mut child = command.spawn().map_err(failed)?;
-        let (out, err) = (child.stdout.take(), child.stderr.take());
-        let (out, err, status) = tokio::join!(text(out), text(err), async { child.wait().await });
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let status = {
+            let pipes = (child.stdout.take(), child.stderr.take());
+            let texts = async { tokio::join!(read(pipes.0, &mut out), read(pipes.1, &mut err)) };
+            let mut texts = std::pin::pin!(texts);
+            tokio::select! {
+                _ = &mut texts => child.wait().await,
+                status = child.wait() => {
+                    // One that it started, and that runs on, may hold the pipes for ever.
+                    let _longer = timeout(LINGER, texts).await;
+                    status
+                }
+            }
+        };
         let status = status.map_err(failed)?;
         if status.success() {
-            return Ok(out);
+            return Ok(String::from_utf8_lossy(&out).into_owned());
         }
+        let err = String::from_utf8_lossy(&err);
         let said = err.trim().lines().last().unwrap_or("it said nothing").to_owned();
         let message = format!("`{program}` ended with {status}: {said}");
         Err(if status.code() == Some(EX_TEMPFAIL) {
@@ -126,6 +141,9 @@ impl ExecTarget {
         })
     }
 }
+
+/// So long a command that has ended may have more to read.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// What `sysexits.h` has for *try again*.
 const EX_TEMPFAIL: i32 = 75;
@@ -148,15 +166,13 @@ fn variable(place: &str) -> String {
     "TRIMTAB_".chars().chain(snake).collect()
 }
 
-/// What is written to a pipe, up to a limit; the rest is read and dropped, so that the writer ends.
-async fn text(pipe: Option<impl AsyncRead + Unpin>) -> String {
-    let mut bytes = Vec::new();
+/// Takes what is written to a pipe, up to a limit; the rest is read and dropped, so that the writer ends.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
     if let Some(mut pipe) = pipe {
         // What was read before a failure counts.
-        let _partly = (&mut pipe).take(LONGEST).read_to_end(&mut bytes).await;
+        let _partly = (&mut pipe).take(LONGEST).read_to_end(bytes).await;
         let _rest = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What a `read` command may print besides a number.
@@ -209,8 +225,6 @@ impl ScaleTarget for ExecTarget {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn words(words: &[&str]) -> Vec<String> {
@@ -266,6 +280,17 @@ mod tests {
         assert!(passing.is_passing());
         let absent = target(&[], &["no-such-program"]).write(&id(), &Change::of(1, 2)).await;
         assert!(absent.unwrap_err().to_string().contains("can't be run"));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_a_process_behind_is_done_when_it_ends_itself() {
+        let leaves =
+            target(&["sh", "-c", "echo 3; sleep 30 &"], &["sh", "-c", "sleep 30 & exit 1"]);
+        let start = std::time::Instant::now();
+        assert_eq!(leaves.read(&id()).await.unwrap(), TargetStatus::steady(3));
+        let error = leaves.write(&id(), &Change::of(1, 2)).await.unwrap_err();
+        assert_eq!(error.cause(), "refused");
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     }
 
     #[tokio::test]

@@ -84,6 +84,17 @@ pub trait ScaleTarget: Send + Sync {
     ///
     /// [`TargetError`] when it was not carried out. Rate limits do not count it then.
     async fn write(&self, workload: &WorkloadId, change: &Change) -> Result<(), TargetError>;
+
+    /// Sees to what goes on between changes, such as replicas that are on their way into a warm pool:
+    /// called once a tick, behind what is written, and never in shadow mode. What takes long goes on by
+    /// itself. Most targets have nothing to see to.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`] of what does not go as it should. It is reported and undoes nothing.
+    async fn tend(&self, _workload: &WorkloadId) -> Result<(), TargetError> {
+        Ok(())
+    }
 }
 
 /// What a target says of itself.
@@ -101,6 +112,9 @@ pub struct TargetStatus {
     pub version: Option<String>,
     /// Its warm pool, if it has one and knows it.
     pub warm: Option<WarmCounts>,
+    /// The names of replicas that are no part of `pods` and that sources may see all the same, such as
+    /// those of a warm pool: what is read of them is left out.
+    pub apart: Vec<String>,
     /// Who else scales it, such as "the HorizontalPodAutoscaler `llm`". That is reported; to refuse
     /// to write is up to [`write`](ScaleTarget::write).
     pub contested: Option<String>,
@@ -174,6 +188,9 @@ pub enum TargetError {
     /// What it says of itself can't be read.
     #[error("its answer can't be read: {0}")]
     Malformed(String),
+    /// Single replicas do not do as they are told; the count is as it should be.
+    #[error("{0}")]
+    Replicas(String),
 }
 
 impl TargetError {
@@ -188,6 +205,7 @@ impl TargetError {
             Self::TimedOut(_) => "timeout",
             Self::Contested(_) => "contested",
             Self::Malformed(_) => "malformed",
+            Self::Replicas(_) => "replicas",
         }
     }
 

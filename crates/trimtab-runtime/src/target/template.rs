@@ -25,6 +25,16 @@ pub enum TemplateError {
         /// What may stand there.
         known: &'static [&'static str],
     },
+    /// Replicas have no ports.
+    #[error(
+        "`ports` is [{first}, {last}], which has none: give the first and the last, such as [8001, 8008]"
+    )]
+    NoPorts {
+        /// The first.
+        first: u16,
+        /// The last.
+        last: u16,
+    },
 }
 
 fn list(known: &[&str]) -> String {

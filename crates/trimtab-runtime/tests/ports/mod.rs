@@ -120,6 +120,10 @@ pub(crate) struct Pool {
     pub(crate) unreadable: Mutex<Option<TargetError>>,
     /// What it says beside its counts.
     pub(crate) says: Mutex<TargetStatus>,
+    /// How often it was tended.
+    pub(crate) tended: AtomicUsize,
+    /// What goes wrong then.
+    pub(crate) trouble: Mutex<Option<TargetError>>,
 }
 
 impl Pool {
@@ -132,6 +136,8 @@ impl Pool {
             intruder: Mutex::default(),
             unreadable: Mutex::default(),
             says: Mutex::default(),
+            tended: AtomicUsize::new(0),
+            trouble: Mutex::default(),
         })
     }
 
@@ -174,6 +180,11 @@ impl ScaleTarget for Pool {
         self.replicas.store(change.replicas, Ordering::Relaxed);
         self.writes.lock().unwrap().push(change.clone());
         Ok(())
+    }
+
+    async fn tend(&self, _workload: &WorkloadId) -> Result<(), TargetError> {
+        self.tended.fetch_add(1, Ordering::Relaxed);
+        self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 }
 

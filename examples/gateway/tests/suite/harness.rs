@@ -22,6 +22,7 @@ use trimtab_gateway::config::{Config, Loaded};
 use trimtab_gateway::gateway::{Gateway, Running};
 use trimtab_gateway::launcher::{Instance, LaunchError, Launcher};
 use trimtab_gateway::mock::{Mock, MockSettings};
+use trimtab_gateway::serve::serve;
 
 /// Starts mocks.
 pub(crate) struct Mocks {
@@ -135,7 +136,7 @@ impl Drop for MockInstance {
 pub(crate) struct Served {
     pub(crate) gateway: Arc<Gateway>,
     running: Option<Running>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     server: JoinHandle<()>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
@@ -191,8 +192,9 @@ impl Served {
         let gateway = Arc::clone(&running.gateway);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = gateway.router();
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let serving = Arc::clone(&gateway);
+        let server =
+            tokio::spawn(async move { serve(listener, &serving, std::future::pending()).await });
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
         Self { gateway, running: Some(running), address, server, client }
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what a test builds on, too, may fail it")]
 
+mod clients;
 mod harness;
 mod processes;
 mod queueing;

@@ -21,14 +21,16 @@ pub(super) fn apply(
     merge(&mut merged, applied, shape);
     owners.take_over(live, &merged, shape, writer, force)?;
     let given_up = owners.apply(fields, writer);
-    // The innermost first, and what is around them if nothing else is left there.
+    // Items at first, which are found by fields of theirs.
+    let is_item = |steps: &&Vec<String>| steps.last().is_some_and(|step| step.starts_with("k:"));
+    given_up.0.iter().filter(is_item).for_each(|steps| remove_at(&mut merged, steps));
+    // Then the innermost, and what is around them if nothing else is left there.
     for steps in given_up.0.iter().rev() {
         let inner = match value_at(&merged, steps) {
             Some(Value::Object(map)) => !map.is_empty() && !shape_at(shape, steps).is_atomic(),
             _ => false,
         };
-        let is_item = steps.last().is_some_and(|step| step.starts_with("k:"));
-        if !inner || is_item {
+        if !inner {
             remove_at(&mut merged, steps);
         }
     }

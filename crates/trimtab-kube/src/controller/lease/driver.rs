@@ -65,6 +65,7 @@ impl Leases {
                 self.desk.shards().end();
             }
             let is_done = self.round(&changes, &mut is_well).await;
+            self.counts.leases_held(self.desk.shards().valid(self.desk.now()));
             let pause = if is_done { self.pause() } else { Duration::ZERO };
             tokio::select! {
                 () = sleep(pause) => {}
@@ -72,6 +73,8 @@ impl Leases {
                 () = end.cancelled() => {}
             }
         }
+        (0..self.desk.shards().held()).for_each(|_| self.counts.lease_moved());
+        self.counts.leases_held(0);
         self.desk.shards().give_all_back();
         for _ in 0..3 {
             let is_left = self.desk.shards().has_any();
@@ -114,7 +117,6 @@ impl Leases {
         self.tell(changes, leaving);
         let takes = requests.len();
         self.send(requests).await;
-        self.counts.leases_held(self.desk.shards().held());
         // What was taken counts after another look.
         takes == 0
     }
@@ -134,6 +136,7 @@ impl Leases {
                 }
                 Change::Leave(shard, term) => {
                     info!(target: "trimtab", shard, term, "shard is left to another replica");
+                    self.counts.lease_moved();
                     LeaseChange::Leave(shard, term)
                 }
             };

@@ -84,6 +84,15 @@ impl Shards {
         self.own().filter(|(key, _)| matches!(key, Key::Shard(_))).count()
     }
 
+    /// For how many of these it may write now.
+    pub(crate) fn valid(&mut self, now: Moment) -> usize {
+        let terms = self.terms;
+        let shards = self.claims.iter_mut().filter(|(key, _)| matches!(key, Key::Shard(_)));
+        let is_valid =
+            |claim: &mut Claim| claim.term().is_some_and(|term| claim.is_valid(term, &terms, now));
+        shards.map(|(_, slot)| usize::from(is_valid(&mut slot.claim))).sum()
+    }
+
     /// Whether anything is left to be given back.
     pub(crate) fn has_any(&self) -> bool {
         self.own().next().is_some()

@@ -20,6 +20,7 @@ use tracing::{debug, warn};
 use trimtab_runtime::{DecisionSink, SinkError, StateStore, StoreError, Stored, Tick, WorkloadId};
 
 use super::budget::Budget;
+use super::notices::Notices;
 use super::resource::{Named, StatusApi, StatusError};
 use super::view::{Known, Visible, status, visible};
 use crate::controller::events::Teller;
@@ -44,6 +45,7 @@ pub(crate) struct StatusKeeper {
     budget: Budget,
     at_once: Semaphore,
     teller: Teller,
+    notices: Arc<Notices>,
     counts: Arc<KubeCounts>,
     entries: Mutex<BTreeMap<WorkloadId, Arc<AsyncMutex<Entry>>>>,
 }
@@ -116,6 +118,7 @@ impl StatusKeeper {
             budget: Budget::new(writes_per_second),
             at_once: Semaphore::new(AT_ONCE),
             teller,
+            notices: Arc::default(),
             counts,
             entries: Mutex::default(),
         }
@@ -127,7 +130,7 @@ impl StatusKeeper {
         let entry = self.entry_or(&named, &fence);
         let mut entry = entry.lock().await;
         self.tell_turns(&entry, &conditions);
-        entry.known = Known { generation, conditions };
+        (entry.known.generation, entry.known.conditions) = (generation, conditions);
         entry.fence = fence;
     }
 
@@ -153,7 +156,7 @@ impl StatusKeeper {
             return;
         }
         self.tell_turns(&entry, &conditions);
-        entry.known = Known { generation, conditions };
+        (entry.known.generation, entry.known.conditions) = (generation, conditions);
         let says_so = |of: &Condition| {
             let is = |other: &&Condition| other.type_ == of.type_;
             let told = entry.written.conditions.iter().find(is);
@@ -173,6 +176,17 @@ impl StatusKeeper {
     /// Forgets a policy that is somebody else's, or gone.
     pub(crate) fn forget(&self, id: &WorkloadId) {
         self.entries().remove(id);
+        self.notices.forget(id);
+    }
+
+    /// Where targets leave what they have to say.
+    pub(crate) fn notices(&self) -> Arc<Notices> {
+        Arc::clone(&self.notices)
+    }
+
+    /// Who tells of events.
+    pub(crate) fn teller(&self) -> &Teller {
+        &self.teller
     }
 
     /// Writes what is not written yet, of these.
@@ -388,6 +402,10 @@ impl DecisionSink for StatusKeeper {
     async fn record(&self, tick: &Arc<Tick>) -> Result<(), SinkError> {
         let Some(entry) = self.entry(&tick.workload) else { return Ok(()) };
         let mut entry = entry.lock().await;
+        entry.known.taken_over = self.notices.said(&tick.workload);
+        if let Some(told) = self.notices.news(&tick.workload) {
+            self.teller.tell_taken_over(&entry.named, told);
+        }
         let new = visible(&entry.known, tick);
         let before = entry.tick.replace(Arc::clone(tick));
         self.teller.tell(&entry.named, before.as_deref(), &entry.written, tick);

@@ -9,8 +9,14 @@ use crate::crd::{
     HostMode, LastDecision, ScaleTargetStatus, ScalingPolicyStatus, condition, condition_of,
 };
 
-/// Whether somebody else scales the same target; it is there only while that is so.
+/// Whether somebody else scales the same target; it is there only while that is so, and for a while after the count was
+/// taken over from somebody.
 pub(crate) const CONTESTED: &str = "Contested";
+/// Its reasons, which events have, too.
+pub(crate) const SCALED_BY_OTHER: &str = "ScaledByOther";
+pub(crate) const TOOK_OVER: &str = "TookOver";
+/// Whether pods do not do as they are told; it is there only while that is so.
+pub(crate) const REFUSED: &str = "ReplicasRefuse";
 /// The longest list of what could not be read, in a message.
 const MOST_PROBLEMS: usize = 3;
 
@@ -29,6 +35,8 @@ pub(crate) struct Known {
     pub(crate) generation: Option<i64>,
     /// Those of the resource itself: `Accepted`, `Adopted`.
     pub(crate) conditions: Vec<Condition>,
+    /// From whom the count was taken over lately, in a sentence.
+    pub(crate) taken_over: Option<String>,
 }
 
 /// The status after a tick, without the state, and with the times of `before` where nothing changed.
@@ -44,7 +52,7 @@ pub(crate) fn status(
     };
     // Times of transitions stay where a condition does not change.
     let own = known.conditions.iter().map(|condition| condition.type_.as_str());
-    let kept: Vec<&str> = own.chain([CONTESTED]).collect();
+    let kept: Vec<&str> = own.chain([CONTESTED, REFUSED]).collect();
     status.conditions = before
         .conditions
         .iter()
@@ -97,6 +105,7 @@ fn decided(
     };
     status.last_decision = Some(last.with_explanation(&decision.explain().to_string()));
     contested(status, known, tick);
+    refused(status, known, tick);
     for (of_decision, message) in decision.messages() {
         let mut message = message.to_string();
         let is_of_metrics = match of_decision.type_ {
@@ -122,6 +131,9 @@ fn unable(told: &mut Condition, tick: &Tick, before: Option<&Condition>) {
     if matches!(error, TargetError::Contested(_)) && tick.record.decision.scale_to.is_none() {
         return;
     }
+    if matches!(error, TargetError::Replicas(_)) {
+        return;
+    }
     told.message = format!("the target: {error}");
     if told.status == "True" {
         let was_read = observation.replicas.is_some();
@@ -135,14 +147,35 @@ fn unable(told: &mut Condition, tick: &Tick, before: Option<&Condition>) {
 }
 
 fn contested(status: &mut ScalingPolicyStatus, known: &Known, tick: &Tick) {
+    let Some((holds, reason)) = contest(known, tick) else {
+        status.conditions.retain(|condition| condition.type_ != CONTESTED);
+        return;
+    };
+    let message = match (&tick.target_error, &known.taken_over) {
+        (Some(error), _) if holds => error.to_string(),
+        (_, told) => told.clone().unwrap_or_default(),
+    };
+    let at = tick.record.observation.time;
+    status.set_condition(condition(CONTESTED, holds, reason, &message, known.generation, at));
+}
+
+/// Whether others scale the same, or did until the count was taken over from them.
+fn contest(known: &Known, tick: &Tick) -> Option<(bool, &'static str)> {
     match &tick.target_error {
-        Some(error @ TargetError::Contested(_)) => {
+        Some(TargetError::Contested(_)) => Some((true, SCALED_BY_OTHER)),
+        _ => known.taken_over.is_some().then_some((false, TOOK_OVER)),
+    }
+}
+
+/// Single pods that do not do as they are told keep nothing from being decided and carried out.
+fn refused(status: &mut ScalingPolicyStatus, known: &Known, tick: &Tick) {
+    match &tick.target_error {
+        Some(error @ TargetError::Replicas(_)) => {
             let (at, message) = (tick.record.observation.time, error.to_string());
-            let contested =
-                condition(CONTESTED, true, "ScaledByOther", &message, known.generation, at);
-            status.set_condition(contested);
+            let refused = condition(REFUSED, true, "NotAsTold", &message, known.generation, at);
+            status.set_condition(refused);
         }
-        _ => status.conditions.retain(|condition| condition.type_ != CONTESTED),
+        _ => status.conditions.retain(|condition| condition.type_ != REFUSED),
     }
 }
 
@@ -186,11 +219,13 @@ pub(crate) fn visible(known: &Known, tick: &Tick) -> Visible {
         .target_error
         .iter()
         .map(|error| (String::from("target"), String::from("error"), String::from(error.cause())));
+    let contest = contest(known, tick)
+        .map(|(holds, reason)| (String::from(CONTESTED), holds.to_string(), String::from(reason)));
     Visible {
         generation: known.generation,
         mode: tick.mode,
         counts: counts(tick),
-        conditions: own.chain(of_decision).chain(error).collect(),
+        conditions: own.chain(of_decision).chain(error).chain(contest).collect(),
     }
 }
 

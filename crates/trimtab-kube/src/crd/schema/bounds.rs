@@ -26,6 +26,8 @@ const WHOLE: &[(&str, i32, i32)] = &[
     ("retire.maxSessionSeconds", 0, 604_800),
     ("retire.flapBudget.changes", 2, MAX),
     ("retire.flapBudget.periodSeconds", 1, 604_800),
+    ("standby.sleep.port", 1, 65_535),
+    ("standby.sleep.timeoutSeconds", 1, 300),
     ("schedules[].durationSeconds", 1, MAX),
     ("schedules[].minReplicas", 0, MAX),
     ("schedules[].maxReplicas", 0, MAX),
@@ -243,26 +245,31 @@ const TEXTS: &[(&str, usize, usize, &str)] = &[
     ("standby.scaleTargetRef.apiVersion", 0, 317, ""),
     ("standby.scaleTargetRef.kind", 1, 253, SEGMENT),
     ("standby.scaleTargetRef.name", 1, 253, SEGMENT),
+    ("standby.sleep.sleepPath", 1, 1024, PATH),
+    ("standby.sleep.wakePath", 1, 1024, PATH),
+    ("standby.sleep.statePath", 0, 1024, "^(/[!\"$-~]*)?$"),
     ("adopt.horizontalPodAutoscaler", 1, 253, SUBDOMAIN),
 ];
+const PATH: &str = "^/[!\"$-~]*$";
 const SEGMENT: &str = "^[^/%]+$";
 const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 const RESOURCE: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$";
 const NUMBER: &str = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$";
 
-/// Lists: the field, the fewest and the most items, and the field by which items are told apart, if any.
-const LISTS: &[(&str, usize, usize, &str)] = &[
-    ("metrics", 0, 32, ""),
-    ("behavior.scaleUp.policies", 1, 32, ""),
-    ("behavior.scaleDown.policies", 1, 32, ""),
-    ("retire.victimOrder", 1, 4, ""),
-    ("schedules", 0, 32, "name"),
-    ("anticipate.forecast.models", 0, 16, ""),
-    ("keda.triggers", 0, 32, ""),
-    ("slo.signals", 0, 32, "metric"),
-    ("supply.pools", 1, 64, "name"),
-    ("sources", 0, 8, ""),
-    ("sources[].prometheus.queries.metrics", 0, 48, ""),
+/// Lists: the field, the fewest and the most items. Items of which no two may say the same have a rule for that: a list
+/// whose items are told apart by a key is not one value to server-side apply, see [`units`].
+const LISTS: &[(&str, usize, usize)] = &[
+    ("metrics", 0, 32),
+    ("behavior.scaleUp.policies", 1, 32),
+    ("behavior.scaleDown.policies", 1, 32),
+    ("retire.victimOrder", 1, 4),
+    ("schedules", 0, 32),
+    ("anticipate.forecast.models", 0, 16),
+    ("keda.triggers", 0, 32),
+    ("slo.signals", 0, 32),
+    ("supply.pools", 1, 64),
+    ("sources", 0, 8),
+    ("sources[].prometheus.queries.metrics", 0, 48),
 ];
 
 /// Where a target stands.
@@ -310,23 +317,33 @@ pub(super) fn add(spec: &mut Value) -> Vec<String> {
             put.at(path, json!({"pattern": form}));
         }
     }
-    for (path, least, most, key) in LISTS {
+    for (path, least, most) in LISTS {
         put.at(path, json!({"maxItems": most}));
         if *least > 0 {
             put.at(path, json!({"minItems": least}));
         }
-        if !key.is_empty() {
-            let kind =
-                json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]});
-            put.at(path, kind);
-        }
     }
     put.at("draining.podLabels", json!({"minProperties": 1, "maxProperties": 8}));
-    put.at("scaleTargetRef", json!({"x-kubernetes-map-type": "atomic"}));
     // What a person sees in an object that says nothing.
     put.at("strategy", json!({"default": "hpa"}));
     put.at("mode", json!({"default": "active"}));
     put.missing
+}
+
+/// Makes each block one value to server-side apply, as lists are.
+///
+/// Of a block that is applied field by field the API server takes the fields away when whoever applied them leaves it out.
+/// What is left is null in some releases, which is refused, and an empty block in others, which is refused where it has
+/// fields that have to be there, and else means all defaults: `retire: {}` instead of none.
+pub(super) fn units(schema: &mut Value) {
+    let blocks = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for block in blocks.into_iter().flat_map(|blocks| blocks.values_mut()) {
+        if let Some(block) = block.as_object_mut()
+            && block.get("type") == Some(&json!("object"))
+        {
+            block.insert("x-kubernetes-map-type".into(), "atomic".into());
+        }
+    }
 }
 
 /// Adds what the texts of a status may be.

@@ -79,6 +79,7 @@ fn schema() -> Value {
     let mut status = structural::of::<ScalingPolicyStatus>();
     for part in [&mut spec, &mut status] {
         bounds::room(part);
+        bounds::units(part);
     }
     bounds::status(&mut status);
     json!({

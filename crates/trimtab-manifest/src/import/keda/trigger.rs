@@ -4,6 +4,7 @@ use trimtab_engine::{
     ContainerResourceMetricSource, Finite, KedaTriggerSpec, MetricSpec, ResourceMetricSource,
 };
 use trimtab_metric::Quantity;
+use trimtab_prometheus::promql::Outline;
 
 use super::scalers::{Scaler, refused, scaler, types};
 use crate::ProblemKind;
@@ -11,7 +12,6 @@ use crate::decode::did_you_mean;
 use crate::import::block::{Block, Field};
 use crate::import::draft::{Draft, target_of};
 use crate::import::hpa::utilization;
-use crate::import::promql::metric_names;
 use crate::import::text;
 use crate::node::shortened;
 
@@ -288,7 +288,7 @@ impl<'n> Reading<'_, 'n> {
             return name;
         }
         if let Some(query) = query.and_then(|field| field.text())
-            && let [name] = metric_names(query).as_slice()
+            && let [name] = Outline::of(query).metrics().as_slice()
         {
             return normalized(name);
         }

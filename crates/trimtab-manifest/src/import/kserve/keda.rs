@@ -1,6 +1,7 @@
 //! A component in the mode `Standard` with the ScaledObject that KServe makes.
 
 use trimtab_engine::{BehaviorSpec, KedaSpec, ScalingRulesSpec, StrategyName};
+use trimtab_prometheus::promql::Outline;
 
 use super::metrics::{
     DEFAULT_UTILIZATION, Metric, Query, Resource, Target, note_unread, read_of, resource,
@@ -10,7 +11,6 @@ use crate::import::block::{Block, Field};
 use crate::import::draft::{Draft, target_of};
 use crate::import::hpa::utilization;
 use crate::import::keda;
-use crate::import::promql::metric_names;
 
 pub(super) fn by_keda<'n>(draft: &mut Draft<'n>, mut extension: Extension<'n>, name: &str) {
     draft.spec.strategy = StrategyName::Keda;
@@ -144,7 +144,7 @@ fn from_query<'n>(
         return draft.problems.push(threshold.invalid("is no number", right));
     };
     let index = draft.spec.metrics.as_ref().map_or(0, Vec::len);
-    let name = match metric_names(&query.query).as_slice() {
+    let name = match Outline::of(&query.query).metrics().as_slice() {
         [name] => name.replace(['/', '%'], "-"),
         _ => format!("s{index}-{}", query.backend.replace(['/', '%'], "-")),
     };

@@ -67,6 +67,9 @@ impl<'n> Autoscaler<'n> {
     /// Whether its pods ask for a GPU, as far as their manifest is there.
     pub(in crate::lint) fn asks_for_gpu(&self) -> bool {
         let of_pods = |document: &'n Document| document.pod_template()?.get("spec");
+        let worker = |document: &'n Document| {
+            document.spec()?.at("leaderWorkerTemplate.workerTemplate.spec")
+        };
         let own = (self.form == Form::Knative || self.form == Form::KServe)
             .then(|| {
                 of_pods(self.document)
@@ -75,7 +78,8 @@ impl<'n> Autoscaler<'n> {
             })
             .flatten();
         let pods = self.workload().and_then(of_pods).or(own);
-        pods.is_some_and(|pods| containers(pods).any(asks_for_gpu))
+        let workers = self.workload().and_then(worker);
+        [pods, workers].into_iter().flatten().any(|pods| containers(pods).any(asks_for_gpu))
     }
 
     /// How long a start takes, where that is told.
@@ -144,9 +148,15 @@ fn asks_for_gpu(container: Field<'_>) -> bool {
 pub(in crate::lint) fn is_gpu(resource: &str) -> bool {
     let Some((vendor, name)) = resource.split_once('/') else { return false };
     match vendor {
-        "nvidia.com" => name.starts_with("gpu") || name.starts_with("mig-"),
-        "amd.com" => name == "gpu",
-        "gpu.intel.com" | "habana.ai" => true,
+        // Beside the count HAMi has shares of memory and of cores, as `nvidia.com/gpumem`.
+        "nvidia.com" => name == "gpu" || name.starts_with("gpu.") || name.starts_with("mig-"),
+        "amd.com" | "metax-tech.com" | "mthreads.com" => name == "gpu",
+        "gpu.intel.com" => name == "i915" || name == "xe",
+        "habana.ai" => true,
+        "huawei.com" => name.starts_with("Ascend"),
+        "cambricon.com" => name == "mlu" || name.starts_with("mlu3"),
+        "hygon.com" => name == "dcu",
+        "qualcomm.com" => name == "qaic",
         "aws.amazon.com" => name.starts_with("neuron"),
         "google.com" => name == "tpu",
         _ => false,

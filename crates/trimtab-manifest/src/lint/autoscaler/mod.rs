@@ -92,9 +92,21 @@ impl<'n> Target<'n> {
         };
         let name = field.text_of("name").filter(|name| !name.is_empty())?;
         let workload = set.named_by(field.document, group, kind, name);
+        let workload = workload.map(|workload| makes_pods(set, workload));
         let field = field.get("name").unwrap_or(field);
         Some(Self { group, kind, name, field, workload })
     }
+}
+
+/// What makes the pods of a workload: itself, or of a Rollout the Deployment that it takes over.
+fn makes_pods<'n>(set: &Set<'n>, workload: &'n Document) -> &'n Document {
+    let own = workload.spec().filter(|spec| spec.get("template").is_none());
+    let reference = own.and_then(|spec| spec.get("workloadRef"));
+    let taken = reference.filter(|_| workload.is("argoproj.io", "Rollout")).and_then(|reference| {
+        let (group, _) = reference.text_of("apiVersion")?.split_once('/')?;
+        set.named_by(workload, group, reference.text_of("kind")?, reference.text_of("name")?)
+    });
+    taken.unwrap_or(workload)
 }
 
 impl<'n> Autoscaler<'n> {

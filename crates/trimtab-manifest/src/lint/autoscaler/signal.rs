@@ -1,6 +1,7 @@
 //! A metric that an autoscaler looks at: where it comes from, what it measures, what it should be.
 
-use crate::import::metric_names;
+use trimtab_prometheus::promql::Outline;
+
 use crate::lint::field::Field;
 use crate::propose::{Meaning, meaning};
 
@@ -84,9 +85,9 @@ impl<'n> Signal<'n> {
     ) -> Self {
         // Nobody writes a longer one, and comparing its names would take long.
         let text = query.and_then(|query| query.text()).filter(|text| text.len() <= LONGEST);
-        let mut metrics = text.map(metric_names).unwrap_or_default();
+        let mut metrics = text.map(|text| Outline::of(text).metrics()).unwrap_or_default();
         if metrics.is_empty() {
-            metrics.extend(name.and_then(|name| name.text()));
+            metrics.extend(name.and_then(|name| name.text()).map(exported));
         }
         let role = Self::role_of(&metrics);
         Self { field, source, name, query, aim, role, metrics }
@@ -117,6 +118,16 @@ impl<'n> Signal<'n> {
     }
 }
 
+/// The name that the server exports of one that Google's adapter reads: `vllm:num_requests_waiting` of
+/// `prometheus.googleapis.com|vllm:num_requests_waiting|gauge`.
+fn exported(name: &str) -> &str {
+    let managed = name.strip_prefix("prometheus.googleapis.com").and_then(|rest| {
+        let name = rest.strip_prefix(['|', '/'])?;
+        name.split(['|', '/']).next().filter(|name| !name.is_empty())
+    });
+    managed.unwrap_or(name)
+}
+
 /// What the name of a metric says.
 fn role(name: &str) -> Role {
     let lower = name.to_ascii_lowercase();
@@ -128,7 +139,7 @@ fn role(name: &str) -> Role {
     if is_cache && !has(&["queue", "waiting"]) {
         return Role::KvCache;
     }
-    if has(&["dcgm", "nvml", "nvidia", "accelerator"])
+    if has(&["dcgm", "nvml", "nvidia", "accelerator", "habanalabs", "rocm", "neuroncore", "npu"])
         || (has(&["gpu", "gpus", "tpu"]) && !has(&["waiting", "queue", "requests"]))
     {
         return Role::Gpu;
@@ -165,9 +176,29 @@ mod tests {
             ("ttft_p95", Role::Latency),
             ("container_cpu_usage_seconds_total", Role::Resource),
             ("disk_usage_percent", Role::Usage),
+            ("habanalabs_utilization", Role::Gpu),
+            ("neuroncore_utilization_ratio", Role::Gpu),
         ] {
             assert_eq!(role(name), expected, "{name}");
         }
         assert_eq!(Signal::role_of(&["DCGM_FI_DEV_GPU_UTIL", "queue_length"]), Role::Queue);
+    }
+
+    #[test]
+    fn names_of_a_managed_prometheus() {
+        for (name, expected) in [
+            (
+                "prometheus.googleapis.com|vllm:num_requests_waiting|gauge",
+                "vllm:num_requests_waiting",
+            ),
+            ("prometheus.googleapis.com/tgi_queue_size/gauge", "tgi_queue_size"),
+            ("prometheus.googleapis.com", "prometheus.googleapis.com"),
+            (
+                "kubernetes.io|container|accelerator|duty_cycle",
+                "kubernetes.io|container|accelerator|duty_cycle",
+            ),
+        ] {
+            assert_eq!(exported(name), expected);
+        }
     }
 }

@@ -151,10 +151,6 @@ impl<'n> Container<'n> {
     /// Whether requests reach it, as far as it says: a port that is not for metrics, or a probe
     /// over the network.
     pub(in crate::lint) fn listens(&self) -> bool {
-        let is_metrics = |port: &Field<'_>| {
-            let name = port.text_of("name").unwrap_or_default();
-            name.contains("metric") || name.contains("prom")
-        };
         let probes = [self.readiness(), self.liveness(), self.startup()];
         let over_network = |probe: &Probe<'_>| {
             ["httpGet", "tcpSocket", "grpc"].iter().any(|key| probe.field.get(key).is_some())
@@ -167,7 +163,45 @@ impl<'n> Container<'n> {
     pub(in crate::lint) fn answers_when_loaded(&self) -> bool {
         const SERVERS: [&str; 5] =
             ["vllm", "text-generation-inference", "sglang", "llama.cpp", "llama-server"];
-        self.image_has(&SERVERS)
+        self.image_has(&SERVERS) && !self.is_beside_server()
+    }
+
+    /// Whether its image is that of what stands before a server or plays one.
+    fn is_beside_server(&self) -> bool {
+        self.image_has(&["router", "proxy", "gateway", "exporter", "sidecar", "emulator", "sim"])
+    }
+
+    /// Whether its image is that of a notebook, where a person works and nobody waits for a model.
+    pub(in crate::lint) fn is_notebook(&self) -> bool {
+        self.image_has(&["jupyter", "jupyterlab", "notebook", "jupyterhub"])
+    }
+
+    /// Whether its image is that of a server which answers at once and streams nothing.
+    pub(in crate::lint) fn answers_at_once(&self) -> bool {
+        self.image_has(&["tensorflow/serving", "torchserve", "sklearnserver", "xgbserver"])
+    }
+
+    /// Whether its server opens its port only when the model is loaded.
+    pub(in crate::lint) fn opens_when_loaded(&self) -> bool {
+        self.image_has(&["vllm", "text-generation-inference"]) && !self.is_beside_server()
+    }
+
+    /// The first port that is not one of metrics, as it is written.
+    pub(in crate::lint) fn port(&self) -> Option<&'n str> {
+        let ports = self.field.list("ports").filter(|port| !is_metrics(port));
+        ports.into_iter().find_map(|port| port.text_of("containerPort"))
+    }
+
+    /// The number of a port that a probe names, where one of the ports has that name.
+    pub(in crate::lint) fn numbered(&self, port: &'n str) -> &'n str {
+        let mut ports = self.field.list("ports");
+        let named = ports.find(|one| one.text_of("name") == Some(port));
+        named.and_then(|one| one.text_of("containerPort")).unwrap_or(port)
+    }
+
+    /// Whether its image is that of Triton.
+    pub(in crate::lint) fn is_triton(&self) -> bool {
+        self.image_has(&["tritonserver"])
     }
 
     /// Whether its image is that of a model server.
@@ -177,8 +211,26 @@ impl<'n> Container<'n> {
 
     fn image_has(&self, parts: &[&str]) -> bool {
         let image = self.field.text_of("image").unwrap_or_default().to_ascii_lowercase();
-        parts.iter().any(|part| image.contains(part))
+        parts.iter().any(|part| holds_word(&image, part))
     }
+}
+
+/// Whether a port is for metrics, by its name.
+fn is_metrics(port: &Field<'_>) -> bool {
+    let name = port.text_of("name").unwrap_or_default();
+    name.contains("metric") || name.contains("prom")
+}
+
+/// Whether a text holds a part that no letter goes on before or behind: `vllm-openai` holds `vllm`,
+/// `vllme` does not.
+fn holds_word(text: &str, part: &str) -> bool {
+    text.match_indices(part).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let behind = text.get(at.saturating_add(part.len())..);
+        let behind = behind.and_then(|behind| behind.chars().next());
+        let ends = |char: Option<char>| !char.is_some_and(|char| char.is_ascii_alphabetic());
+        ends(before) && ends(behind)
+    })
 }
 
 #[cfg(test)]
@@ -223,6 +275,23 @@ mod tests {
         assert_eq!(sleep("lifecycle: {preStop: {exec: {command: [sleep, \"5\"]}}}"), Some(5));
         assert_eq!(sleep("lifecycle: {preStop: {httpGet: {path: /drain}}}"), None);
         assert_eq!(sleep("lifecycle: {}"), None);
+    }
+
+    #[test]
+    fn images() {
+        for (image, expected) in [
+            ("vllm/vllm-openai:v0.10.0", true),
+            ("registry.example.com/team/vllm:1", true),
+            ("lmsysorg/sglang:latest", true),
+            ("registry.example.com/vllme:0.2", false),
+            ("registry.example.com/vllm-router:1", false),
+            ("registry.example.com/vllm-sim:1", false),
+            ("registry.example.com/llm:1", false),
+        ] {
+            let text = format!("image: {image}");
+            assert_eq!(with(&text, |one| one.answers_when_loaded()), expected, "{image}");
+        }
+        assert!(with("image: tensorflow/tensorflow:2.13.0-gpu-jupyter", |one| one.is_notebook()));
     }
 
     #[test]

@@ -96,6 +96,13 @@ impl<'n> NodePool<'n> {
     /// Its GPUs are another maker's.
     fn wrong_maker(&self, resource: &str) -> Option<Obstacle<'n>> {
         let maker = resource.split('.').next()?;
+        let of_gpu = |key: &str| key.ends_with("-gpu-name") || key.ends_with("-gpu-memory");
+        let none = self.labels().find(|(key, (allowed, _))| of_gpu(key) && allowed.is_empty());
+        if let Some((key, (_, field))) = none {
+            let reason = String::from("its nodes have no GPU");
+            let right = format!("- key: {key}\n  operator: Exists");
+            return Some(Obstacle { field: *field, reason, right });
+        }
         let (key, (allowed, field)) =
             self.labels().find(|(key, _)| key.ends_with("-gpu-manufacturer"))?;
         if allowed.contains(maker) {
@@ -314,6 +321,9 @@ mod tests {
         assert!(lacks(&one(count, "In", "\"1\", \"4\""), 8).is_some());
         assert!(lacks(&one(count, "Lt", "\"4\""), 4).is_some());
         assert_eq!(lacks(&one(count, "Gt", "\"0\""), 8), None);
+        let name = "karpenter.k8s.aws/instance-gpu-name";
+        assert!(lacks(&one(name, "DoesNotExist", ""), 1).is_some());
+        assert_eq!(lacks(&one(name, "Exists", ""), 1), None);
         assert!(lacks(&one(count, "DoesNotExist", ""), 1).is_some());
         let maker = "karpenter.k8s.aws/instance-gpu-manufacturer";
         assert!(lacks(&one(maker, "In", "amd"), 1).is_some());

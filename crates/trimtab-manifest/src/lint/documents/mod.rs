@@ -24,7 +24,7 @@ pub(super) use self::container::{Container, same};
 pub(super) use self::duration::spoken;
 pub(super) use self::node_pool::NodePool;
 pub(super) use self::placement::{Misfit, Placement, WantedLabel, is_of_resource};
-pub(super) use self::pod::{PodTemplate, Taint};
+pub(super) use self::pod::{PodTemplate, Taint, running};
 pub(super) use self::probe::{Handler, Probe};
 pub(super) use self::selector::{LabelSelector, Labels};
 pub(super) use self::service::{Around, Known, Service};

@@ -43,8 +43,9 @@ impl<'n> PodTemplate<'n> {
         Labels(self.metadata.and_then(|metadata| metadata.get("annotations")))
     }
 
+    /// Those that run as long as the pod does, sidecars among the initial ones too.
     pub(in crate::lint) fn containers(&self) -> impl Iterator<Item = Container<'n>> + use<'n> {
-        self.spec.list("containers").map(|field| Container { field })
+        running(self.spec).map(|field| Container { field })
     }
 
     /// The containers that hold accelerators.
@@ -141,6 +142,12 @@ impl<'n> PodTemplate<'n> {
         self.spec.list("topologySpreadConstraints").next().is_some()
             || self.spec.at("affinity.podAntiAffinity").is_some()
     }
+}
+
+/// The containers that run as long as a pod of this `spec` does: the initial ones that are restarted too.
+pub(in crate::lint) fn running(spec: Field<'_>) -> impl Iterator<Item = Field<'_>> {
+    let stays = |one: &Field<'_>| one.text_of("restartPolicy") == Some("Always");
+    spec.list("containers").chain(spec.list("initContainers").filter(stays))
 }
 
 fn add<'n>(wanted: &mut Wanted<'n>, key: &'n str, allowed: Allowed<'n>, field: Field<'n>) {

@@ -263,7 +263,8 @@ impl<'n> Service<'n> {
         let is_plain = matches!(self.workload.kind, Kind::Replicated | Kind::Leader);
         let models = self.model_containers();
         let is_whole = models.iter().all(|container| container.field.get("image").is_some());
-        is_plain && self.serves && is_whole && !models.is_empty()
+        let is_for_work = models.iter().any(Container::is_notebook);
+        is_plain && self.serves && is_whole && !models.is_empty() && !is_for_work
     }
 
     /// Whether it is one of those, or one of which KServe fills in what its manifest leaves out.

@@ -149,7 +149,9 @@ impl<'n> Workload<'n> {
 pub(in crate::lint) fn accelerators<'n>(
     workload: &Workload<'n>,
 ) -> impl Iterator<Item = (Container<'n>, Accelerator<'n>)> + use<'n> {
-    let initial = workload.pod.spec.list("initContainers").map(|field| Container { field });
+    let ends = |one: &Field<'_>| one.text_of("restartPolicy") != Some("Always");
+    let initial = workload.pod.spec.list("initContainers").filter(ends);
+    let initial = initial.map(|field| Container { field });
     workload.containers().into_iter().chain(initial).flat_map(|container| {
         container.accelerators().into_iter().map(move |accelerator| (container, accelerator))
     })

@@ -103,6 +103,10 @@ static RAY_NEVER_SCALES: Rule = Rule {
 
 fn ray_never_scales(set: &Set<'_>, findings: &mut Findings<'_>) {
     for autoscaler in set.autoscalers().iter().filter(|one| one.form == Form::RayServe) {
+        // Between equal bounds nothing scales whatever the target, and another rule says so.
+        if autoscaler.min.value.is_some() && autoscaler.min.value == autoscaler.max.value {
+            continue;
+        }
         let aim = autoscaler.signals.first().and_then(|signal| signal.aim);
         let old = autoscaler.spec.at("autoscaling_config.target_num_ongoing_requests_per_replica");
         let (at, message) = match aim {

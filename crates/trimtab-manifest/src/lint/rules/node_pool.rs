@@ -1,6 +1,6 @@
 //! Whether the nodes are enough, and not more than anybody will pay for.
 
-use crate::lint::documents::{Around, Known, NodePool, Service};
+use crate::lint::documents::{Around, Kind, Known, NodePool, Service};
 use crate::lint::field::Field;
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
@@ -123,7 +123,9 @@ fn too_small(set: &Set<'_>, findings: &mut Findings<'_>) {
         let others = ["cpu", "memory"].map(|resource| (resource, pod.request_milli(resource)));
         for (resource, each) in gpus.chain(others) {
             let Some(of_a_pod) = each.filter(|each| *each > 0) else { continue };
-            let Some(each) = of_a_pod.checked_mul(pods).filter(|each| *each > 0) else { continue };
+            let of_workers = of_workers(around, service, resource);
+            let each = of_a_pod.checked_mul(pods).and_then(|own| own.checked_add(of_workers));
+            let Some(each) = each.filter(|each| *each > 0) else { continue };
             let Some(needed) = each.checked_mul(most.value) else { continue };
             let limit = limit_of(&pools, resource, of_a_pod).filter(|(limit, _)| *limit < needed);
             if let Some(limit) = limit {
@@ -132,6 +134,22 @@ fn too_small(set: &Set<'_>, findings: &mut Findings<'_>) {
             }
         }
     }
+}
+
+/// What the followers of a leader want of a resource for each replica, in thousandths.
+fn of_workers(around: &Around<'_>, leader: &Service<'_>, resource: &str) -> i64 {
+    let follows = |service: &&Service<'_>| {
+        service.workload.kind == Kind::Worker
+            && std::ptr::eq(service.workload.document, leader.workload.document)
+    };
+    let is_leader = leader.workload.kind == Kind::Leader;
+    let workers = around.services.iter().filter(|_| is_leader).find(follows);
+    let Some(workload) = workers.map(|service| &service.workload) else { return 0 };
+    let each = match workload.pod.gpus().get(resource) {
+        Some((count, _)) => Some(count.saturating_mul(1000)),
+        None => workload.pod.request_milli(resource),
+    };
+    each.unwrap_or(0).saturating_mul(workload.pods_of_a_replica())
 }
 
 /// The limit of all pools together, in thousandths, and the place of the first; nothing if one has

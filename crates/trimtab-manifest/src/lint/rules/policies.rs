@@ -63,6 +63,8 @@ fn problems(document: &Document) -> Vec<Problem> {
         ("trimtab.dev", "ScalingPolicy") => true,
         _ => false,
     };
+    // An item whose list says what it is has nothing of that itself.
+    let is_policy = is_policy && document.root.get("kind").is_some();
     if is_policy { policies::problems(&document.root) } else { Vec::new() }
 }
 

@@ -1,6 +1,7 @@
 //! How many replicas there may be.
 
-use crate::lint::autoscaler::{Autoscaler, Form};
+use crate::lint::autoscaler::{Autoscaler, Bound, Form};
+use crate::lint::field::Field;
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
 use crate::lint::set::Set;
@@ -23,7 +24,7 @@ static TOO_FEW_REPLICAS: Rule = Rule {
 
 fn too_few_replicas(set: &Set<'_>, findings: &mut Findings<'_>) {
     for autoscaler in set.autoscalers() {
-        let Some(least) = autoscaler.min.value.filter(|least| *least < 2) else { continue };
+        let Some(least) = fewest(autoscaler).value.filter(|least| *least < 2) else { continue };
         // A maximum of 1 is a decision, and another rule's matter.
         if autoscaler.max.value.is_some_and(|most| most < 2) {
             continue;
@@ -49,7 +50,7 @@ fn too_few_replicas(set: &Set<'_>, findings: &mut Findings<'_>) {
             Form::Hpa | Form::ScalingPolicy | Form::KServe => "minReplicas: 2",
         };
         let added = findings
-            .add(&TOO_FEW_REPLICAS, autoscaler.at_min(), message)
+            .add(&TOO_FEW_REPLICAS, at_fewest(autoscaler), message)
             .help(format!("write `{field}`"));
         match critical {
             Some(why) => {
@@ -92,7 +93,7 @@ fn scale_to_zero_too_slow(set: &Set<'_>, findings: &mut Findings<'_>) {
             objective.seconds
         );
         let added = findings
-            .add(&SCALE_TO_ZERO_TOO_SLOW, autoscaler.at_min(), message)
+            .add(&SCALE_TO_ZERO_TOO_SLOW, at_fewest(autoscaler), message)
             .help("keep one replica at least");
         if let Some(field) = objective.field {
             added.related(field, "what is promised");
@@ -103,7 +104,22 @@ fn scale_to_zero_too_slow(set: &Set<'_>, findings: &mut Findings<'_>) {
 fn goes_to_zero(autoscaler: &Autoscaler<'_>) -> bool {
     // What stands by answers at once.
     let warm = autoscaler.spec.get("warmPool").is_some();
-    autoscaler.min.value == Some(0) && !warm
+    fewest(autoscaler).value == Some(0) && !warm
+}
+
+/// The fewest replicas that there ever are: those of KEDA without any activity, else the minimum.
+fn fewest<'n>(autoscaler: &Autoscaler<'n>) -> Bound<'n> {
+    let idle =
+        autoscaler.spec.get("idleReplicaCount").filter(|_| autoscaler.form == Form::ScaledObject);
+    match idle.and_then(|field| Some((field.int()?, field))) {
+        Some((value, field)) => Bound { value: Some(value), field: Some(field) },
+        None => autoscaler.min,
+    }
+}
+
+/// Where that is written, or would be.
+fn at_fewest<'n>(autoscaler: &Autoscaler<'n>) -> Field<'n> {
+    fewest(autoscaler).field.unwrap_or(autoscaler.at_min())
 }
 
 static NOTHING_TO_SCALE: Rule = Rule {

@@ -2,6 +2,7 @@
 
 use super::thresholds::{container, measured, pods, resource};
 use crate::lint::autoscaler::{Aim, Autoscaler, Signal};
+use crate::lint::documents::running;
 use crate::lint::field::Field;
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
@@ -30,6 +31,12 @@ fn utilization_without_request(set: &Set<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         for (at, resource, containers) in utilizations(autoscaler, pods) {
+            // Where the pod as a whole requests it, that is what counts.
+            let of_pod =
+                ["requests", "limits"].map(|of| pods.get("resources")?.get(of)?.get(resource));
+            if of_pod.iter().any(Option::is_some) && !is_of_container(autoscaler, at) {
+                continue;
+            }
             let lacks = |container: &Field<'_>| {
                 ["requests", "limits"].into_iter().all(|of| {
                     let resources = container.get("resources").and_then(|all| all.get(of));
@@ -55,6 +62,12 @@ fn utilization_without_request(set: &Set<'_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// Whether the target at this place is of one container alone.
+fn is_of_container(autoscaler: &Autoscaler<'_>, at: Field<'_>) -> bool {
+    let here = |signal: &&Signal<'_>| signal.aim.is_some_and(|(_, aim)| aim.span == at.span);
+    autoscaler.signals.iter().find(here).is_some_and(|signal| container(signal).is_some())
+}
+
 /// The utilizations that an autoscaler looks at: where, of what, of which containers.
 fn utilizations<'n>(
     autoscaler: &Autoscaler<'n>,
@@ -68,7 +81,7 @@ fn utilizations<'n>(
     let mut all: Vec<_> = own.collect();
     // The default of an HPA without metrics.
     if autoscaler.signals.is_empty() && autoscaler.strategy() == "hpa" {
-        all.push((autoscaler.document.heading(), "cpu", pods.list("containers").collect()));
+        all.push((autoscaler.document.heading(), "cpu", running(pods).collect()));
     }
     all
 }

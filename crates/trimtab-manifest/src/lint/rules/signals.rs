@@ -58,7 +58,7 @@ fn no_load_signal(set: &Set<'_>, findings: &mut Findings<'_>) {
     for autoscaler in set.autoscalers().iter().filter(|autoscaler| autoscaler.serves_model()) {
         // Strategies of their own, KServe's default and the clock know other things than metrics.
         let has_default = matches!(autoscaler.strategy(), "hpa" | "keda");
-        if autoscaler.signals.is_empty() && !has_default {
+        if autoscaler.signals.is_empty() && !has_default && !is_kserve_hpa(autoscaler) {
             continue;
         }
         let load = |signal: &Signal<'_>| {
@@ -79,8 +79,29 @@ fn no_load_signal(set: &Set<'_>, findings: &mut Findings<'_>) {
             0 | 1 => format!("{what} alone decides, and tells no load of a model server"),
             _ => format!("{what} and its like decide, and tell no load of a model server"),
         };
-        findings.add(&NO_LOAD_SIGNAL, at, message).help(queue_for(autoscaler.form));
+        let standard = is_kserve_standard(autoscaler);
+        let help = if standard { KSERVE_BY_KEDA } else { queue_for(autoscaler.form) };
+        findings.add(&NO_LOAD_SIGNAL, at, message).help(help);
     }
+}
+
+/// Whether KServe makes an HPA of its own of a component, which then scales by CPU.
+fn is_kserve_hpa(autoscaler: &Autoscaler<'_>) -> bool {
+    let by_hpa = matches!(kserve_annotation(autoscaler, "autoscalerClass"), None | Some("hpa"));
+    let least = autoscaler.min.value.unwrap_or(1);
+    let moves = autoscaler.max.value.is_some_and(|most| most > least);
+    is_kserve_standard(autoscaler) && by_hpa && moves
+}
+
+/// Whether a component runs without Knative, which alone knows how many requests there are.
+fn is_kserve_standard(autoscaler: &Autoscaler<'_>) -> bool {
+    let mode = kserve_annotation(autoscaler, "deploymentMode");
+    autoscaler.form == Form::KServe && matches!(mode, Some("RawDeployment" | "Standard"))
+}
+
+fn kserve_annotation<'n>(autoscaler: &Autoscaler<'n>, name: &str) -> Option<&'n str> {
+    let annotations = autoscaler.document.field().at("metadata.annotations")?;
+    annotations.get(&format!("serving.kserve.io/{name}"))?.text()
 }
 
 /// The metrics that follow the load, whatever they measure of it.
@@ -89,6 +110,14 @@ fn signals_of_load<'a, 'n>(
 ) -> impl Iterator<Item = &'a Signal<'n>> + use<'a, 'n> {
     autoscaler.signals.iter().filter(|signal| signal.role != Role::Time)
 }
+
+/// What there is for a component that runs without Knative.
+const KSERVE_BY_KEDA: &str = "scale by what waits, with `serving.kserve.io/autoscalerClass: keda`:\n\
+                              autoScaling:\n  metrics:\n  - type: External\n    external:\n      \
+                              metric:\n        backend: prometheus\n        serverAddress: \
+                              http://prometheus:9090\n        query: \
+                              sum(vllm:num_requests_waiting)\n      target:\n        type: Value\n        \
+                              value: \"4\"";
 
 /// The metric to add, as its kind of autoscaler writes it.
 fn queue_for(form: Form) -> &'static str {

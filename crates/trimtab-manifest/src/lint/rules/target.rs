@@ -24,8 +24,10 @@ fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
     let mut before: BTreeMap<_, Vec<&Autoscaler<'_>>> = BTreeMap::new();
     for autoscaler in set.autoscalers() {
         let Some(target) = &autoscaler.target else { continue };
-        let namespace = autoscaler.document.namespace.as_deref();
-        let key = (target.group, target.kind, target.name, namespace);
+        // Where the workload is there, it says which one is meant, whatever namespaces are left out.
+        let workload = target.workload.map(std::ptr::from_ref);
+        let namespace = autoscaler.document.namespace.as_deref().filter(|_| workload.is_none());
+        let key = (workload, target.group, target.kind, target.name, namespace);
         let others = before.entry(key).or_default();
         let other = others.iter().copied().find(|other| {
             !generated(autoscaler, other)
@@ -34,6 +36,7 @@ fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
                 && !carries_out(autoscaler, other)
                 && !carries_out(other, autoscaler)
                 && !set.are_apart(autoscaler.document, other.document)
+                && is_beside(set, autoscaler, other)
         });
         if others.len() < MOST_COMPARED {
             others.push(autoscaler);
@@ -55,6 +58,13 @@ fn two_autoscalers(set: &Set<'_>, findings: &mut Findings<'_>) {
             );
         }
     }
+}
+
+/// Whether two autoscalers of one workload are meant for the same cluster: they say the same namespace, or
+/// stand in one folder. Elsewhere one without a namespace may well be for another one.
+fn is_beside(set: &Set<'_>, one: &Autoscaler<'_>, other: &Autoscaler<'_>) -> bool {
+    one.document.namespace == other.document.namespace
+        || set.are_in_one_folder(one.document, other.document)
 }
 
 /// Each is compared with so many before it.

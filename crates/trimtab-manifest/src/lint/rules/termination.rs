@@ -1,6 +1,6 @@
 //! How replicas end: not in the middle of an answer.
 
-use crate::lint::documents::{Known, spoken};
+use crate::lint::documents::{Container, Known, spoken};
 use crate::lint::finding::Findings;
 use crate::lint::rule::{Rule, Severity};
 use crate::lint::set::Set;
@@ -94,8 +94,15 @@ fn short_grace(set: &Set<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let (grace, written) = service.workload.pod.grace();
+        if session.is_none() && service.model_containers().iter().any(Container::answers_at_once) {
+            continue;
+        }
         let needed = session.map_or(ANSWER_SECONDS, |known| known.value);
-        if grace >= needed || !service.serves {
+        let sleep = service.model_containers().iter().find_map(|one| one.pre_stop_sleep());
+        let sleep = sleep.map(|(seconds, _)| seconds.max(0));
+        // Requests come while the hook sleeps; one that takes the whole grace period is another rule's.
+        let spent = sleep.filter(|sleep| session.is_some() && *sleep < grace).unwrap_or(0);
+        if grace >= needed.saturating_add(spent) || !service.serves {
             continue;
         }
         let lasts = match session {
@@ -103,11 +110,16 @@ fn short_grace(set: &Set<'_>, findings: &mut Findings<'_>) {
             None => format!("a streamed answer easily lasts {}", spoken(needed)),
         };
         let by_default = if written.is_some() { "" } else { ", Kubernetes' default" };
-        let message =
-            format!("what is served is cut after {}{by_default}, and {lasts}", spoken(grace));
+        let message = match spent {
+            spent if spent > 0 && grace >= needed => format!(
+                "what comes while the preStop hook sleeps {} is cut {} later, and {lasts}",
+                spoken(spent),
+                spoken(grace.saturating_sub(spent))
+            ),
+            _ => format!("what is served is cut after {}{by_default}, and {lasts}", spoken(grace)),
+        };
         let at = written.unwrap_or(service.workload.pod.spec);
-        let sleep = service.model_containers().iter().find_map(|one| one.pre_stop_sleep());
-        let enough = needed.saturating_add(sleep.map_or(20, |(seconds, _)| seconds).max(0));
+        let enough = needed.saturating_add(sleep.unwrap_or(20));
         let added = findings
             .add(&SHORT_GRACE, at, message)
             .help(format!("terminationGracePeriodSeconds: {enough}"));

@@ -1,6 +1,7 @@
 //! Targets that are never reached, or mean something else than they seem to.
 
 use crate::lint::autoscaler::{Aim, Autoscaler, Form, Role, Signal, Source};
+use crate::lint::documents::running;
 use crate::lint::engine_metrics::{is_of_engine, is_share};
 use crate::lint::field::Field;
 use crate::lint::finding::Findings;
@@ -69,7 +70,7 @@ fn is_plain_share(signal: &Signal<'_>, aim: Aim) -> bool {
         "min_over_time",
         "quantile_over_time",
     ];
-    let picks = read.within.iter().all(|call| plain.contains(&call.name.as_str()));
+    let picks = read.within.iter().all(|call| call.is(&plain));
     // A sum is as much as there are pods, and AverageValue divides it again.
     let sums = read.has("sum") && aim != Aim::Average;
     is_share(read.metric) && !query.calculates && picks && !sums
@@ -161,7 +162,7 @@ pub(super) fn measured<'n>(
     pods: Field<'n>,
 ) -> impl Iterator<Item = Field<'n>> + use<'n> {
     let named = container(signal).and_then(|name| name.text());
-    pods.list("containers")
+    running(pods)
         .filter(move |container| named.is_none_or(|named| container.text_of("name") == Some(named)))
 }
 

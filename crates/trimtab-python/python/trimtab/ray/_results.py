@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trimtab import _frames
-from trimtab._simulation import Run
+from trimtab._runs import Run
 from trimtab.ray import _tasks
 
 __all__ = ["Results", "Row", "mark_front"]

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-from trimtab import _core, _simulation
+from trimtab import _arguments, _core
+from trimtab._arguments import Document, Load, Policies
+from trimtab._backtest import Backtest
 from trimtab._core import Policy, Scenario, Trace
-from trimtab._simulation import Document, Load, Policies, Run
+from trimtab._runs import Run
 from trimtab.errors import SimulationError
 from trimtab.ray import _tasks
 from trimtab.ray._results import Results, Row, mark_front
@@ -73,7 +75,7 @@ def backtest(
     ``progress`` hears how many simulations are done; ``"line"`` says it on standard error. The rest
     is as in :func:`trimtab.backtest`.
     """
-    names, given = _simulation._named(policies)
+    names, given = _arguments.named(policies)
     candidates = [Candidate(name, {}, one) for name, one in zip(names, given, strict=True)]
     setting = _setting(objectives, profile, cluster, metrics, candidates)
     plan = dict.fromkeys(seeds, candidates)
@@ -103,7 +105,7 @@ def sweep(
     With ``random``, other seeds choose other combinations. The rest is as in :func:`backtest` and
     :func:`trimtab.sweep`.
     """
-    names, given = _simulation._named(policies)
+    names, given = _arguments.named(policies)
     named = list(zip(names, given, strict=True))
     texts = list(axes) if not isinstance(axes, Mapping) else _axis_texts(axes)
     plan = {
@@ -116,7 +118,7 @@ def sweep(
 
 
 def _axis_texts(axes: Mapping[str, Iterable[object]]) -> list[str]:
-    field_text = _simulation._field_text
+    field_text = _arguments.field_text
     return [f"{name}={','.join(map(field_text, values))}" for name, values in axes.items()]
 
 
@@ -135,8 +137,8 @@ def _setting(
     return Setting(
         objectives=(objectives,) if isinstance(objectives, str) else tuple(objectives),
         # Files are read here: workers may be other machines.
-        profile=profile if isinstance(profile, str) else _simulation._document(profile),
-        cluster=None if cluster is None else _simulation._document(cluster),
+        profile=profile if isinstance(profile, str) else _arguments.document(profile),
+        cluster=None if cluster is None else _arguments.document(cluster),
         metrics=given,
     )
 
@@ -238,7 +240,7 @@ def _run(
 ) -> list[Answer]:
     named = {str(index): candidate.policy for index, candidate in enumerate(candidates)}
     taken = {metric for candidate in candidates for metric in candidate.policy.metrics}
-    done = _simulation.Backtest(
+    done = Backtest(
         _core._backtest(
             list(named.items()),
             [load],

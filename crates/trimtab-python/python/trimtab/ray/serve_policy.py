@@ -86,7 +86,8 @@ class ServePolicy:
         """The policy that decides."""
         return self._policy
 
-    def __call__(self, context: Context) -> tuple[int | float, dict[str, Any]]:
+    # Ray's cached properties are no members of protocols to every type checker.
+    def __call__(self, context: Any) -> tuple[int | float, dict[str, Any]]:
         """Give the count for Ray, and what to hand back with the next call."""
         self._warn_of_delays(context)
         now = time.time() if context.current_time is None else context.current_time
@@ -151,7 +152,7 @@ class ApplicationServePolicy:
         self._policies = {name: _deployment_policy(policy) for name, policy in policies.items()}
 
     def __call__(
-        self, contexts: Mapping[Any, Context]
+        self, contexts: Mapping[Any, Any]
     ) -> tuple[dict[Any, int | float], dict[Any, dict[str, Any]]]:
         """Give the counts for Ray by deployment, and what to hand back with the next call."""
         counts: dict[Any, int | float] = {}

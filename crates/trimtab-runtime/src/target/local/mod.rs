@@ -30,8 +30,8 @@ pub struct LocalSpec {
     /// The first and the last port; each replica has one.
     pub ports: (u16, u16),
     /// How many are started at once, when the target begins. Default 0.
-    #[serde(default)]
-    pub initial_replicas: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_replicas: Option<i32>,
     /// A replica is ready while a GET of this path answers with a status from 200 to 399. Default: while its port
     /// takes connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +69,10 @@ impl LocalSpec {
     }
 
     fn template(&self) -> Result<Template, TemplateError> {
+        let (first, last) = self.ports;
+        if first == 0 || first > last {
+            return Err(TemplateError::NoPorts { first, last });
+        }
         Template::new(self.command.clone(), &["port", "name"])
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Replicas {
     /// After one that ended by itself, none is started before that.
     not_before: Option<Instant>,
     wait: Duration,
+    /// Others have the ports, and it was said.
+    crowded: bool,
 }
 
 struct Replica {
@@ -47,9 +49,10 @@ struct Replica {
 
 impl Replicas {
     pub(super) fn new(spec: LocalSpec, command: Template) -> Self {
-        let wanted = spec.initial_replicas.max(0);
+        let wanted = spec.initial_replicas.unwrap_or(0).max(0);
         let wait = FIRST_WAIT;
-        Self { spec, command, wanted, started: 0, all: Vec::new(), not_before: None, wait }
+        let all = Vec::new();
+        Self { spec, command, wanted, started: 0, all, not_before: None, wait, crowded: false }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -122,7 +125,15 @@ impl Replicas {
             return;
         }
         while i32::try_from(self.staying().count()).is_ok_and(|there| there < self.wanted) {
-            let Some(port) = self.free_port() else { return };
+            let Some(port) = self.free_port() else {
+                if !self.crowded {
+                    let (first, last) = self.spec.ports;
+                    warn!(target: "trimtab", first, last, "no port is free for another replica");
+                }
+                self.crowded = true;
+                return;
+            };
+            self.crowded = false;
             self.started += 1;
             let name = format!("replica-{}", self.started);
             match self.spawn(&name, port) {

@@ -57,13 +57,41 @@ pub(super) fn rules() -> Vec<Rule> {
         .forbidden(),
         Rule::new(
             "",
-            "!has(self.standby) || self.standby.scaleTargetRef.name != self.scaleTargetRef.name || \
+            "!has(self.standby) || !has(self.standby.scaleTargetRef) || self.standby.scaleTargetRef.name != self.scaleTargetRef.name || \
              self.standby.scaleTargetRef.kind != self.scaleTargetRef.kind || \
              self.standby.scaleTargetRef.apiVersion != (has(self.scaleTargetRef.apiVersion) ? \
              self.scaleTargetRef.apiVersion : '')",
             "what stands by is a workload of its own, and not the one that is scaled",
         )
         .about(".standby.scaleTargetRef"),
+        Rule::new(
+            "standby",
+            "has(self.scaleTargetRef) != has(self.sleep)",
+            "what stands by is exactly one of scaleTargetRef and sleep",
+        ),
+        Rule::new(
+            "",
+            "!has(self.standby) || !has(self.standby.sleep) || has(self.retire)",
+            "sleep needs retire, without which a pod would be put to sleep in the middle of its work: set that, \
+             too",
+        )
+        .about(".standby"),
+        Rule::new(
+            "",
+            "!has(self.standby) || !has(self.standby.sleep) || !(self.scaleTargetRef.kind in ['StatefulSet', \
+             'LeaderWorkerSet'])",
+            "sleep is for replicas that leave in any order, and these leave from the top: scale a Deployment, or \
+             let another workload stand by with scaleTargetRef",
+        )
+        .about(".standby")
+        .forbidden(),
+        Rule::new(
+            "standby.sleep",
+            "(has(self.sleepPath) ? self.sleepPath : '/sleep?level=1') != (has(self.wakePath) ? self.wakePath : \
+             '/wake_up')",
+            "wakePath is the sleepPath, too: what wakes a pod is another path",
+        )
+        .about(".wakePath"),
         Rule::new(
             "standby.scaleTargetRef",
             "self.apiVersion.matches('^[^/]+/') || self.kind == 'ReplicationController'",

@@ -112,6 +112,11 @@ fn or(path: &str, default: &str) -> String {
     format!("({} ? {path} : {default})", has(path))
 }
 
+/// That no two items of a list say the same in a field.
+fn differ(field: &str) -> String {
+    format!("self.all(one, self.exists_one(other, other.{field} == one.{field}))")
+}
+
 /// Whether a flag is set, which it is not where it is not there.
 fn flag(path: &str) -> String {
     format!("({} && {path})", has(path))

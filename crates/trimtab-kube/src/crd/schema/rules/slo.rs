@@ -2,7 +2,7 @@
 
 use super::metrics::above_zero;
 use super::stages::has_average;
-use super::{Rule, has, is_a_metric, name_of, or, quantity};
+use super::{Rule, differ, has, is_a_metric, name_of, or, quantity};
 
 pub(super) fn rules() -> Vec<Rule> {
     [sampling(), sizes(), signals(), offered(), model()].into_iter().flatten().collect()
@@ -104,6 +104,11 @@ fn sizes() -> Vec<Rule> {
 fn signals() -> Vec<Rule> {
     let role = role("self");
     let mut rules = vec![
+        Rule::new(
+            "slo.signals",
+            differ("metric"),
+            "no two signals have the same metric: say all of it in one",
+        ),
         Rule::new(
             "",
             each_signal(&is_a_metric("s.metric")),

@@ -1,7 +1,7 @@
 //! What stands behind every strategy: warm pool, retire, schedules, looking ahead, nodes.
 
 use super::whole::{least, most};
-use super::{Rule, flag, has, is_a_metric, name_of, or};
+use super::{Rule, differ, flag, has, is_a_metric, name_of, or};
 
 pub(super) fn rules() -> Vec<Rule> {
     [warm_pool(), retire(), schedules(), anticipate(), supply()].into_iter().flatten().collect()
@@ -76,6 +76,11 @@ fn schedules() -> Vec<Rule> {
         )
     };
     vec![
+        Rule::new(
+            "schedules",
+            differ("name"),
+            "no two windows have the same name: give each one of its own",
+        ),
         Rule::new(
             "schedules[]",
             "has(self.end) != has(self.durationSeconds)",
@@ -176,6 +181,11 @@ pub(super) fn has_average(metric: &str) -> String {
 fn supply() -> Vec<Rule> {
     let gpus = or("self.gpusPerReplica", "1");
     vec![
+        Rule::new(
+            "supply.pools",
+            differ("name"),
+            "no two pools have the same name: give each one of its own",
+        ),
         Rule::new(
             "supply",
             format!(
