@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::generate;
+use crate::package;
 use crate::project::{Project, SIDE_PACKAGES};
 use crate::report::{self, Outcome, Report};
 use crate::server;
@@ -38,6 +39,7 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &test::Option
             .env("RUSTDOCFLAGS", "-D warnings"),
     );
     generate::run(project, report, true);
+    package::run(project, report);
     // Not the advisories: they are another project's repository, and change without this one changing.
     report.step("licences and sources", || match tool::CARGO_DENY.find_or_install(project) {
         Ok(deny) => report::run(project.command(deny).args([

@@ -6,6 +6,7 @@ mod ci;
 mod debian;
 mod fuzz;
 mod generate;
+mod package;
 mod project;
 mod prometheus;
 mod python;

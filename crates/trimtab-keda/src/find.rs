@@ -14,6 +14,8 @@ use crate::proto::ScaledObjectRef;
 const WORKLOAD: &str = "workload";
 /// Names its policy.
 const POLICY: &str = "policy";
+/// What a trigger's field ends in that names a variable of the scaled container. KEDA hands its value over under that name.
+const FROM_ENV: &str = "FromEnv";
 /// So many names are enough to see what is meant.
 const MOST_NAMES: usize = 10;
 
@@ -27,7 +29,11 @@ pub(crate) fn find(
     };
     misspelled(object)?;
     let own = format!("{}/{}", object.namespace, object.name);
-    let value = |key: &str| object.scaler_metadata.get(key).map(|value| value.trim());
+    let value = |key: &str| {
+        let plain = object.scaler_metadata.get(key);
+        let value = plain.or_else(|| object.scaler_metadata.get(&format!("{key}{FROM_ENV}")));
+        value.map(|value| value.trim())
+    };
     let entry = match (value(WORKLOAD), value(POLICY)) {
         (Some(workload), policy) => {
             let entry = by_workload(answers, workload)?;

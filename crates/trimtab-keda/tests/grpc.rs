@@ -69,11 +69,12 @@ async fn what_is_wanted_is_answered() {
     let served = Served::start(Bench::new(3, 8 * 7)).await;
     served.bench.tick().await;
     let mut client = served.client().await;
-    // By its workload, by its policy, by both, by its own name.
+    // By its workload, by its policy, by both, by a variable, by its own name.
     for metadata in [
         &[("workload", "inference/llm"), ("scalerAddress", "trimtab:9465")][..],
         &[("policy", "llm-policy")],
         &[("policy", "llm-policy"), ("workload", " inference/llm ")],
+        &[("workloadFromEnv", "inference/llm")],
         &[],
     ] {
         assert_eq!(value(&mut client, object(metadata)).await, 6.0, "{metadata:?}");

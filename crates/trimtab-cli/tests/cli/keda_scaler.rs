@@ -17,6 +17,11 @@ use trimtab_keda::proto::{GetMetricsRequest, ScaledObjectRef};
 use crate::command::{Desk, trimtab};
 use crate::run::{Metrics, POLICY, free_port};
 
+#[cfg(unix)]
+mod access;
+#[cfg(unix)]
+mod prometheus;
+
 struct Scaler {
     desk: Desk,
     child: Child,
@@ -47,9 +52,19 @@ workloads:
 
 impl Scaler {
     fn start(metrics: &Metrics, count: &str, kubeconfig: Option<PathBuf>) -> Self {
-        let (desk, port) = (Desk::new(), free_port());
+        let desk = Desk::new();
         desk.write("policy.yaml", POLICY);
-        desk.write("trimtab.yaml", config(metrics, port, count));
+        Self::start_at(desk, kubeconfig, |port| config(metrics, port, count))
+    }
+
+    /// With policies of its own, and the config that has this port.
+    fn start_at(
+        desk: Desk,
+        kubeconfig: Option<PathBuf>,
+        config: impl FnOnce(u16) -> String,
+    ) -> Self {
+        let port = free_port();
+        desk.write("trimtab.yaml", config(port));
         let child = spawn(&desk, kubeconfig);
         Self { desk, child, port, runtime: Runtime::new().unwrap() }
     }
@@ -60,10 +75,15 @@ impl Scaler {
 
     /// What KEDA is told, or why not.
     fn value(&self) -> Result<f64, Status> {
+        self.value_of("llm")
+    }
+
+    /// The same of the workload of a policy.
+    fn value_of(&self, policy: &str) -> Result<f64, Status> {
         let object = ScaledObjectRef {
             name: String::from("llm"),
             namespace: String::from("inference"),
-            scaler_metadata: [(String::from("policy"), String::from("llm"))].into(),
+            scaler_metadata: [(String::from("policy"), String::from(policy))].into(),
         };
         let ask = GetMetricsRequest { scaled_object_ref: Some(object), metric_name: METRIC.into() };
         let address = format!("http://127.0.0.1:{}", self.port);
@@ -76,12 +96,17 @@ impl Scaler {
     }
 
     fn until(&self, value: f64) {
+        self.until_told("llm", |told| told.as_ref().ok() == Some(&value));
+    }
+
+    /// Waits for what KEDA is told of a policy's workload.
+    fn until_told(&self, policy: &str, is_it: impl Fn(&Result<f64, Status>) -> bool) {
         let start = Instant::now();
-        let mut last = self.value();
-        while last.as_ref().ok() != Some(&value) {
+        let mut last = self.value_of(policy);
+        while !is_it(&last) {
             assert!(start.elapsed() < Duration::from_secs(60), "{last:?}\n{}", self.log());
             thread::sleep(Duration::from_millis(50));
-            last = self.value();
+            last = self.value_of(policy);
         }
     }
 

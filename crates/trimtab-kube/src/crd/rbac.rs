@@ -149,22 +149,13 @@ pub const CONTROLLER_ACCESS: &[AccessRule] = &[
 ];
 
 /// What `trimtab keda-scaler` may do: it reads counts, and KEDA writes them.
-pub const KEDA_SCALER_ACCESS: &[AccessRule] = &[
-    AccessRule {
-        scope: Namespaces,
-        groups: &["apps"],
-        resources: &["deployments/scale", "replicasets/scale", "statefulsets/scale"],
-        verbs: &["get"],
-        why: "the count",
-    },
-    AccessRule {
-        scope: Namespaces,
-        groups: &["apps"],
-        resources: &["statefulsets"],
-        verbs: &["get"],
-        why: "where its pods begin to be numbered",
-    },
-];
+pub const KEDA_SCALER_ACCESS: &[AccessRule] = &[AccessRule {
+    scope: Namespaces,
+    groups: &["apps"],
+    resources: &["deployments/scale", "replicasets/scale", "statefulsets/scale"],
+    verbs: &["get"],
+    why: "the count",
+}];
 
 impl AccessRule {
     /// As it stands in a role.

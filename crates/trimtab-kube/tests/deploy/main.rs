@@ -5,5 +5,7 @@
 
 mod chart;
 mod files;
+mod helm;
+mod image;
 mod objects;
 mod rendered;

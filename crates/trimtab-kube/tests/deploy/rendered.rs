@@ -1,4 +1,4 @@
-//! What kustomize and Helm make of the files, where they are there.
+//! What kustomize makes of the files, where it is there.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use crate::objects::keep_to_the_rules;
 const OVERLAYS: [&str; 4] = ["controller", "keda-scaler", "monitored", "namespaced"];
 
 /// What a command prints; nothing where it is not there.
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let done = Command::new(program).args(arguments).current_dir(deploy()).output().ok()?;
     let text = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -50,31 +50,12 @@ fn overlays_keep_to_the_rules() {
     }
 }
 
-#[test]
-fn a_chart_keeps_to_the_rules() {
-    for (name, arguments) in [
-        ("chart", &["template", "trimtab", "helm/trimtab", "--namespace=trimtab-system"][..]),
-        (
-            "chart-both",
-            &[
-                "template",
-                "trimtab",
-                "helm/trimtab",
-                "--namespace=trimtab-system",
-                "--set=kedaScaler.enabled=true,kedaScaler.config.workloads={}",
-                "--set=controller.namespaces={inference},serviceMonitor.enabled=true",
-            ],
-        ),
-    ] {
-        let Some(text) = output("helm", arguments) else {
-            eprintln!("skipped: helm is not here");
-            return;
-        };
-        keep_to_the_rules(name, &documents(name, &text));
-    }
-}
-
-async fn apply(client: &Client, object: &Value) -> Result<(), kube::Error> {
+/// Applies an object, or asks what would become of it.
+pub(crate) async fn apply(
+    client: &Client,
+    object: &Value,
+    is_trial: bool,
+) -> Result<(), kube::Error> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     let (group, version) = version.split_once('/').unwrap_or(("", &version));
@@ -84,7 +65,8 @@ async fn apply(client: &Client, object: &Value) -> Result<(), kube::Error> {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
-    let params = PatchParams::apply("test").force().validation_strict();
+    let mut params = PatchParams::apply("test").force().validation_strict();
+    params.dry_run = is_trial;
     api.patch(&name, &params, &Patch::Apply(object)).await.map(drop)
 }
 
@@ -99,7 +81,7 @@ async fn an_api_server_takes_the_overlays() {
     for (name, objects) in OVERLAYS.iter().zip(all) {
         // What belongs to an operator that is not there.
         for object in objects.iter().filter(|object| object["kind"] != "ServiceMonitor") {
-            if let Err(error) = apply(&client, object).await {
+            if let Err(error) = apply(&client, object, false).await {
                 panic!("{name}: {} {}: {error}", object["kind"], object["metadata"]["name"]);
             }
         }

@@ -149,11 +149,4 @@ rules:
   - statefulsets/scale
   verbs:
   - get
-# where its pods begin to be numbered
-- apiGroups:
-  - apps
-  resources:
-  - statefulsets
-  verbs:
-  - get
 {{- end }}

@@ -14,7 +14,7 @@
 {{- /* What pods are selected by: {root, component}. */}}
 {{- define "trimtab.selector" -}}
 app.kubernetes.io/name: trimtab
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
@@ -23,7 +23,7 @@ app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/part-of: trimtab
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
 {{- end }}
 
 {{- /* What a pod may do: as little as there is. */}}
@@ -66,6 +66,20 @@ readinessProbe:
   timeoutSeconds: 5
 {{- end }}
 
+{{- /* The scales of more kinds: {targets, verbs}. */}}
+{{- define "trimtab.scales" -}}
+{{- range .targets }}
+- apiGroups:
+  - {{ .group | quote }}
+  resources:
+  - {{ printf "%s/scale" .resource | quote }}
+  verbs:
+{{- range $.verbs }}
+  - {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Where pods may run: the values of a component. */}}
 {{- define "trimtab.placement" -}}
 {{- with .nodeSelector }}
@@ -81,6 +95,6 @@ affinity:
 {{ toYaml . | indent 2 }}
 {{- end }}
 {{- with .priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
