@@ -22,7 +22,7 @@ app.kubernetes.io/component: {{ .component }}
 {{ include "trimtab.selector" . }}
 app.kubernetes.io/part-of: trimtab
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
 {{- end }}
 
