@@ -148,7 +148,17 @@ fn what_users_name_is_quoted() {
     templates(&deploy().join("helm/trimtab/templates"), &mut texts);
     for line in texts.iter().flat_map(|text| text.lines()).map(str::trim) {
         let is_name = line.contains(": {{ .") || line.contains(": {{ $");
-        let plain = ["replicas:", "imagePullPolicy:", "name: {{ $name", "name: {{ $wide", "|"];
+        let plain = [
+            "replicas:",
+            "imagePullPolicy:",
+            "serviceAccountName: {{ $name",
+            "name: {{ $name",
+            "name: {{ $wide",
+            // What the chart itself and Helm say.
+            "app.kubernetes.io/component:",
+            "app.kubernetes.io/managed-by:",
+            "|",
+        ];
         let is_plain =
             plain.iter().any(|plain| line.starts_with(plain)) || line.contains("scalerAddress");
         let is_quoted = line.contains("| quote") || line.ends_with("}}: |");
