@@ -42,8 +42,8 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
     });
     for (name, arguments) in [
         // Not `--all-targets`: that would run the benchmarks too.
-        ("tests", "test --workspace --all-features --lib --bins --tests --examples"),
-        ("documentation tests", "test --workspace --all-features --doc"),
+        ("tests", "test --workspace --all-features --no-fail-fast --lib --bins --tests --examples"),
+        ("documentation tests", "test --workspace --all-features --no-fail-fast --doc"),
     ] {
         report.command(
             name,

@@ -1,7 +1,7 @@
 //! A pod as it is kept: a few hundred bytes, and what pods of one template say alike once.
 
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -40,8 +40,10 @@ pub struct Pod {
     pub(super) draining: When,
     deletion_cost: i32,
     restarts: u32,
-    slept_at: Option<u32>,
-    address: Option<IpAddr>,
+    /// Whether it was put to sleep since it was started last.
+    slept: bool,
+    /// One of version 4 as it is written in version 6; `::` is none.
+    address: Ipv6Addr,
 }
 
 /// What a pod belongs to: its controller.
@@ -164,7 +166,7 @@ impl Pod {
 
     /// Where it is reached.
     pub fn address(&self) -> Option<IpAddr> {
-        self.address
+        (!self.address.is_unspecified()).then(|| self.address.to_canonical())
     }
 
     /// Whether it counts for nobody any more: it has ended, or is on its way out.
@@ -174,7 +176,7 @@ impl Pod {
 
     /// Whether it was told to sleep and has not started anew since.
     pub fn slept(&self) -> bool {
-        self.slept_at == Some(self.restarts)
+        self.slept
     }
 
     /// Whether it still has what it requests of its node.
@@ -192,7 +194,7 @@ impl Pod {
             creation_timestamp: self.created_at(),
             start_time: self.started_at(),
             ready: self.ready(),
-            address: self.address.map(|address| address.to_string()),
+            address: self.address().map(|address| address.to_string()),
             node_name: self.node().map(String::from),
             pool: self.shape.pool.as_deref().map(String::from),
             draining_since: self.draining_since(),
@@ -229,6 +231,10 @@ impl Pod {
         let owner = owners.into_iter().find(|owner| owner.controller == Some(true));
         let statuses = status.container_statuses.unwrap_or_default();
         let draining = annotation(DRAINING_SINCE).map_or(When::NEVER, |text| When::of_text(text));
+        let restarts =
+            statuses.iter().fold(0_u32, |sum, one| sum.saturating_add(one.restart_count));
+        let slept_at = annotation(SLEPT_AT).and_then(|text| text.parse().ok());
+        let address = status.pod_ip.as_deref().and_then(|text| text.parse().ok());
         Self {
             name: metadata.name.unwrap_or_default().into(),
             namespace: shared.strings.get(metadata.namespace.unwrap_or_default().as_str()),
@@ -252,12 +258,20 @@ impl Pod {
             deletion_cost: annotation(DELETION_COST)
                 .and_then(|text| text.parse().ok())
                 .unwrap_or_default(),
-            restarts: statuses.iter().fold(0, |sum, one| sum.saturating_add(one.restart_count)),
-            slept_at: annotation(SLEPT_AT).and_then(|text| text.parse().ok()),
-            address: status.pod_ip.as_deref().and_then(|text| text.parse().ok()),
+            restarts,
+            slept: slept_at == Some(restarts),
+            address: address.map_or(Ipv6Addr::UNSPECIFIED, mapped),
             shape: Shape::keep(spec, pool_labels, shared),
             labels: shared.label_set(labels),
         }
+    }
+}
+
+/// In the room that version 6 takes.
+fn mapped(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
     }
 }
 

@@ -151,9 +151,12 @@ fn what_users_name_is_quoted() {
         let plain = [
             "replicas:",
             "imagePullPolicy:",
-            "name: {{ $",
-            "serviceAccountName:",
+            "serviceAccountName: {{ $name",
+            "name: {{ $name",
+            "name: {{ $wide",
+            // What the chart itself and Helm say.
             "app.kubernetes.io/component:",
+            "app.kubernetes.io/managed-by:",
             "|",
         ];
         let is_plain =

@@ -1,7 +1,7 @@
 //! What goes wrong on demand, and who asked for what.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
@@ -107,6 +107,8 @@ pub struct Logged {
     pub content_type: String,
     /// Who asked.
     pub user: String,
+    /// When it came.
+    pub at: Option<Instant>,
 }
 
 impl Logged {
@@ -332,7 +334,8 @@ impl Faults {
     /// Notes a request, and says what happens to it.
     pub(super) fn meet(&self, asked: &Asked) -> Fate {
         let request = &asked.logged;
-        self.log.lock().unwrap().push(request.clone());
+        let came = Logged { at: Some(Instant::now()), ..request.clone() };
+        self.log.lock().unwrap().push(came);
         let mut fate = Fate::default();
         let mut planned = self.planned.lock().unwrap();
         for plan in planned.iter_mut().filter(|plan| plan.left > 0 && plan.rule.covers(request)) {
