@@ -69,8 +69,9 @@ async fn main() {
     for request in server.faults().log() {
         *counts.entry(format!("{} {}", request.verb, request.full_resource())).or_default() += 1;
     }
+    println!("requests, a second:");
     for (what, count) in counts {
-        println!("{what:60} {:.1} / s", count as f64 / WINDOW.as_secs_f64());
+        println!("  {what:45} {:6.2}", count as f64 / WINDOW.as_secs_f64());
     }
 }
 

@@ -239,9 +239,12 @@ pub(crate) fn logged(log: &LogConfig) -> Result<JsonlSink, CommandError> {
     JsonlSink::open(&log.file, rotation).map_err(|error| CommandError::argument(error.to_string()))
 }
 
+/// What is told by default. Each request that fails is told with what it was for, so the client need not tell it too.
+const TOLD: &str = "info,kube_client::client::builder=off";
+
 /// What happens, on standard error; `TRIMTAB_LOG` says how much of it.
 pub(crate) fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("TRIMTAB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("TRIMTAB_LOG").unwrap_or_else(|_| EnvFilter::new(TOLD));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -1,6 +1,7 @@
 //! From a request to its answer.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::{Request, Response};
@@ -11,7 +12,7 @@ use super::faults::Logged;
 use super::kinds::{self, Kind};
 use super::request::Asked;
 use super::status::{Answer, Status, bytes_response, json_response};
-use super::store::Inner;
+use super::store::{Inner, Key};
 use super::{Shared, discovery, list, objects, patch, removal, scale, update, watch};
 use crate::metrics::{MetricsApi, Pod};
 use crate::serve::Body;
@@ -167,14 +168,22 @@ fn metrics(shared: &Shared, asked: &Asked) -> Option<Answer> {
     let api = MetricsApi::ALL.into_iter().find(|api| {
         metrics.served.contains(api) && api.group() == *group && api.version() == *version
     })?;
-    let pods = shared.store.with(|inner| inner.list(&"pods".into(), ""));
-    let pods: Vec<Pod> = pods
-        .into_iter()
-        .map(|(key, pod)| Pod {
-            labels: super::selector::labels(&pod),
-            namespace: key.namespace,
-            name: key.name,
-        })
-        .collect();
+    let pods = match (api, rest) {
+        // About no pods: copying each for each request would take longer than all else.
+        (MetricsApi::External, _) => Vec::new(),
+        (_, ["namespaces", namespace, ..]) => pods(shared, namespace),
+        _ => pods(shared, ""),
+    };
     Some(crate::metrics::answer(api, rest, &asked.query, &metrics, &pods))
+}
+
+/// The pods of a namespace, or all.
+fn pods(shared: &Shared, namespace: &str) -> Vec<Pod> {
+    let pods = shared.store.with(|inner| inner.list(&"pods".into(), namespace));
+    let pod = |(key, pod): (Key, Arc<Value>)| Pod {
+        labels: super::selector::labels(&pod),
+        namespace: key.namespace,
+        name: key.name,
+    };
+    pods.into_iter().map(pod).collect()
 }
