@@ -1,9 +1,9 @@
 //! Python numbers as amounts: thousandths, exactly as a document's numbers become them.
 
-use libm::{ceil, fabs, round};
+use libm::fabs;
 use trimtab_metric::Quantity;
 
-/// Up to here a float tells thousandths apart, and whether a thousandth is whole.
+/// Up to here a float tells thousandths apart.
 const EXACT: f64 = 1e12;
 
 /// The thousandths of the shortest decimal that reads back as `value`, rounded away from zero; `None` for what is no amount: NaN,
@@ -15,25 +15,20 @@ pub(crate) fn milli(value: f64) -> Option<i64> {
     })
 }
 
-/// Without printing it, where that is sure to give the same.
+/// Without printing it, where floats tell thousandths apart.
 ///
-/// A whole number of thousandths that the value is nearest to is its shortest decimal. Otherwise a value that lies
-/// well between two thousandths lies between the same two as its decimal does.
+/// Reading a decimal never turns the order of two round. So a value beyond the float of a whole number of thousandths has its shortest
+/// decimal beyond that number, and one that is the float has the number itself: no two decimals of 15 digits read alike.
 #[expect(clippy::cast_possible_truncation, reason = "within 1e15")]
 fn near(value: f64) -> Option<i64> {
-    if fabs(value) < EXACT {
-        let scaled = value * 1000.0;
-        let nearest = round(scaled);
-        if nearest / 1000.0 == value {
-            return Some(nearest as i64);
-        }
-        let (size, off) = (fabs(scaled), fabs(scaled - nearest));
-        if off > 0.01 {
-            let up = ceil(size);
-            return Some(if value < 0.0 { -up as i64 } else { up as i64 });
-        }
+    let size = fabs(value);
+    if size < EXACT {
+        let nearest = (size * 1000.0 + 0.5) as i64;
+        let away = if size > nearest as f64 / 1000.0 { nearest + 1 } else { nearest };
+        Some(if value < 0.0 { -away } else { away })
+    } else {
+        None
     }
-    None
 }
 
 /// An amount as it is written in a record; `None` for what is no amount.

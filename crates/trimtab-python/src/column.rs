@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyBytesMethods};
 
 /// A piece of a column, as `trimtab._arrow` and `trimtab._frames` hand it over.
@@ -21,9 +22,66 @@ pub(crate) struct Piece<'py>(
 /// The values of a column that is read.
 pub(crate) enum Values {
     /// One a row; what is null is NaN.
-    Numbers(Vec<f64>),
+    Numbers(Eights<f64>),
     /// A list a row.
     Lists(Lists),
+}
+
+/// Numbers of 64 bits, one a row: the bytes that came, or what was made of others.
+pub(crate) enum Eights<T> {
+    Came(PyBackedBytes),
+    Made(Vec<T>),
+}
+
+/// A number of 64 bits.
+pub(crate) trait Eight: Copy {
+    /// How Arrow calls it.
+    const FORMAT: &str;
+
+    fn of(bytes: [u8; 8]) -> Self;
+}
+
+impl Eight for f64 {
+    const FORMAT: &str = "g";
+
+    fn of(bytes: [u8; 8]) -> Self {
+        Self::from_ne_bytes(bytes)
+    }
+}
+
+impl Eight for i64 {
+    const FORMAT: &str = "l";
+
+    fn of(bytes: [u8; 8]) -> Self {
+        Self::from_ne_bytes(bytes)
+    }
+}
+
+impl<T: Eight> Eights<T> {
+    /// What came, where that is all there is, and it is laid out like this.
+    fn of(pieces: &[Piece<'_>]) -> Option<Self> {
+        let [piece] = pieces else { return None };
+        let is_whole = piece.4.as_bytes().len() == piece.1.checked_mul(8)?;
+        (piece.is_plain(T::FORMAT) && is_whole).then(|| Self::Came(piece.4.clone().into()))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Came(bytes) => bytes.len() / 8,
+            Self::Made(numbers) => numbers.len(),
+        }
+    }
+
+    pub(crate) fn get(&self, row: usize) -> Option<T> {
+        match self {
+            Self::Came(bytes) => bytes.as_chunks().0.get(row).map(|bytes| T::of(*bytes)),
+            Self::Made(numbers) => numbers.get(row).copied(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = T> {
+        (0..self.len()).map_while(|row| self.get(row))
+    }
 }
 
 /// Lists of numbers, one a row, in one piece.
@@ -54,11 +112,14 @@ impl Values {
 pub(crate) fn values(pieces: &[Piece<'_>], name: &str) -> PyResult<Values> {
     let is_lists = |piece: &Piece<'_>| piece.5.is_some();
     if !pieces.iter().any(is_lists) {
+        if let Some(came) = Eights::of(pieces) {
+            return Ok(Values::Numbers(came));
+        }
         let mut numbers = Vec::with_capacity(pieces.iter().map(|piece| piece.1).sum());
         for piece in pieces {
             piece.floats(name, &mut numbers)?;
         }
-        return Ok(Values::Numbers(numbers));
+        return Ok(Values::Numbers(Eights::Made(numbers)));
     }
     let mut lists = Lists::default();
     for piece in pieces {
@@ -68,7 +129,10 @@ pub(crate) fn values(pieces: &[Piece<'_>], name: &str) -> PyResult<Values> {
 }
 
 /// A column of counts: every one has to be there, and whole.
-pub(crate) fn integers(pieces: &[Piece<'_>], name: &str) -> PyResult<Vec<i64>> {
+pub(crate) fn integers(pieces: &[Piece<'_>], name: &str) -> PyResult<Eights<i64>> {
+    if let Some(came) = Eights::of(pieces) {
+        return Ok(came);
+    }
     let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.1).sum());
     for piece in pieces {
         let (eights, _) = piece.4.as_bytes().as_chunks::<8>();
@@ -83,7 +147,7 @@ pub(crate) fn integers(pieces: &[Piece<'_>], name: &str) -> PyResult<Vec<i64>> {
             all.push(whole(number, name)?);
         }
     }
-    Ok(all)
+    Ok(Eights::Made(all))
 }
 
 /// A column of times, in milliseconds since 1970: of seconds, or of dates and times, which are UTC where they have no zone.
@@ -114,7 +178,7 @@ pub(crate) fn milliseconds(pieces: &[Piece<'_>], name: &str) -> PyResult<Vec<i64
 #[expect(clippy::needless_pass_by_value, reason = "extracted from a list")]
 pub(crate) fn _floats(pieces: Vec<Piece<'_>>, name: &str) -> PyResult<Vec<f64>> {
     match values(&pieces, name)? {
-        Values::Numbers(numbers) => Ok(numbers),
+        Values::Numbers(numbers) => Ok(numbers.iter().collect()),
         Values::Lists(_) => Err(PyTypeError::new_err(format!("column `{name}` has lists"))),
     }
 }
@@ -123,7 +187,7 @@ pub(crate) fn _floats(pieces: Vec<Piece<'_>>, name: &str) -> PyResult<Vec<f64>> 
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "extracted from a list")]
 pub(crate) fn _integers(pieces: Vec<Piece<'_>>, name: &str) -> PyResult<Vec<i64>> {
-    integers(&pieces, name)
+    Ok(integers(&pieces, name)?.iter().collect())
 }
 
 /// List a column's times in milliseconds since 1970.

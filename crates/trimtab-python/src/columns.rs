@@ -13,7 +13,7 @@ use trimtab_metric::{Reading, Timestamp};
 use trimtab_test::{Form, PairError, Series, pair};
 
 use crate::amount;
-use crate::column::{self, Piece, Values};
+use crate::column::{self, Eights, Piece, Values};
 use crate::error::{Fault, Kind};
 
 /// More replicas of one workload than are listed pod by pod.
@@ -28,8 +28,8 @@ const REQUEST_MILLI: i64 = 1000;
 /// The columns of a batch.
 pub(crate) struct Columns {
     pub(crate) times: Times,
-    pub(crate) replicas: Vec<i64>,
-    pub(crate) status: Option<Vec<i64>>,
+    pub(crate) replicas: Eights<i64>,
+    pub(crate) status: Option<Eights<i64>>,
     pub(crate) metrics: Vec<Column>,
 }
 
@@ -119,8 +119,8 @@ impl Columns {
             [("replicas", Some(&self.replicas)), ("status_replicas", self.status.as_ref())]
         {
             let most = if per_pod { MOST_PODS } else { i64::from(i32::MAX) };
-            let mut counts = column.into_iter().flatten().enumerate();
-            if let Some((row, count)) = counts.find(|(_, count)| !(0..=most).contains(*count)) {
+            let mut counts = column.into_iter().flat_map(Eights::iter).enumerate();
+            if let Some((row, count)) = counts.find(|(_, count)| !(0..=most).contains(count)) {
                 return Err(format!(
                     "`{name}` of row {row} is {count}: from 0 to {most} it may be"
                 ));
@@ -132,19 +132,19 @@ impl Columns {
     fn time(&self, row: usize) -> Timestamp {
         match &self.times {
             Times::One(time) => *time,
-            Times::Each(column) => Timestamp::from_millis(whole(column, row)),
+            Times::Each(column) => {
+                Timestamp::from_millis(column.get(row).copied().unwrap_or_default())
+            }
         }
     }
 
     fn scale(&self, row: usize) -> Scale {
-        let count = |column: &Vec<i64>| i32::try_from(whole(column, row)).unwrap_or(i32::MAX);
+        let count = |column: &Eights<i64>| {
+            i32::try_from(column.get(row).unwrap_or_default()).unwrap_or(i32::MAX)
+        };
         let spec_replicas = count(&self.replicas);
         Scale { spec_replicas, status_replicas: self.status.as_ref().map_or(spec_replicas, count) }
     }
-}
-
-fn whole(column: &[i64], row: usize) -> i64 {
-    column.get(row).copied().unwrap_or(0)
 }
 
 /// One observation, filled again for each row, so that nothing is allocated row by row.
@@ -175,7 +175,7 @@ impl Scratch {
         for (column, reading) in columns.metrics.iter().zip(&mut observation.readings) {
             match &column.values {
                 Values::Numbers(numbers) => {
-                    set(reading, column, numbers.get(row).copied().unwrap_or(f64::NAN), pods);
+                    set(reading, column, numbers.get(row).unwrap_or(f64::NAN), pods);
                 }
                 Values::Lists(lists) => set_list(reading, column, lists.get(row), pods),
             }

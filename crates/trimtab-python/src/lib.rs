@@ -13,6 +13,7 @@ mod column;
 mod columns;
 mod command;
 mod decision;
+mod decisions;
 mod error;
 mod evaluation;
 mod load;
@@ -38,13 +39,15 @@ mod _core {
     #[pymodule_export]
     use crate::autoscaler::{Autoscaler, decide, next_deadline, settle};
     #[pymodule_export]
-    use crate::batch::{Batch, Decisions};
+    use crate::batch::Batch;
     #[pymodule_export]
     use crate::column::{_floats, _integers, _times};
     #[pymodule_export]
     use crate::command::_main;
     #[pymodule_export]
     use crate::decision::{Condition, Decision};
+    #[pymodule_export]
+    use crate::decisions::Decisions;
     #[pymodule_export]
     use crate::evaluation::_evaluate;
     #[pymodule_export]
