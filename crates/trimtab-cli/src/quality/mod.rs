@@ -120,7 +120,8 @@ impl Case<'_> {
             lead_time_seconds: lead_time.as_millis() / 1000,
         };
         let entrants = entrants(&circumstances)?;
-        let mut searches: Vec<Search<'_>> = entrants.iter().map(Search::new).collect();
+        let mut searches: Vec<Search<'_>> =
+            entrants.iter().map(|entrant| Search::new(entrant, setting.seed)).collect();
         let mut plan = Plan {
             profile,
             objectives: setting.objectives.clone(),
@@ -136,7 +137,7 @@ impl Case<'_> {
         loop {
             let mut counts = Vec::new();
             for search in &mut searches {
-                let next = search.next(&plan.objectives)?;
+                let next = search.next()?;
                 counts.push(next.len());
                 plan.candidates.extend(next);
             }

@@ -1,19 +1,31 @@
-//! How everybody is tuned: a grid, and then ever closer around the best of it.
+//! How everybody is tuned: a grid, and then ever closer around the best places of it.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use trimtab_sim::report::best_of_each;
-use trimtab_sim::{Candidate, Objective, Run};
+use trimtab_sim::{Candidate, Objective, Random, Run};
 
 use super::tunings::Entrant;
 use crate::error::CommandError;
 
-/// Tunings beyond the grid, the same number for everybody.
-const CLOSER: usize = 30;
-/// How near two neighbours come at last, in steps of the grid.
-const LEAST_STEP: f64 = 0.05;
+/// From so many places of the grid, since what is best there need not lead to the best there is.
+const CLIMBS: usize = 3;
+/// So many tunings are tried at once, around the best of a climb.
+const ROUND: usize = 6;
+/// Rounds of each climb, and those of the best one after that.
+const ROUNDS: usize = 4;
+const LAST_ROUNDS: usize = 12;
+/// How far neighbours are at first, in steps of the grid, and by what that grows after a better one was
+/// found, and shrinks otherwise.
+const FIRST_STEP: f64 = 0.6;
+const GROWS: f64 = 1.3;
+const SHRINKS: f64 = 0.75;
 
-/// The search for the best tuning of one.
+/// The search for the best tuning of one: the same number of tunings for everybody.
+///
+/// It climbs: neighbours of the best are drawn by chance, along several axes at once, since what one
+/// move loses another may make up for.
 pub(super) struct Search<'a> {
     entrant: &'a Entrant,
     /// What was run, and where it stands.
@@ -22,106 +34,141 @@ pub(super) struct Search<'a> {
     /// The places of the tunings that run now.
     asked: Vec<Vec<f64>>,
     tried: BTreeSet<Vec<(String, String)>>,
+    climbs: Vec<Climb>,
+    rounds: usize,
+    random: Random,
+}
+
+/// From one place to ever better ones.
+struct Climb {
+    /// The best run so far.
+    best: usize,
+    /// The runs of its last round.
+    round: Range<usize>,
+    /// How far the next ones are from the best.
     step: f64,
-    left: usize,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(entrant: &'a Entrant) -> Self {
+    pub(super) fn new(entrant: &'a Entrant, seed: u64) -> Self {
         Self {
             entrant,
             runs: Vec::new(),
             places: Vec::new(),
             asked: Vec::new(),
             tried: BTreeSet::new(),
-            step: 0.5,
-            left: CLOSER,
+            climbs: Vec::new(),
+            rounds: 0,
+            random: Random::new(seed, entrant.name()),
         }
     }
 
     /// What to try next; nothing when it is done.
-    pub(super) fn next(
-        &mut self,
-        objectives: &[Objective],
-    ) -> Result<Vec<Candidate>, CommandError> {
+    pub(super) fn next(&mut self) -> Result<Vec<Candidate>, CommandError> {
         if self.runs.is_empty() {
-            return self.ask(grid(self.entrant), usize::MAX);
+            return self.ask(self.entrant.grid(), usize::MAX);
         }
-        while self.left > 0 && self.step >= LEAST_STEP {
-            let asked = self.ask(self.around(objectives), self.left)?;
-            if !asked.is_empty() {
-                self.left -= asked.len();
-                return Ok(asked);
-            }
-            self.step /= 2.0;
+        let mut all = Vec::new();
+        let mut climbs = core::mem::take(&mut self.climbs);
+        for climb in &mut climbs {
+            let from = self.runs.len() + all.len();
+            // Some may have been tried: more are drawn than are asked for.
+            let around = (0..4 * ROUND).map(|_| self.beside(climb)).collect();
+            all.extend(self.ask(around, ROUND)?);
+            climb.round = from..self.runs.len() + all.len();
         }
-        Ok(Vec::new())
+        self.climbs = climbs;
+        Ok(all)
     }
 
-    /// Takes note of how the tunings that were asked for did. The next ones are as far from the best
-    /// if it is a new one, and half as far otherwise.
+    /// Takes note of how the tunings that were asked for did.
     pub(super) fn note(&mut self, runs: Vec<Run>, objectives: &[Objective]) {
-        let (known, before) = (self.runs.len(), self.best(objectives));
+        let is_grid = self.runs.is_empty();
         self.runs.extend(runs);
         self.places.append(&mut self.asked);
-        if known > 0 && self.best(objectives) == before {
-            self.step /= 2.0;
+        if is_grid {
+            self.climbs = self.begin(objectives);
+            return;
         }
+        let mut climbs = core::mem::take(&mut self.climbs);
+        for climb in &mut climbs {
+            let best = self.best(climb.round.clone(), objectives);
+            match best.filter(|best| self.prefers(*best, climb.best, objectives)) {
+                Some(best) => {
+                    climb.best = best;
+                    climb.step *= GROWS;
+                }
+                None => climb.step *= SHRINKS,
+            }
+        }
+        self.rounds += 1;
+        if self.rounds == ROUNDS {
+            let best = self.best(climbs.iter().map(|climb| climb.best), objectives);
+            climbs.retain(|climb| Some(climb.best) == best);
+        } else if self.rounds == ROUNDS + LAST_ROUNDS {
+            climbs.clear();
+        }
+        self.climbs = climbs;
     }
 
     pub(super) fn into_runs(self) -> Vec<Run> {
         self.runs
     }
 
-    fn best(&self, objectives: &[Objective]) -> Option<usize> {
-        best_of_each(&self.runs, objectives).first().copied()
+    /// Climbs from the best places of the grid, no two of which differ by the first axis alone, the target.
+    fn begin(&self, objectives: &[Objective]) -> Vec<Climb> {
+        let mut left: Vec<usize> = (0..self.runs.len()).collect();
+        let mut climbs = Vec::new();
+        while climbs.len() < CLIMBS {
+            let Some(best) = self.best(left.iter().copied(), objectives) else { break };
+            climbs.push(Climb { best, round: 0..0, step: FIRST_STEP });
+            let others = |at: usize| self.places.get(at).and_then(|places| places.get(1..));
+            left.retain(|at| others(*at) != others(best));
+        }
+        climbs
     }
 
-    /// Along each axis, a step up and a step down from the best; along the first one, the target, half a
-    /// step, too: it is what the cost depends on most.
-    fn around(&self, objectives: &[Objective]) -> Vec<Vec<f64>> {
-        let Some(best) = self.best(objectives).and_then(|at| self.places.get(at)) else {
-            return Vec::new();
+    fn best(
+        &self,
+        among: impl IntoIterator<Item = usize>,
+        objectives: &[Objective],
+    ) -> Option<usize> {
+        let better = |best, at| if self.prefers(at, best, objectives) { at } else { best };
+        among.into_iter().reduce(better)
+    }
+
+    fn prefers(&self, one: usize, than: usize, objectives: &[Objective]) -> bool {
+        let (Some(one), Some(than)) = (self.runs.get(one), self.runs.get(than)) else {
+            return false;
         };
-        let mut around = Vec::new();
-        for (index, axis) in self.entrant.axes().iter().enumerate() {
-            let halves = if index == 0 { [-0.5, 0.5].as_slice() } else { &[] };
-            for share in [-1.0, 1.0].iter().chain(halves) {
-                let step = share * self.step;
-                let mut places = best.clone();
-                if let Some(place) = places.get_mut(index) {
-                    *place = axis.within(*place + step);
-                }
-                around.push(places);
+        best_of_each(&[than.clone(), one.clone()], objectives).first() == Some(&1)
+    }
+
+    /// A neighbour of the best of a climb: every axis moves with a chance of a half.
+    fn beside(&mut self, climb: &Climb) -> Vec<f64> {
+        let mut places = self.places.get(climb.best).cloned().unwrap_or_default();
+        for (axis, place) in self.entrant.axes().iter().zip(&mut places) {
+            if self.random.unit() < 0.5 {
+                *place = axis.within(*place + climb.step * self.random.normal());
             }
         }
-        around
+        places
     }
 
     /// Those that were not tried, up to so many.
     fn ask(&mut self, places: Vec<Vec<f64>>, most: usize) -> Result<Vec<Candidate>, CommandError> {
         let mut asked = Vec::new();
         for places in places {
+            if asked.len() >= most {
+                break;
+            }
             let candidate = self.entrant.tuned(&places)?;
             let tuning = candidate.tuning.clone().into_iter().collect();
-            if asked.len() < most && self.tried.insert(tuning) {
+            if self.tried.insert(tuning) {
                 asked.push(candidate);
                 self.asked.push(places);
             }
         }
         Ok(asked)
     }
-}
-
-/// Every combination of the grid, the last axis fastest.
-fn grid(entrant: &Entrant) -> Vec<Vec<f64>> {
-    entrant.axes().iter().fold(vec![Vec::new()], |before, axis| {
-        let with = |places: &Vec<f64>, at: usize| {
-            let mut places = places.clone();
-            places.push(at as f64);
-            places
-        };
-        let each = before.iter().flat_map(|places| axis.first().map(move |at| with(places, at)));
-        each.collect()
-    })
 }

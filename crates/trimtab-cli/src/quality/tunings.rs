@@ -18,17 +18,14 @@ pub(super) struct Circumstances<'a> {
     pub(super) lead_time_seconds: i64,
 }
 
-/// A contender: an example, and the fields that are tried, each with shares of what is full, or values.
+/// A contender: an example, and the fields that are tuned.
 struct Contender {
     text: &'static str,
-    axes: &'static [(&'static str, Values, First)],
+    /// The first one is the target.
+    axes: &'static [(&'static str, Values)],
+    /// Places on the other axes; the grid is every target with each of them.
+    with: &'static [&'static [f64]],
 }
-
-/// Which of the values make the grid, by their places; the search goes on among all of them.
-type First = &'static [usize];
-
-/// All of them, up to ten.
-const ALL: First = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 enum Values {
     /// Shares of the requests per second that a busy replica does.
@@ -54,61 +51,61 @@ const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(RATES), ALL),
-            (IN_FLIGHT, Values::Sequences(&[0.2, 0.35, 0.5, 0.8]), &[2]),
-            (WINDOW, Values::Seconds(&[150.0, 300.0, 600.0, 1200.0]), &[1, 3]),
-            ("spec.slo.surgeQuantile", Values::Given(&[0.0, 0.95]), ALL),
-            ("spec.slo.maxSurgePercent", Values::Given(&[1000.0]), ALL),
-            ("spec.slo.latency.maxBoostPercent", Values::Given(&[0.0]), ALL),
+            (RATE, Values::Rate(&[0.35, 0.5, 0.65, 0.8, 0.9, 1.0])),
+            (IN_FLIGHT, Values::Sequences(&[0.1, 0.2, 0.35, 0.5, 0.8, 1.5])),
+            (WINDOW, Values::Seconds(&[0.0, 60.0, 150.0, 300.0, 600.0, 1200.0])),
+            ("spec.slo.surgeQuantile", Values::Given(&[0.0, 0.5, 0.8, 0.95, 1.0])),
+            ("spec.slo.maxSurgePercent", Values::Given(&[30.0, 100.0, 300.0, 1000.0])),
+            ("spec.slo.sampling.noise", Values::Given(&[1.0, 2.0, 3.0, 6.0])),
+            ("spec.slo.sampling.windowSeconds", Values::Seconds(&[20.0, 40.0, 60.0, 120.0])),
+            ("spec.slo.latency.maxBoostPercent", Values::Given(&[0.0])),
+        ],
+        with: &[
+            &[3.0, 1.0, 0.0, 3.0, 2.0, 2.0, 0.0],
+            &[3.0, 3.0, 0.0, 3.0, 2.0, 2.0, 0.0],
+            &[3.0, 5.0, 0.0, 3.0, 2.0, 2.0, 0.0],
+            &[3.0, 3.0, 3.0, 3.0, 2.0, 2.0, 0.0],
+            &[3.0, 5.0, 3.0, 3.0, 2.0, 2.0, 0.0],
+            &[1.0, 1.0, 0.0, 3.0, 2.0, 2.0, 0.0],
+            &[1.0, 5.0, 0.0, 3.0, 2.0, 2.0, 0.0],
         ],
     },
     Contender {
         text: include_str!("../../policies/hpa-requests.yaml"),
-        axes: &[
-            (RATE, Values::Rate(RATES), ALL),
-            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8]), ALL),
-            (WINDOW, Values::Seconds(&[300.0, 1200.0]), ALL),
-        ],
+        axes: PROMETHEUS,
+        with: &[&[0.0, 0.0], &[0.0, 3.0], &[1.0, 0.0], &[1.0, 3.0]],
     },
     Contender {
         text: include_str!("../../policies/keda-requests.yaml"),
-        axes: &[
-            (RATE, Values::Rate(RATES), ALL),
-            (IN_FLIGHT, Values::Sequences(&[0.5, 0.8]), ALL),
-            (WINDOW, Values::Seconds(&[300.0, 1200.0]), ALL),
-        ],
+        axes: PROMETHEUS,
+        with: &[&[0.0, 1.0], &[0.0, 3.0], &[1.0, 1.0], &[1.0, 3.0]],
     },
     Contender {
         text: include_str!("../../policies/knative.yaml"),
         axes: &[
-            (
-                ONLY,
-                Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65]),
-                ALL,
-            ),
-            (
-                "spec.knative.scaleDownDelaySeconds",
-                Values::Seconds(&[0.0, 300.0, 600.0, 1200.0]),
-                ALL,
-            ),
+            (ONLY, Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65])),
+            ("spec.knative.scaleDownDelaySeconds", Values::Seconds(&[0.0, 300.0, 600.0, 1200.0])),
         ],
+        with: EACH_DELAY,
     },
     Contender {
         text: include_str!("../../policies/ray-serve.yaml"),
         axes: &[
-            (
-                ONLY,
-                Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5]),
-                ALL,
-            ),
-            (
-                "spec.rayServe.downscaleDelaySeconds",
-                Values::Seconds(&[60.0, 300.0, 600.0, 1200.0]),
-                ALL,
-            ),
+            (ONLY, Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5])),
+            ("spec.rayServe.downscaleDelaySeconds", Values::Seconds(&[60.0, 300.0, 600.0, 1200.0])),
         ],
+        with: EACH_DELAY,
     },
 ];
+
+/// What those are tuned by that have their metrics from Prometheus.
+const PROMETHEUS: &[(&str, Values)] = &[
+    (RATE, Values::Rate(RATES)),
+    (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
+    (WINDOW, Values::Seconds(&[60.0, 300.0, 600.0, 1200.0])),
+];
+
+const EACH_DELAY: &[&[f64]] = &[&[0.0], &[1.0], &[2.0], &[3.0]];
 
 /// Somebody who is tuned.
 pub(super) struct Entrant {
@@ -116,15 +113,15 @@ pub(super) struct Entrant {
     policy: Policy,
     /// What is the same in all tunings.
     fixed: Vec<String>,
-    axes: Vec<Grid>,
+    axes: Vec<Scale>,
+    with: &'static [&'static [f64]],
 }
 
-/// The values of a field that are tried first, rising.
+/// The values of a field, rising, that its places lie between.
 #[derive(Clone, Debug)]
-pub(super) struct Grid {
+pub(super) struct Scale {
     field: &'static str,
     values: Vec<f64>,
-    first: First,
     kind: Kind,
 }
 
@@ -154,7 +151,8 @@ pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandEr
                 name: document.metadata.name.clone(),
                 policy: document.policy,
                 fixed,
-                axes: contender.axes.iter().map(|axis| Grid::new(axis, of)).collect(),
+                axes: contender.axes.iter().map(|axis| Scale::new(axis, of)).collect(),
+                with: contender.with,
             });
         }
     }
@@ -162,8 +160,22 @@ pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandEr
 }
 
 impl Entrant {
-    pub(super) fn axes(&self) -> &[Grid] {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn axes(&self) -> &[Scale] {
         &self.axes
+    }
+
+    /// What is tried first: every target, with the other fields as they are worth trying.
+    pub(super) fn grid(&self) -> Vec<Vec<f64>> {
+        let targets = self.axes.first().map_or(0, |target| target.values.len());
+        let with = |target: usize, others: &[f64]| {
+            core::iter::once(target as f64).chain(others.iter().copied()).collect()
+        };
+        let each = self.with.iter().flat_map(|others| (0..targets).map(move |at| with(at, others)));
+        each.collect()
     }
 
     /// With these places on its axes.
@@ -184,8 +196,8 @@ impl Entrant {
     }
 }
 
-impl Grid {
-    fn new((field, values, first): &(&'static str, Values, First), of: &Circumstances<'_>) -> Self {
+impl Scale {
+    fn new((field, values): &(&'static str, Values), of: &Circumstances<'_>) -> Self {
         let sequences = f64::from(of.profile.max_sequences);
         let (values, full, kind) = match values {
             Values::Rate(shares) => (shares, of.capacity, Kind::Target),
@@ -193,12 +205,7 @@ impl Grid {
             Values::Seconds(values) => (values, 1.0, Kind::Seconds),
             Values::Given(values) => (values, 1.0, Kind::Within),
         };
-        Self { field, values: values.iter().map(|value| value * full).collect(), first, kind }
-    }
-
-    /// The places that are tried first.
-    pub(super) fn first(&self) -> impl Iterator<Item = usize> + use<'_> {
-        self.first.iter().copied().filter(|place| *place < self.values.len())
+        Self { field, values: values.iter().map(|value| value * full).collect(), kind }
     }
 
     /// The place nearest to this one that there is: a target goes on beyond the grid, by a step.

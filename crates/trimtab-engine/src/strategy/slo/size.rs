@@ -124,6 +124,8 @@ struct Sizing<'a> {
 struct Need {
     low: f64,
     high: f64,
+    /// The low one without what only the last seconds say: what it grows from and to.
+    settled: f64,
     /// Whose load is the largest.
     by: u32,
     /// Some demand is known.
@@ -161,12 +163,30 @@ impl Sizing<'_> {
     /// What is known of the signal at `place`.
     fn sense<R: Recorder>(&mut self, place: u32, signal: &SloSignal, trace: &mut R) -> Known {
         let Observation { now, ref pods, .. } = *self.observation;
-        let reading = self.observation.reading(place as usize);
-        let average = self.average(place, signal, reading);
-        let known = match &average {
-            Some((_, load)) => Known::of_load(*load),
-            None => signal.measure.of(reading, pods, now),
+        let known = signal.measure.of(self.observation.reading(place as usize), pods, now);
+        self.sensed(place, signal, known, trace);
+        known
+    }
+
+    /// What is known of the demand at `place`, and the share of it that is no matter of the last seconds.
+    fn sense_demand<R: Recorder>(
+        &mut self,
+        place: u32,
+        signal: &SloSignal,
+        trace: &mut R,
+    ) -> (Known, f64) {
+        let Some((average, load)) = self.average(place, signal) else {
+            return (self.sense(place, signal, trace), 1.0);
         };
+        let known = Known::of_load(load);
+        self.sensed(place, signal, known, trace);
+        let step = SloStep::sampled(place, &average);
+        trace.record(|| Step::unchanged(Stage::Sense, self.current, Rule::Slo(step)));
+        (known, if load > 0.0 { average.mean / load } else { 1.0 })
+    }
+
+    /// Takes note of what is known of a signal.
+    fn sensed<R: Recorder>(&mut self, place: u32, signal: &SloSignal, known: Known, trace: &mut R) {
         let metric = self.policy.metrics().get(place as usize);
         match known {
             Known::Value(_) => self.known = self.known.saturating_add(1),
@@ -180,26 +200,14 @@ impl Sizing<'_> {
             let rule = Rule::Slo(SloStep::Signal { index: place, name, role, target, known });
             Step::unchanged(Stage::Sense, self.current, rule)
         });
-        if let Some((average, _)) = average {
-            let step = SloStep::sampled(place, &average);
-            trace.record(|| Step::unchanged(Stage::Sense, self.current, Rule::Slo(step)));
-        }
-        known
     }
 
     /// What samples of a demand come to, if it was sampled: their average, and what counts of it. How
     /// noisy they are counts from the next decision on.
-    fn average(
-        &mut self,
-        place: u32,
-        signal: &SloSignal,
-        reading: &MetricReading,
-    ) -> Option<(Average, f64)> {
+    fn average(&mut self, place: u32, signal: &SloSignal) -> Option<(Average, f64)> {
         let sampling = self.settings.sampling.as_ref()?;
+        let reading = self.observation.reading(place as usize);
         let MetricReading::Series(sources) = reading else { return None };
-        if signal.role != SloRole::Demand {
-            return None;
-        }
         let (now, target) = (self.observation.now, signal.measure.target);
         let average = Average::of(sources, sampling, now)?;
         let memory = self.memory.sensing.get_or_insert_with(Box::default).of_mut(place);
@@ -218,7 +226,8 @@ impl Sizing<'_> {
             if signal.role != SloRole::Demand {
                 continue;
             }
-            match self.sense(place, signal, trace) {
+            let (known, settled) = self.sense_demand(place, signal, trace);
+            match known {
                 Known::Value(seen) if signal.measure.target > 0.0 => {
                     let (look, memory) = (self.look(), &mut self.memory.sensing);
                     let InReplicas { low, high, hold } =
@@ -228,6 +237,7 @@ impl Sizing<'_> {
                         need.by = place;
                     }
                     need.low = fmax(need.low, low);
+                    need.settled = fmax(need.settled, low * settled);
                     need.high = fmax(need.high, high);
                     need.known = true;
                 }
@@ -297,7 +307,7 @@ impl Sizing<'_> {
             return;
         }
         let staffed = |load: f64| load + settings.headroom * sqrt(load);
-        let grown = self.grown(need.low);
+        let grown = self.grown(need.settled);
         let (up, down) = (fmax(staffed(need.low), grown), fmax(staffed(need.high), grown));
         let Tolerance { up: above, down: below } = self.policy.tolerance();
         let (current, now) = (self.current, f64::from(self.current));
