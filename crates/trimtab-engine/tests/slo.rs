@@ -5,10 +5,12 @@
 #[path = "generate/signals.rs"]
 mod signals;
 
+use std::collections::BTreeMap;
+
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use trimtab_engine::{
-    Decision, ObservationRecord, Outcome, Policy, ScaleUpdate, State, decide_traced, settle,
+    Decision, ObservationRecord, Outcome, Policy, ScaleUpdate, State, decide, decide_traced, settle,
 };
 use trimtab_metric::{Span, Timestamp};
 
@@ -345,6 +347,33 @@ fn a_demand_that_is_sampled() {
     assert_snapshot!("sampled_jump", explained(&jump));
     assert_snapshot!("sampled_ripple", explained(&ripple));
     assert_snapshot!("sampled_nothing", explained(&[]));
+}
+
+/// What only the last seconds say counts while it lasts, and is no growth that is kept ready from then on: a burst of
+/// 6 s comes to less than a replica in the average of a minute.
+#[test]
+fn a_burst_is_served_and_not_remembered() {
+    let policy = checked(json!({
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+        "maxReplicas": 40, "strategy": "slo",
+        "metrics": [{"type": "External", "external": {"metric": {"name": "arrivals"},
+            "target": {"type": "AverageValue", "averageValue": "10"}}}],
+        "slo": {"leadTimeSeconds": 60, "surgeQuantile": 1, "sampling": {}},
+    }))
+    .expect("a policy");
+    let load = |second: i64| if (600..606).contains(&second) { 120.0 } else { 38.0 };
+    let mut state = State::for_policy(&policy);
+    let mut wanted = BTreeMap::new();
+    for second in (60..1800).step_by(2) {
+        let samples: Vec<f64> = (0..30).map(|back| load(second - 2 * back)).collect();
+        let now = START.saturating_add(Span::from_secs(second));
+        let observation = sampled(now, &samples).resolve(&policy).expect("it fits");
+        let (decision, after) = decide(&policy, state, &observation);
+        state = settle(&policy, after, &decision, ScaleUpdate::Applied);
+        wanted.insert(second, decision.desired_replicas);
+    }
+    assert_eq!((wanted[&598], wanted[&604]), (4, 11));
+    assert_eq!(wanted[&1798], 5);
 }
 
 #[test]

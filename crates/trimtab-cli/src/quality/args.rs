@@ -30,6 +30,15 @@ pub(crate) struct SuiteArgs {
         requires = "suite"
     )]
     pub(crate) most_requests: u64,
+    /// How many tunings of each are tried: a grid of 40 or 62 first
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 200,
+        value_parser = clap::value_parser!(u16).range(1..),
+        requires = "suite"
+    )]
+    pub(crate) tunings: u16,
 }
 
 /// A comparison that is defined once for all.

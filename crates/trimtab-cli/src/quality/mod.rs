@@ -120,8 +120,9 @@ impl Case<'_> {
             lead_time_seconds: lead_time.as_millis() / 1000,
         };
         let entrants = entrants(&circumstances)?;
+        let tunings = usize::from(self.args.suite.tunings);
         let mut searches: Vec<Search<'_>> =
-            entrants.iter().map(|entrant| Search::new(entrant, setting.seed)).collect();
+            entrants.iter().map(|entrant| Search::new(entrant, tunings, setting.seed)).collect();
         let mut plan = Plan {
             profile,
             objectives: setting.objectives.clone(),

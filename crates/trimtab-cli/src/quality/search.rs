@@ -13,14 +13,15 @@ use crate::error::CommandError;
 const CLIMBS: usize = 3;
 /// So many tunings are tried at once, around the best of a climb.
 const ROUND: usize = 6;
-/// Rounds of each climb, and those of the best one after that.
+/// Rounds of each climb, before the best one goes on alone.
 const ROUNDS: usize = 4;
-const LAST_ROUNDS: usize = 12;
 /// How far neighbours are at first, in steps of the grid, and by what that grows after a better one was
 /// found, and shrinks otherwise.
 const FIRST_STEP: f64 = 0.6;
 const GROWS: f64 = 1.3;
-const SHRINKS: f64 = 0.75;
+const SHRINKS: f64 = 0.8;
+/// How many axes move at once, in the mean and at most half of them.
+const MOVED: f64 = 2.25;
 
 /// The search for the best tuning of one: the same number of tunings for everybody.
 ///
@@ -36,6 +37,8 @@ pub(super) struct Search<'a> {
     tried: BTreeSet<Vec<(String, String)>>,
     climbs: Vec<Climb>,
     rounds: usize,
+    /// How many may be tried altogether.
+    most: usize,
     random: Random,
 }
 
@@ -50,7 +53,7 @@ struct Climb {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(entrant: &'a Entrant, seed: u64) -> Self {
+    pub(super) fn new(entrant: &'a Entrant, most: usize, seed: u64) -> Self {
         Self {
             entrant,
             runs: Vec::new(),
@@ -59,6 +62,7 @@ impl<'a> Search<'a> {
             tried: BTreeSet::new(),
             climbs: Vec::new(),
             rounds: 0,
+            most,
             random: Random::new(seed, entrant.name()),
         }
     }
@@ -66,15 +70,16 @@ impl<'a> Search<'a> {
     /// What to try next; nothing when it is done.
     pub(super) fn next(&mut self) -> Result<Vec<Candidate>, CommandError> {
         if self.runs.is_empty() {
-            return self.ask(self.entrant.grid(), usize::MAX);
+            return self.ask(self.entrant.grid(), self.most);
         }
         let mut all = Vec::new();
         let mut climbs = core::mem::take(&mut self.climbs);
         for climb in &mut climbs {
             let from = self.runs.len() + all.len();
+            let most = ROUND.min(self.most.saturating_sub(from));
             // Some may have been tried: more are drawn than are asked for.
             let around = (0..4 * ROUND).map(|_| self.beside(climb)).collect();
-            all.extend(self.ask(around, ROUND)?);
+            all.extend(self.ask(around, most)?);
             climb.round = from..self.runs.len() + all.len();
         }
         self.climbs = climbs;
@@ -105,8 +110,6 @@ impl<'a> Search<'a> {
         if self.rounds == ROUNDS {
             let best = self.best(climbs.iter().map(|climb| climb.best), objectives);
             climbs.retain(|climb| Some(climb.best) == best);
-        } else if self.rounds == ROUNDS + LAST_ROUNDS {
-            climbs.clear();
         }
         self.climbs = climbs;
     }
@@ -115,15 +118,14 @@ impl<'a> Search<'a> {
         self.runs
     }
 
-    /// Climbs from the best places of the grid, no two of which differ by the first axis alone, the target.
+    /// Climbs from the best places of the grid, no two of which are of one style.
     fn begin(&self, objectives: &[Objective]) -> Vec<Climb> {
         let mut left: Vec<usize> = (0..self.runs.len()).collect();
         let mut climbs = Vec::new();
         while climbs.len() < CLIMBS {
             let Some(best) = self.best(left.iter().copied(), objectives) else { break };
             climbs.push(Climb { best, round: 0..0, step: FIRST_STEP });
-            let others = |at: usize| self.places.get(at).and_then(|places| places.get(1..));
-            left.retain(|at| others(*at) != others(best));
+            left.retain(|at| self.entrant.style(*at) != self.entrant.style(best));
         }
         climbs
     }
@@ -144,11 +146,13 @@ impl<'a> Search<'a> {
         best_of_each(&[than.clone(), one.clone()], objectives).first() == Some(&1)
     }
 
-    /// A neighbour of the best of a climb: every axis moves with a chance of a half.
+    /// A neighbour of the best of a climb: some of its axes move.
     fn beside(&mut self, climb: &Climb) -> Vec<f64> {
         let mut places = self.places.get(climb.best).cloned().unwrap_or_default();
-        for (axis, place) in self.entrant.axes().iter().zip(&mut places) {
-            if self.random.unit() < 0.5 {
+        let axes = self.entrant.axes();
+        let chance = (MOVED / axes.len().max(1) as f64).min(0.5);
+        for (axis, place) in axes.iter().zip(&mut places) {
+            if self.random.unit() < chance {
                 *place = axis.within(*place + climb.step * self.random.normal());
             }
         }

@@ -21,10 +21,14 @@ pub(super) struct Circumstances<'a> {
 /// A contender: an example, and the fields that are tuned.
 struct Contender {
     text: &'static str,
-    /// The first one is the target.
     axes: &'static [(&'static str, Values)],
-    /// Places on the other axes; the grid is every target with each of them.
-    with: &'static [&'static [f64]],
+    grid: &'static [Style],
+}
+
+/// A way to be run: every value of one axis, with these places on the others.
+struct Style {
+    axis: usize,
+    at: &'static [f64],
 }
 
 enum Values {
@@ -46,55 +50,63 @@ const WINDOW: &str = "spec.behavior.scaleDown.stabilizationWindowSeconds";
 /// What those that go by arrivals aim at, from a fleet that is hardly used to one that is full.
 const RATES: &[f64] = &[0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
 
-/// First who is compared, then the peers; each with a grid of 40 tunings.
+/// How long nothing goes.
+const WINDOWS: &[f64] = &[0.0, 60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0];
+
+/// First who is compared, then the peers.
 const CONTENDERS: [Contender; 5] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.35, 0.5, 0.65, 0.8, 0.9, 1.0])),
-            (IN_FLIGHT, Values::Sequences(&[0.1, 0.2, 0.35, 0.5, 0.8, 1.5])),
-            (WINDOW, Values::Seconds(&[0.0, 60.0, 150.0, 300.0, 600.0, 1200.0])),
+            (RATE, Values::Rate(&[0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0, 2.0])),
+            (IN_FLIGHT, Values::Sequences(&[0.08, 0.15, 0.25, 0.35, 0.5, 0.8, 1.5])),
+            (WINDOW, Values::Seconds(WINDOWS)),
             ("spec.slo.surgeQuantile", Values::Given(&[0.0, 0.5, 0.8, 0.95, 1.0])),
             ("spec.slo.maxSurgePercent", Values::Given(&[30.0, 100.0, 300.0, 1000.0])),
+            ("spec.slo.headroom", Values::Given(&[0.0, 0.15, 0.5, 1.0])),
+            ("spec.behavior.scaleUp.tolerance", Values::Given(&[0.0, 0.05, 0.1, 0.2])),
             ("spec.slo.sampling.noise", Values::Given(&[1.0, 2.0, 3.0, 6.0])),
             ("spec.slo.sampling.windowSeconds", Values::Seconds(&[20.0, 40.0, 60.0, 120.0])),
-            ("spec.slo.latency.maxBoostPercent", Values::Given(&[0.0])),
         ],
-        with: &[
-            &[3.0, 1.0, 0.0, 3.0, 2.0, 2.0, 0.0],
-            &[3.0, 3.0, 0.0, 3.0, 2.0, 2.0, 0.0],
-            &[3.0, 5.0, 0.0, 3.0, 2.0, 2.0, 0.0],
-            &[3.0, 3.0, 3.0, 3.0, 2.0, 2.0, 0.0],
-            &[3.0, 5.0, 3.0, 3.0, 2.0, 2.0, 0.0],
-            &[1.0, 1.0, 0.0, 3.0, 2.0, 2.0, 0.0],
-            &[1.0, 5.0, 0.0, 3.0, 2.0, 2.0, 0.0],
+        grid: &[
+            // By arrivals, and nothing kept for growth: for a short while, for long.
+            Style { axis: 0, at: &[0.0, 4.0, 1.0, 0.0, 3.0, 1.0, 1.0, 2.0, 2.0] },
+            Style { axis: 0, at: &[0.0, 4.0, 4.0, 0.0, 3.0, 1.0, 1.0, 2.0, 2.0] },
+            Style { axis: 0, at: &[0.0, 4.0, 5.0, 0.0, 3.0, 0.0, 2.0, 3.0, 2.0] },
+            Style { axis: 0, at: &[0.0, 5.0, 6.0, 0.0, 3.0, 0.0, 2.0, 3.0, 2.0] },
+            // Growth is kept.
+            Style { axis: 0, at: &[0.0, 4.0, 3.0, 3.0, 3.0, 1.0, 1.0, 2.0, 2.0] },
+            Style { axis: 0, at: &[0.0, 4.0, 5.0, 4.0, 3.0, 1.0, 1.0, 2.0, 2.0] },
+            // By what is in flight.
+            Style { axis: 1, at: &[7.0, 0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 2.0, 2.0] },
+            Style { axis: 1, at: &[7.0, 0.0, 5.0, 0.0, 3.0, 0.0, 0.0, 2.0, 1.0] },
         ],
     },
     Contender {
         text: include_str!("../../policies/hpa-requests.yaml"),
         axes: PROMETHEUS,
-        with: &[&[0.0, 0.0], &[0.0, 3.0], &[1.0, 0.0], &[1.0, 3.0]],
+        grid: BY_ARRIVALS,
     },
     Contender {
         text: include_str!("../../policies/keda-requests.yaml"),
         axes: PROMETHEUS,
-        with: &[&[0.0, 1.0], &[0.0, 3.0], &[1.0, 1.0], &[1.0, 3.0]],
+        grid: BY_ARRIVALS,
     },
     Contender {
         text: include_str!("../../policies/knative.yaml"),
         axes: &[
             (ONLY, Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65])),
-            ("spec.knative.scaleDownDelaySeconds", Values::Seconds(&[0.0, 300.0, 600.0, 1200.0])),
+            ("spec.knative.scaleDownDelaySeconds", Values::Seconds(WINDOWS)),
         ],
-        with: EACH_DELAY,
+        grid: EACH_WINDOW,
     },
     Contender {
         text: include_str!("../../policies/ray-serve.yaml"),
         axes: &[
             (ONLY, Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5])),
-            ("spec.rayServe.downscaleDelaySeconds", Values::Seconds(&[60.0, 300.0, 600.0, 1200.0])),
+            ("spec.rayServe.downscaleDelaySeconds", Values::Seconds(WINDOWS)),
         ],
-        with: EACH_DELAY,
+        grid: EACH_WINDOW,
     },
 ];
 
@@ -102,10 +114,22 @@ const CONTENDERS: [Contender; 5] = [
 const PROMETHEUS: &[(&str, Values)] = &[
     (RATE, Values::Rate(RATES)),
     (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
-    (WINDOW, Values::Seconds(&[60.0, 300.0, 600.0, 1200.0])),
+    (WINDOW, Values::Seconds(WINDOWS)),
 ];
 
-const EACH_DELAY: &[&[f64]] = &[&[0.0], &[1.0], &[2.0], &[3.0]];
+const BY_ARRIVALS: &[Style] = &[
+    Style { axis: 0, at: &[0.0, 0.0, 1.0] },
+    Style { axis: 0, at: &[0.0, 1.0, 3.0] },
+    Style { axis: 0, at: &[0.0, 0.0, 4.0] },
+    Style { axis: 0, at: &[0.0, 1.0, 5.0] },
+];
+
+const EACH_WINDOW: &[Style] = &[
+    Style { axis: 0, at: &[0.0, 0.0] },
+    Style { axis: 0, at: &[0.0, 3.0] },
+    Style { axis: 0, at: &[0.0, 4.0] },
+    Style { axis: 0, at: &[0.0, 5.0] },
+];
 
 /// Somebody who is tuned.
 pub(super) struct Entrant {
@@ -114,7 +138,7 @@ pub(super) struct Entrant {
     /// What is the same in all tunings.
     fixed: Vec<String>,
     axes: Vec<Scale>,
-    with: &'static [&'static [f64]],
+    grid: &'static [Style],
 }
 
 /// The values of a field, rising, that its places lie between.
@@ -146,13 +170,14 @@ pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandEr
                 vec![String::from("spec.minReplicas=1"), format!("spec.maxReplicas={most:.0}")];
             if contender.text.contains("leadTimeSeconds") {
                 fixed.push(format!("spec.slo.leadTimeSeconds={}", of.lead_time_seconds));
+                fixed.push(String::from("spec.slo.latency.maxBoostPercent=0"));
             }
             entrants.push(Entrant {
                 name: document.metadata.name.clone(),
                 policy: document.policy,
                 fixed,
                 axes: contender.axes.iter().map(|axis| Scale::new(axis, of)).collect(),
-                with: contender.with,
+                grid: contender.grid,
             });
         }
     }
@@ -168,14 +193,28 @@ impl Entrant {
         &self.axes
     }
 
-    /// What is tried first: every target, with the other fields as they are worth trying.
+    /// What is tried first.
     pub(super) fn grid(&self) -> Vec<Vec<f64>> {
-        let targets = self.axes.first().map_or(0, |target| target.values.len());
-        let with = |target: usize, others: &[f64]| {
-            core::iter::once(target as f64).chain(others.iter().copied()).collect()
+        let along = |style: &Style| {
+            let values = self.axes.get(style.axis).map_or(0, |axis| axis.values.len());
+            let (axis, at) = (style.axis, style.at);
+            let place = move |place: usize| {
+                let on_axis = |(of, at): (usize, &f64)| if of == axis { place as f64 } else { *at };
+                at.iter().enumerate().map(on_axis).collect()
+            };
+            (0..values).map(place).collect::<Vec<_>>()
         };
-        let each = self.with.iter().flat_map(|others| (0..targets).map(move |at| with(at, others)));
-        each.collect()
+        self.grid.iter().flat_map(along).collect()
+    }
+
+    /// Which style a place of the grid is of.
+    pub(super) fn style(&self, place: usize) -> usize {
+        let mut before = 0;
+        let ends = self.grid.iter().take_while(|style| {
+            before += self.axes.get(style.axis).map_or(0, |axis| axis.values.len());
+            before <= place
+        });
+        ends.count()
     }
 
     /// With these places on its axes.
