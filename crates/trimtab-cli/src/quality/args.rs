@@ -34,7 +34,7 @@ pub(crate) struct SuiteArgs {
     #[arg(
         long,
         value_name = "COUNT",
-        default_value_t = 200,
+        default_value_t = 240,
         value_parser = clap::value_parser!(u16).range(1..),
         requires = "suite"
     )]

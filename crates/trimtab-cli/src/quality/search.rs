@@ -50,6 +50,8 @@ struct Climb {
     round: Range<usize>,
     /// How far the next ones are from the best.
     step: f64,
+    /// The axis of the target that it goes by.
+    target: usize,
 }
 
 impl<'a> Search<'a> {
@@ -78,7 +80,8 @@ impl<'a> Search<'a> {
             let from = self.runs.len() + all.len();
             let most = ROUND.min(self.most.saturating_sub(from));
             // Some may have been tried: more are drawn than are asked for.
-            let around = (0..4 * ROUND).map(|_| self.beside(climb)).collect();
+            let on = self.beyond(climb);
+            let around = on.into_iter().chain((0..4 * ROUND).map(|_| self.beside(climb))).collect();
             all.extend(self.ask(around, most)?);
             climb.round = from..self.runs.len() + all.len();
         }
@@ -124,7 +127,8 @@ impl<'a> Search<'a> {
         let mut climbs = Vec::new();
         while climbs.len() < CLIMBS {
             let Some(best) = self.best(left.iter().copied(), objectives) else { break };
-            climbs.push(Climb { best, round: 0..0, step: FIRST_STEP });
+            let target = self.entrant.target(best);
+            climbs.push(Climb { best, round: 0..0, step: FIRST_STEP, target });
             left.retain(|at| self.entrant.style(*at) != self.entrant.style(best));
         }
         climbs
@@ -144,6 +148,22 @@ impl<'a> Search<'a> {
             return false;
         };
         best_of_each(&[than.clone(), one.clone()], objectives).first() == Some(&1)
+    }
+
+    /// With the target of a climb's style moved alone, either way: what is saved up to the objective, or
+    /// spent for it.
+    fn beyond(&self, climb: &Climb) -> Vec<Vec<f64>> {
+        let best = self.places.get(climb.best).cloned().unwrap_or_default();
+        let moved = |by: f64| {
+            let mut places = best.clone();
+            if let Some((axis, place)) =
+                self.entrant.axes().get(climb.target).zip(places.get_mut(climb.target))
+            {
+                *place = axis.within(*place + by);
+            }
+            places
+        };
+        [climb.step, climb.step / 3.0, -climb.step / 3.0].map(|by| moved(by / 2.0)).to_vec()
     }
 
     /// A neighbour of the best of a climb: some of its axes move.

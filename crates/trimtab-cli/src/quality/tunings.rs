@@ -217,6 +217,11 @@ impl Entrant {
         ends.count()
     }
 
+    /// The axis that the style of a place of the grid goes along.
+    pub(super) fn target(&self, place: usize) -> usize {
+        self.grid.get(self.style(place)).map_or(0, |style| style.axis)
+    }
+
     /// With these places on its axes.
     pub(super) fn tuned(&self, places: &[f64]) -> Result<Candidate, CommandError> {
         let own = self.axes.iter().zip(places).map(|(axis, at)| axis.text(*at));

@@ -4,7 +4,7 @@ use crate::command::{Desk, trimtab};
 use snapbox::file;
 
 fn suite() -> snapbox::cmd::Command {
-    trimtab(["backtest", "--suite", "quality", "--most-requests", "800"])
+    trimtab(["backtest", "--suite", "quality", "--most-requests", "800", "--tunings", "70"])
 }
 
 #[test]
@@ -41,5 +41,7 @@ fn policies_of_ones_own_are_refused() {
         .code(2)
         .stderr_eq(snapbox::str!["..."])
         .stdout_eq("");
-    trimtab(["backtest", "--replicas", "12"]).assert().code(2).stdout_eq("");
+    for option in ["--replicas", "--tunings"] {
+        trimtab(["backtest", option, "12"]).assert().code(2).stdout_eq("");
+    }
 }
