@@ -188,14 +188,16 @@ fn decide(
     then: impl Fn(engine::State, &Decision) -> engine::State + Sync,
 ) -> Vec<Row> {
     let mut done = vec![Row::default(); states.len()];
+    let one = |seen: &engine::Observation, state: &mut engine::State, done: &mut Row| {
+        let (decision, after) = engine::decide(policy, std::mem::take(state), seen);
+        *state = then(after, &decision);
+        *done = Row::of(&decision);
+    };
     let chunks = states.par_chunks_mut(CHUNK).zip(done.par_chunks_mut(CHUNK));
     chunks.enumerate().for_each(|(chunk, (states, done))| {
         let mut scratch = Scratch::new(columns);
         for (row, (state, done)) in (chunk * CHUNK..).zip(states.iter_mut().zip(done)) {
-            let seen = scratch.fill(columns, row);
-            let (decision, after) = engine::decide(policy, std::mem::take(state), seen);
-            *state = then(after, &decision);
-            *done = Row::of(&decision);
+            one(scratch.fill(columns, row), state, done);
         }
     });
     done
