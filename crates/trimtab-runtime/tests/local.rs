@@ -36,11 +36,11 @@ signal.signal(signal.SIGTERM, end)
 server.serve_forever()
 ";
 
-/// So many ports in a row that are free now, and that no other test here was given.
+/// So many ports in a row that are free now, and that no other test here was given; below those that connections get.
 #[cfg(test)]
 fn free_ports(count: u16) -> (u16, u16) {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = 21_000 + u16::try_from(std::process::id() % 500).unwrap() * 60;
+    let own = 21_000 + u16::try_from(std::process::id() % 190).unwrap() * 60;
     loop {
         let start = own + NEXT.fetch_add(count, Ordering::Relaxed);
         if (start..start + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
@@ -141,8 +141,12 @@ async fn one_that_ends_by_itself_is_started_again() {
 
 #[tokio::test]
 async fn a_port_that_somebody_has_is_passed_over() {
-    let mut spec = spec(&["sleep", "60"], 2);
-    let _somebody = TcpListener::bind(("127.0.0.1", spec.ports.0)).unwrap();
+    let taken = || {
+        let spec = spec(&["sleep", "60"], 2);
+        let somebody = TcpListener::bind(("127.0.0.1", spec.ports.0)).ok()?;
+        Some((spec, somebody))
+    };
+    let (mut spec, _somebody) = std::iter::from_fn(|| Some(taken())).flatten().next().unwrap();
     spec.initial_replicas = Some(1);
     let last = spec.ports.1;
     let target = LocalTarget::start(spec, Arc::new(SystemClock::new())).unwrap();
