@@ -373,7 +373,7 @@ fn a_burst_is_served_and_not_remembered() {
         state = after;
         wanted.insert(second, decision.desired_replicas);
     }
-    assert_eq!((wanted[&598], wanted[&604]), (4, 11));
+    assert_eq!((wanted[&598], wanted[&604]), (4, 12));
     assert_eq!(wanted[&1798], 5);
 }
 

@@ -14,6 +14,7 @@ use crate::decisions::{Decisions, Row};
 use crate::error::{Fault, Kind};
 use crate::plain;
 use crate::policy::Policy;
+use crate::rows::{Rows, Spare};
 use crate::state::State;
 use crate::time::timestamp;
 
@@ -27,11 +28,12 @@ pub(crate) struct Batch(Mutex<Inner>);
 struct Inner {
     policy: Policy,
     states: Vec<engine::State>,
+    spare: Spare,
 }
 
 impl Batch {
     fn of(policy: Policy, states: Vec<engine::State>) -> Self {
-        Self(Mutex::new(Inner { policy, states }))
+        Self(Mutex::new(Inner { policy, states, spare: Spare::default() }))
     }
 
     /// Held only where the interpreter's lock is not.
@@ -138,13 +140,14 @@ impl Batch {
                 return Err("the workloads changed while their columns were read".to_owned());
             }
             let (policy, states) = (policy.engine(), &mut inner.states);
+            let done = inner.spare.take(rows);
             // Two loops, as a state that is moved one way or another is copied once more.
             Ok(if applied {
-                decide(policy, states, &columns, |state, decision| {
+                decide(policy, states, &columns, done, |state, decision| {
                     engine::settle(policy, state, decision, ScaleUpdate::Applied)
                 })
             } else {
-                decide(policy, states, &columns, |state, _| state)
+                decide(policy, states, &columns, done, |state, _| state)
             })
         });
         Ok(Decisions::new(names(&policy), done.map_err(refused)?))
@@ -185,9 +188,9 @@ fn decide(
     policy: &engine::Policy,
     states: &mut [engine::State],
     columns: &Columns,
+    mut done: Rows,
     then: impl Fn(engine::State, &Decision) -> engine::State + Sync,
-) -> Vec<Row> {
-    let mut done = vec![Row::default(); states.len()];
+) -> Rows {
     let one = |seen: &engine::Observation, state: &mut engine::State, done: &mut Row| {
         let (decision, after) = engine::decide(policy, std::mem::take(state), seen);
         *state = then(after, &decision);

@@ -5,6 +5,7 @@ use pyo3::types::{PyBytes, PyDict};
 use trimtab_engine::{Decision, Outcome, ScaleReason};
 
 use crate::plain;
+use crate::rows::Rows;
 
 /// What was decided for many workloads, one a row.
 ///
@@ -13,7 +14,7 @@ use crate::plain;
 #[pyclass(frozen, module = "trimtab")]
 pub(crate) struct Decisions {
     names: Vec<String>,
-    rows: Vec<Row>,
+    rows: Rows,
 }
 
 /// What was decided for one workload.
@@ -95,7 +96,7 @@ fn word(words: &[String], code: u8) -> &str {
 }
 
 impl Decisions {
-    pub(crate) fn new(names: Vec<String>, rows: Vec<Row>) -> Self {
+    pub(crate) fn new(names: Vec<String>, rows: Rows) -> Self {
         Self { names, rows }
     }
 

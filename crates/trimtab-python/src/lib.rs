@@ -22,6 +22,7 @@ mod observation;
 mod plain;
 mod policy;
 mod policy_tests;
+mod rows;
 mod setting;
 mod simulation;
 mod state;

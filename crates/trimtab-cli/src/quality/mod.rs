@@ -4,13 +4,16 @@
 //! that is then compared on: nobody can be tuned better than that, `slo` included.
 
 pub(crate) mod args;
+mod contenders;
 mod load;
+mod scale;
 mod search;
 mod table;
 mod tunings;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::slice;
 
 use trimtab_metric::Span;
 use trimtab_sim::{Comparison, Plan, Scenario, SurveyError};
@@ -135,17 +138,38 @@ impl Case<'_> {
         };
         let bar = Bar::new(process, self.interrupt);
         let mut of_all: Option<Comparison> = None;
+        // The peers first: `slo` starts from where they are best, too, as who comes from them would.
+        if let Some((own, peers)) = searches.split_first_mut() {
+            self.search(peers, &mut plan, &bar, &mut of_all)?;
+            for peer in peers {
+                own.start_like(peer, &setting.objectives);
+            }
+            self.search(slice::from_mut(own), &mut plan, &bar, &mut of_all)?;
+        }
+        let runs = searches.into_iter().flat_map(Search::into_runs).collect();
+        let of_all = of_all.ok_or_else(|| CommandError::argument("there is no load"))?;
+        Ok(Comparison { runs, ..of_all })
+    }
+
+    /// Runs what these searches ask for, until none asks for more.
+    fn search(
+        &self,
+        searches: &mut [Search<'_>],
+        plan: &mut Plan,
+        bar: &Bar,
+        of_all: &mut Option<Comparison>,
+    ) -> Result<(), CommandError> {
         loop {
             let mut counts = Vec::new();
-            for search in &mut searches {
+            for search in searches.iter_mut() {
                 let next = search.next()?;
                 counts.push(next.len());
                 plan.candidates.extend(next);
             }
             if plan.candidates.is_empty() {
-                break;
+                return Ok(());
             }
-            let backtest = plan.run(jobs(setting), &bar);
+            let backtest = plan.run(jobs(&self.args.setting), bar);
             let backtest = backtest.map_err(|error| backtest_error(error, self.interrupt))?;
             plan.candidates.clear();
             for mut comparison in backtest.comparisons {
@@ -156,8 +180,5 @@ impl Case<'_> {
                 of_all.get_or_insert(comparison);
             }
         }
-        let runs = searches.into_iter().flat_map(Search::into_runs).collect();
-        let of_all = of_all.ok_or_else(|| CommandError::argument("there is no load"))?;
-        Ok(Comparison { runs, ..of_all })
     }
 }

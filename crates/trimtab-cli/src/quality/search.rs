@@ -6,7 +6,7 @@ use std::ops::Range;
 use trimtab_sim::report::best_of_each;
 use trimtab_sim::{Candidate, Objective, Random, Run};
 
-use super::tunings::Entrant;
+use super::tunings::{Entrant, Place};
 use crate::error::CommandError;
 
 /// From so many places of the grid, since what is best there need not lead to the best there is.
@@ -15,11 +15,12 @@ const CLIMBS: usize = 3;
 const ROUND: usize = 6;
 /// Rounds of each climb, before the best one goes on alone.
 const ROUNDS: usize = 4;
-/// How far neighbours are at first, in steps of the grid, and by what that grows after a better one was
-/// found, and shrinks otherwise.
+/// How far neighbours are at first, in steps of the grid, by what that grows after a better one was
+/// found and shrinks otherwise, and where that ends.
 const FIRST_STEP: f64 = 0.6;
 const GROWS: f64 = 1.3;
 const SHRINKS: f64 = 0.8;
+const LEAST_STEP: f64 = 0.1;
 /// How many axes move at once, in the mean and at most half of them.
 const MOVED: f64 = 2.25;
 
@@ -31,9 +32,11 @@ pub(super) struct Search<'a> {
     entrant: &'a Entrant,
     /// What was run, and where it stands.
     runs: Vec<Run>,
-    places: Vec<Vec<f64>>,
+    places: Vec<Place>,
+    /// Where it starts from beside its grid.
+    starts: Vec<Place>,
     /// The places of the tunings that run now.
-    asked: Vec<Vec<f64>>,
+    asked: Vec<Place>,
     tried: BTreeSet<Vec<(String, String)>>,
     climbs: Vec<Climb>,
     rounds: usize,
@@ -50,8 +53,6 @@ struct Climb {
     round: Range<usize>,
     /// How far the next ones are from the best.
     step: f64,
-    /// The axis of the target that it goes by.
-    target: usize,
 }
 
 impl<'a> Search<'a> {
@@ -60,6 +61,7 @@ impl<'a> Search<'a> {
             entrant,
             runs: Vec::new(),
             places: Vec::new(),
+            starts: Vec::new(),
             asked: Vec::new(),
             tried: BTreeSet::new(),
             climbs: Vec::new(),
@@ -69,10 +71,18 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Starts, too, from where it does as another one does that was tuned.
+    pub(super) fn start_like(&mut self, other: &Self, objectives: &[Objective]) {
+        let best = other.best(0..other.runs.len(), objectives).and_then(|at| other.runs.get(at));
+        let like = best.and_then(|run| self.entrant.like(other.entrant.name(), &run.tuning));
+        self.starts.extend(like);
+    }
+
     /// What to try next; nothing when it is done.
     pub(super) fn next(&mut self) -> Result<Vec<Candidate>, CommandError> {
         if self.runs.is_empty() {
-            return self.ask(self.entrant.grid(), self.most);
+            let grid = core::mem::take(&mut self.starts).into_iter().chain(self.entrant.grid());
+            return self.ask(grid.collect(), self.most);
         }
         let mut all = Vec::new();
         let mut climbs = core::mem::take(&mut self.climbs);
@@ -80,8 +90,10 @@ impl<'a> Search<'a> {
             let from = self.runs.len() + all.len();
             let most = ROUND.min(self.most.saturating_sub(from));
             // Some may have been tried: more are drawn than are asked for.
-            let on = self.beyond(climb);
-            let around = on.into_iter().chain((0..4 * ROUND).map(|_| self.beside(climb))).collect();
+            let Some(best) = self.places.get(climb.best).cloned() else { continue };
+            let on = self.beyond(&best, climb.step);
+            let beside = (0..4 * ROUND).map(|_| self.beside(&best, climb.step));
+            let around = on.into_iter().chain(beside).collect();
             all.extend(self.ask(around, most)?);
             climb.round = from..self.runs.len() + all.len();
         }
@@ -106,7 +118,7 @@ impl<'a> Search<'a> {
                     climb.best = best;
                     climb.step *= GROWS;
                 }
-                None => climb.step *= SHRINKS,
+                None => climb.step = (climb.step * SHRINKS).max(LEAST_STEP),
             }
         }
         self.rounds += 1;
@@ -127,9 +139,9 @@ impl<'a> Search<'a> {
         let mut climbs = Vec::new();
         while climbs.len() < CLIMBS {
             let Some(best) = self.best(left.iter().copied(), objectives) else { break };
-            let target = self.entrant.target(best);
-            climbs.push(Climb { best, round: 0..0, step: FIRST_STEP, target });
-            left.retain(|at| self.entrant.style(*at) != self.entrant.style(best));
+            climbs.push(Climb { best, round: 0..0, step: FIRST_STEP });
+            let style = |at: usize| self.places.get(at).map(|place| place.style);
+            left.retain(|at| style(*at) != style(best));
         }
         climbs
     }
@@ -150,47 +162,46 @@ impl<'a> Search<'a> {
         best_of_each(&[than.clone(), one.clone()], objectives).first() == Some(&1)
     }
 
-    /// With the target of a climb's style moved alone, either way: what is saved up to the objective, or
-    /// spent for it.
-    fn beyond(&self, climb: &Climb) -> Vec<Vec<f64>> {
-        let best = self.places.get(climb.best).cloned().unwrap_or_default();
+    /// With the target of its style moved alone, either way: what is saved up to the objective, or spent for
+    /// it.
+    fn beyond(&self, best: &Place, step: f64) -> Vec<Place> {
         let moved = |by: f64| {
-            let mut places = best.clone();
-            if let Some((axis, place)) =
-                self.entrant.axes().get(climb.target).zip(places.get_mut(climb.target))
-            {
-                *place = axis.within(*place + by);
+            let mut place = best.clone();
+            let axis = self.entrant.axes().get(place.target);
+            if let Some((axis, at)) = axis.zip(place.at.get_mut(place.target)) {
+                *at = axis.within(*at + by);
             }
-            places
+            place
         };
-        [climb.step, climb.step / 3.0, -climb.step / 3.0].map(|by| moved(by / 2.0)).to_vec()
+        [step, step / 3.0, -step / 3.0].map(|by| moved(by / 2.0)).to_vec()
     }
 
-    /// A neighbour of the best of a climb: some of its axes move.
-    fn beside(&mut self, climb: &Climb) -> Vec<f64> {
-        let mut places = self.places.get(climb.best).cloned().unwrap_or_default();
+    /// A neighbour, near or far: some of its axes move.
+    fn beside(&mut self, best: &Place, step: f64) -> Place {
+        let mut place = best.clone();
         let axes = self.entrant.axes();
         let chance = (MOVED / axes.len().max(1) as f64).min(0.5);
-        for (axis, place) in axes.iter().zip(&mut places) {
+        let step = step * libm::exp(self.random.normal());
+        for (axis, at) in axes.iter().zip(&mut place.at) {
             if self.random.unit() < chance {
-                *place = axis.within(*place + climb.step * self.random.normal());
+                *at = axis.within(*at + step * self.random.normal());
             }
         }
-        places
+        place
     }
 
     /// Those that were not tried, up to so many.
-    fn ask(&mut self, places: Vec<Vec<f64>>, most: usize) -> Result<Vec<Candidate>, CommandError> {
+    fn ask(&mut self, places: Vec<Place>, most: usize) -> Result<Vec<Candidate>, CommandError> {
         let mut asked = Vec::new();
-        for places in places {
+        for place in places {
             if asked.len() >= most {
                 break;
             }
-            let candidate = self.entrant.tuned(&places)?;
+            let candidate = self.entrant.tuned(&place)?;
             let tuning = candidate.tuning.clone().into_iter().collect();
             if self.tried.insert(tuning) {
                 asked.push(candidate);
-                self.asked.push(places);
+                self.asked.push(place);
             }
         }
         Ok(asked)

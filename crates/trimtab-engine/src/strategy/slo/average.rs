@@ -19,6 +19,8 @@ const FIRST_SPREAD: f64 = 1.0 / 36.0;
 /// Differences that are so many times what noise would make of them count as so many, squared: one jump
 /// is no noise, and a load that jumps all the time is in the end.
 const MOST_SQUARED: f64 = 16.0;
+/// So many times what is subtracted for the noise, and there is no doubt: what was read counts whole.
+const CERTAIN: f64 = 4.0;
 
 /// A load over the window, and over each stretch of it, the newest first, where there are samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,22 +81,30 @@ impl Average {
         self.stretches.first().copied().unwrap_or(self.mean)
     }
 
-    /// What counts, where one replica takes `target` of it: the mean, or what the last stretch, the last
-    /// two or the last four of them, and so on, say for sure, if that is more: `times` the noise less
-    /// than they read.
-    pub fn load(&self, target: f64, noise: Option<Noise>, times: f64) -> f64 {
+    /// What counts, where one replica takes `target` of it and so many are ready: the mean, or, if that
+    /// is more, what the last stretch, the last two or the last four of them, and so on, say for sure:
+    /// `times` the noise less than they read. Only where that is more than those that are ready can take,
+    /// since what they can take is served; and where even four times as much less is more, there is no
+    /// doubt that more is needed, and what was read is how much.
+    pub fn load(&self, target: f64, noise: Option<Noise>, times: f64, ready: f64) -> f64 {
         let spread = noise.map_or(FIRST_SPREAD, |noise| noise.spread.get());
-        let (mut sum, mut load, mut next) = (0.0, self.mean, 1_usize);
+        let (mut read, mut load, mut next) = (0.0, self.mean, 1_usize);
         for (place, stretch) in (1_usize..).zip(&self.stretches) {
-            sum += stretch;
+            read += (stretch - read) / from_count(place); // the mean so far: that of equals is theirs
             if place != next {
                 continue;
             }
             next = next.saturating_mul(2);
-            let replicas = sum / from_count(place) / target;
+            let replicas = read / target;
             let by_chance = times * sqrt(fmax(spread * replicas, 0.0) / from_count(place));
-            let sure = target * (replicas - by_chance);
-            load = if sure > load { sure } else { load }; // nothing is, where the target is 0
+            let counts = if replicas - CERTAIN * by_chance > ready {
+                read
+            } else if replicas - by_chance > ready {
+                target * (replicas - by_chance)
+            } else {
+                continue; // nothing is, where the target is 0
+            };
+            load = fmax(load, counts);
         }
         load
     }
@@ -163,8 +173,8 @@ mod tests {
         Average::of(&points(milli), &SAMPLING, NOW).unwrap()
     }
 
-    fn load(average: &Average) -> f64 {
-        average.load(10.0, None, SAMPLING.noise)
+    fn load(average: &Average, ready: f64) -> f64 {
+        average.load(10.0, None, SAMPLING.noise, ready)
     }
 
     #[test]
@@ -172,15 +182,17 @@ mod tests {
         let jump = average((0..30).map(|back| if back < 3 { 300_000 } else { 100_000 }));
         assert_eq!((jump.mean, jump.recent()), (120.0, 300.0));
         // 30 replicas, less three times a sixth of the root of 30.
-        assert!((load(&jump) - 10.0 * (30.0 - 0.5 * sqrt(30.0))).abs() < 1e-9);
+        assert!((load(&jump, 20.0) - 10.0 * (30.0 - 0.5 * sqrt(30.0))).abs() < 1e-9);
+        // 19 can't take it for sure, and so all of it counts; 28 can, and so it is no matter.
+        assert_eq!([19.0, 28.0].map(|ready| load(&jump, ready)), [300.0, jump.mean]);
         let ripple = average((0..30).map(|back| if back < 3 { 112_000 } else { 100_000 }));
-        assert_eq!(load(&ripple), ripple.mean);
+        assert_eq!(load(&ripple, 10.0), ripple.mean);
     }
 
     #[test]
     fn a_slow_growth_is_seen_in_a_longer_stretch() {
         let ramp = average((0..30).map(|back| 130_000 - back * 1_000));
-        assert!(load(&ramp) > ramp.mean, "{ramp:?}");
+        assert!(load(&ramp, 11.0) > ramp.mean, "{ramp:?}");
     }
 
     #[test]
@@ -205,12 +217,12 @@ mod tests {
     #[test]
     fn noise_is_learned() {
         let bursts = average((0..30).map(|back| if back % 6 < 3 { 140_000 } else { 60_000 }));
-        assert!(load(&bursts) > 1.05 * bursts.mean);
+        assert!(load(&bursts, 10.0) > 1.05 * bursts.mean);
         let mut noise = None;
         for tick in 0..450 {
             noise = Noise::after(noise, &bursts, 10.0, Timestamp::from_secs(tick * 2));
         }
-        assert_eq!(bursts.load(10.0, noise, 3.0), bursts.mean);
+        assert_eq!(bursts.load(10.0, noise, 3.0, 10.0), bursts.mean);
     }
 
     proptest! {
@@ -220,6 +232,7 @@ mod tests {
         fn laws(
             milli in prop::collection::vec(0_i64..1_000_000, 30), more in 0_i64..1_000_000,
             constant in 0_i64..1_000_000_000, times in 0.0..10.0_f64, ticks in 0_i64..40,
+            ready in 0.0..200.0_f64,
         ) {
             let mut noise = None;
             for tick in 0..ticks {
@@ -229,16 +242,16 @@ mod tests {
             }
             let same = average(vec![constant; 30]);
             let exact = from_i64(constant) / 1000.0;
-            prop_assert_eq!(same.load(10.0, noise, times), exact);
+            prop_assert_eq!(same.load(10.0, noise, times, ready), exact);
 
             let before = average(milli.iter().copied());
             let plus = milli.iter().enumerate().map(|(back, own)| own + if back < 3 { more } else { 0 });
             let after = average(plus);
-            prop_assert!(before.mean <= before.load(10.0, noise, times));
-            prop_assert!(before.load(10.0, noise, times) <= after.load(10.0, noise, times));
+            prop_assert!(before.mean <= before.load(10.0, noise, times, ready));
+            prop_assert!(before.load(10.0, noise, times, ready) <= after.load(10.0, noise, times, ready));
 
             let double = average(milli.iter().map(|own| own * 2));
-            prop_assert_eq!(double.load(20.0, noise, times), 2.0 * before.load(10.0, noise, times));
+            prop_assert_eq!(double.load(20.0, noise, times, ready), 2.0 * before.load(10.0, noise, times, ready));
         }
     }
 }

@@ -84,7 +84,7 @@ impl Sizing<'_> {
         if let Some(memory) = memory {
             memory.noise = Noise::after(noise, &average, target, now);
         }
-        let load = average.load(target, noise, sampling.noise);
+        let load = average.load(target, noise, sampling.noise, f64::from(self.ready));
         Some((average, load))
     }
 }

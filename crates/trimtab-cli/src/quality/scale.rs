@@ -1,0 +1,77 @@
+//! The values of a field, and the places between them.
+
+use super::contenders::Values;
+use super::tunings::Circumstances;
+
+/// The values of a field, rising, that its places lie between.
+#[derive(Clone, Debug)]
+pub(super) struct Scale {
+    pub(super) field: &'static str,
+    pub(super) values: Vec<f64>,
+    kind: Kind,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// What one replica should have: a share of any size.
+    Target,
+    /// Whole, and at least 0.
+    Seconds,
+    /// Within the values.
+    Within,
+}
+
+impl Scale {
+    pub(super) fn new((field, values): &(&'static str, Values), of: &Circumstances<'_>) -> Self {
+        let sequences = f64::from(of.profile.max_sequences);
+        let (values, full, kind) = match values {
+            Values::Rate(shares) => (shares, of.capacity, Kind::Target),
+            Values::Sequences(shares) => (shares, sequences, Kind::Target),
+            Values::Seconds(values) => (values, 1.0, Kind::Seconds),
+            Values::Given(values) => (values, 1.0, Kind::Within),
+        };
+        Self { field, values: values.iter().map(|value| value * full).collect(), kind }
+    }
+
+    /// The place nearest to this one that there is: a target goes on beyond the grid, by a step.
+    pub(super) fn within(&self, at: f64) -> f64 {
+        let last = self.values.len().saturating_sub(1) as f64;
+        let beyond = if self.kind == Kind::Target && last > 0.0 { 1.0 } else { 0.0 };
+        at.clamp(-beyond, last + beyond)
+    }
+
+    /// The field with the value at a place: at whole ones those of the grid, between two of them
+    /// what is as far from either.
+    pub(super) fn text(&self, at: f64) -> String {
+        let last = self.values.len().saturating_sub(1);
+        let from = (at.floor().max(0.0) as usize).min(last.saturating_sub(1));
+        let (low, high) = (self.value(from), self.value((from + 1).min(last)));
+        let share = at - from as f64;
+        let value = match self.kind {
+            Kind::Target => low * libm::pow(high / low, share),
+            _ => low + (high - low) * share,
+        };
+        let field = self.field;
+        match self.kind {
+            Kind::Seconds => format!("{field}={:.0}", value.max(0.0)),
+            _ => format!("{field}={value:.3}"),
+        }
+    }
+
+    /// Where a value lies, or the nearest place that there is.
+    pub(super) fn place_of(&self, value: f64) -> f64 {
+        let last = self.values.len().saturating_sub(1);
+        let from = (0..last).find(|from| value < self.value(from + 1));
+        let from = from.unwrap_or(last.saturating_sub(1));
+        let (low, high) = (self.value(from), self.value((from + 1).min(last)));
+        let share = match self.kind {
+            Kind::Target => libm::log(value / low) / libm::log(high / low),
+            _ => (value - low) / (high - low),
+        };
+        self.within(from as f64 + share)
+    }
+
+    fn value(&self, place: usize) -> f64 {
+        self.values.get(place).copied().unwrap_or_default()
+    }
+}
