@@ -191,16 +191,14 @@ fn decide(
     mut done: Rows,
     then: impl Fn(engine::State, &Decision) -> engine::State + Sync,
 ) -> Rows {
-    let one = |seen: &engine::Observation, state: &mut engine::State, done: &mut Row| {
-        let (decision, after) = engine::decide(policy, std::mem::take(state), seen);
-        *state = then(after, &decision);
-        *done = Row::of(&decision);
-    };
     let chunks = states.par_chunks_mut(CHUNK).zip(done.par_chunks_mut(CHUNK));
     chunks.enumerate().for_each(|(chunk, (states, done))| {
         let mut scratch = Scratch::new(columns);
         for (row, (state, done)) in (chunk * CHUNK..).zip(states.iter_mut().zip(done)) {
-            one(scratch.fill(columns, row), state, done);
+            // Decision and state stay where they were made: taken apart, each would be copied once more.
+            let decided = engine::decide(policy, std::mem::take(state), scratch.fill(columns, row));
+            *done = Row::of(&decided.0);
+            *state = then(decided.1, &decided.0);
         }
     });
     done
