@@ -46,6 +46,21 @@ def test_a_batch_decides_as_its_rows(rows: list[tuple[int, float | None]]) -> No
             assert fleet.state(row) == alone[row].state
 
 
+@given(kept=st.lists(st.booleans(), min_size=1, max_size=8))
+@settings(deadline=None)
+def test_what_was_decided_stays(kept: list[bool]) -> None:
+    """Rows that nobody has any more are written again, and no others."""
+    fleet = trimtab.Autoscalers(trimtab.Policy.from_dict(POLICY), 50)
+    held = []
+    for tick, keep in enumerate(kept):
+        columns = {"replicas": [3 + tick] * 50, "queue": [10.0 * row for row in range(50)]}
+        decided = fleet.decide(columns, time=30 * tick)
+        if keep:
+            held.append((decided, decided.to_dict()))
+        for before, told in held:
+            assert before.to_dict() == told
+
+
 @given(number=st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_is_the_amount_that_its_text_is(number: float) -> None:
     policy = trimtab.Policy.from_dict(POLICY)
