@@ -30,7 +30,7 @@ pub(crate) struct SuiteArgs {
         requires = "suite"
     )]
     pub(crate) most_requests: u64,
-    /// How many tunings of each are tried: a grid of 40 or 62 first
+    /// How many tunings of each are tried: a grid of 40 or 66 first
     #[arg(
         long,
         value_name = "COUNT",
