@@ -38,8 +38,8 @@ pub struct SloSamplingSpec {
     /// `windowSeconds`. Default: a tenth of the lead time, from 6 to 60 and at most half of the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recent_seconds: Option<i32>,
-    /// The last seconds count for as much as they keep busy less this times its square root, in
-    /// replicas: so much comes and goes. 0 to 10, default 0.5.
+    /// How many times what a stretch varies by when nothing changes may be chance: it is subtracted from
+    /// what the last stretches read. What they vary by is learned. 0 to 10, default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<Finite>,
 }
@@ -53,7 +53,7 @@ pub struct SloSampling {
     pub window: Span,
     /// The end of the window in which a growth is looked for.
     pub recent: Span,
-    /// Times the square root of what the last seconds keep busy, that much of it may be chance.
+    /// How many times what a stretch varies by may be chance.
     pub noise: f64,
 }
 
