@@ -122,6 +122,8 @@ pub(super) struct Likeness {
     pub(super) axis: usize,
     /// A field of the peer, the axis of it, and how much of the one the other is.
     pub(super) same: &'static [(&'static str, usize, f64)],
+    /// So many seconds later the peer lets go at the same window.
+    pub(super) later: f64,
     /// The places on the other axes.
     pub(super) at: &'static [f64],
 }
@@ -131,12 +133,14 @@ pub(super) const LIKENESSES: [Likeness; 4] = [
         peer: "hpa-requests",
         axis: 0,
         same: &[(RATE, 0, 1.0), (IN_FLIGHT, 1, 1.0), (WINDOW, 2, 1.0)],
+        later: 60.0, // its rates are of the last minute, scraped and read
         at: &[0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 2.0, 2.0],
     },
     Likeness {
         peer: "keda-requests",
         axis: 0,
         same: &[(RATE, 0, 1.0), (IN_FLIGHT, 1, 1.0), (WINDOW, 2, 1.0)],
+        later: 60.0, // its rates are of the last minute, scraped and read
         at: &[0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 3.0, 2.0],
     },
     // Three quarters of what a replica may have, as in its example.
@@ -144,12 +148,14 @@ pub(super) const LIKENESSES: [Likeness; 4] = [
         peer: "knative",
         axis: 1,
         same: &[(ONLY, 1, 0.75), (KNATIVE_DELAY, 2, 1.0)],
+        later: 60.0, // nothing falls in panic
         at: &[7.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 2.0, 2.0],
     },
     Likeness {
         peer: "ray-serve",
         axis: 1,
         same: &[(ONLY, 1, 1.0), (RAY_DELAY, 2, 1.0)],
+        later: 0.0,
         at: &[7.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 0.5],
     },
 ];

@@ -58,6 +58,10 @@ impl Scale {
         }
     }
 
+    pub(super) fn is_time(&self) -> bool {
+        self.kind == Kind::Seconds
+    }
+
     /// Where a value lies, or the nearest place that there is.
     pub(super) fn place_of(&self, value: f64) -> f64 {
         let last = self.values.len().saturating_sub(1);
