@@ -128,19 +128,23 @@ pub(super) struct Likeness {
     pub(super) at: &'static [f64],
 }
 
+/// Who has the fields of `slo`, and rates of the last minute.
+const OWN_FIELDS: &[(&str, usize, f64)] = &[(RATE, 0, 1.0), (IN_FLIGHT, 1, 1.0), (WINDOW, 2, 1.0)];
+const RATES_OF: f64 = 60.0;
+
 pub(super) const LIKENESSES: [Likeness; 4] = [
     Likeness {
         peer: "hpa-requests",
         axis: 0,
-        same: &[(RATE, 0, 1.0), (IN_FLIGHT, 1, 1.0), (WINDOW, 2, 1.0)],
-        later: 60.0, // its rates are of the last minute, scraped and read
+        same: OWN_FIELDS,
+        later: RATES_OF,
         at: &[0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 2.0, 2.0],
     },
     Likeness {
         peer: "keda-requests",
         axis: 0,
-        same: &[(RATE, 0, 1.0), (IN_FLIGHT, 1, 1.0), (WINDOW, 2, 1.0)],
-        later: 60.0, // its rates are of the last minute, scraped and read
+        same: OWN_FIELDS,
+        later: RATES_OF,
         at: &[0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 3.0, 2.0],
     },
     // Three quarters of what a replica may have, as in its example.
