@@ -37,6 +37,7 @@ pub(crate) fn slo(u: &mut Unstructured<'_>) -> Result<SloSpec> {
                 window_seconds: option(u, small)?,
                 recent_seconds: option(u, small)?,
                 noise: number(u)?,
+                burst_threshold_percent: option(u, small)?,
             })
         } else {
             None

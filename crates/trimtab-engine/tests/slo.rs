@@ -377,6 +377,33 @@ fn a_burst_is_served_and_not_remembered() {
     assert_eq!(wanted[&1798], 5);
 }
 
+/// A burst that the ready replicas bear asks for nothing, and one that they don't counts as it would without: three
+/// times what they should have, where twice that is borne, and four times.
+#[test]
+fn a_burst_below_the_threshold_is_borne() {
+    let policy = |threshold: u32| {
+        checked(json!({
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
+            "maxReplicas": 40, "strategy": "slo",
+            "behavior": {"scaleUp": {"policies":
+                [{"type": "Percent", "value": 900, "periodSeconds": 15}]}},
+            "metrics": [{"type": "External", "external": {"metric": {"name": "arrivals"},
+                "target": {"type": "AverageValue", "averageValue": "10"}}}],
+            "slo": {"leadTimeSeconds": 60, "surgeQuantile": 0,
+                "sampling": {"noise": 0, "burstThresholdPercent": threshold}},
+        }))
+        .expect("a policy")
+    };
+    let wanted = |threshold: u32, burst: f64| {
+        let policy = policy(threshold);
+        let samples: Vec<f64> = (0..30).map(|back| if back < 3 { burst } else { 30.0 }).collect();
+        let observation = sampled(START, &samples).resolve(&policy).expect("it fits");
+        decide(&policy, State::for_policy(&policy), &observation).0.desired_replicas
+    };
+    assert_eq!([100, 200].map(|threshold| wanted(threshold, 78.0)), [8, 4]);
+    assert_eq!([100, 200].map(|threshold| wanted(threshold, 120.0)), [12, 12]);
+}
+
 #[test]
 fn a_sampling_that_is_wrong_is_refused() {
     let refused = |sampling: Value| {
@@ -388,6 +415,7 @@ fn a_sampling_that_is_wrong_is_refused() {
             refused(json!({"intervalSeconds": 0})),
             refused(json!({"intervalSeconds": 10, "windowSeconds": 5})),
             refused(json!({"recentSeconds": 90, "noise": -1})),
+            refused(json!({"burstThresholdPercent": 50})),
         ]
         .join("\n\n")
     );

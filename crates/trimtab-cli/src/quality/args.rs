@@ -30,11 +30,11 @@ pub(crate) struct SuiteArgs {
         requires = "suite"
     )]
     pub(crate) most_requests: u64,
-    /// How many tunings of each are tried: a grid of 40 or 66 first
+    /// How many tunings of each are tried
     #[arg(
         long,
         value_name = "COUNT",
-        default_value_t = 240,
+        default_value_t = 120,
         value_parser = clap::value_parser!(u16).range(1..),
         requires = "suite"
     )]

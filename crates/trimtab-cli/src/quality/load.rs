@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use trimtab_sim::{
-    Objective, Requests, ServiceProfile, Survey, SurveyError, Workload, WorkloadError, survey,
+    Objective, Request, Requests, ServiceProfile, Survey, SurveyError, Workload, WorkloadError,
+    survey,
 };
 
 use crate::backtest::args::LoadArgs;
@@ -19,6 +20,8 @@ const FEWEST_LOOKED_AT: u64 = 3_000;
 /// By how much a load is thinned out for the first look, and multiplied while that shows too little.
 const FIRST_SCALE: f64 = 1e-4;
 const STEP: f64 = 10.0;
+/// A load of so many requests at most is made once, and kept for all who are compared.
+const MOST_KEPT: u64 = 5_000_000;
 
 /// A load as it is compared on.
 pub(super) struct SizedLoad {
@@ -67,7 +70,10 @@ pub(super) fn sized(
         Err(impossible) => return Ok(Err(impossible)),
     };
     rate_scale = round(rate_scale * replicas / busy(&part).max(f64::MIN_POSITIVE));
-    let workload = at_scale(args, seed, rate_scale, most, interrupt)?;
+    let mut workload = at_scale(args, seed, rate_scale, most, interrupt)?;
+    if most <= MOST_KEPT {
+        workload.keep().map_err(workload_error)?;
+    }
     Ok(Ok(SizedLoad { workload, rate_scale, capacity }))
 }
 
@@ -93,7 +99,7 @@ fn at_scale(
     let workloads = setting::workloads(&args, seed, interrupt, &mut Vec::new())?;
     let inner = workloads.into_iter().next();
     let inner = inner.ok_or_else(|| CommandError::argument("there is no load"))?;
-    Ok(First { inner: inner.into(), most })
+    Ok(First { inner: inner.into(), most, kept: None })
 }
 
 /// The first so many requests of a load.
@@ -101,6 +107,16 @@ fn at_scale(
 pub(super) struct First {
     inner: Arc<dyn Workload>,
     most: u64,
+    kept: Option<Arc<[Request]>>,
+}
+
+impl First {
+    /// Makes the requests, once for all.
+    fn keep(&mut self) -> Result<(), WorkloadError> {
+        let requests: Result<Vec<Request>, WorkloadError> = self.requests()?.collect();
+        self.kept = Some(requests?.into());
+        Ok(())
+    }
 }
 
 impl Workload for First {
@@ -109,6 +125,9 @@ impl Workload for First {
     }
 
     fn requests(&self) -> Result<Requests, WorkloadError> {
+        if let Some(kept) = self.kept.clone() {
+            return Ok(Box::new((0..).map_while(move |at: usize| kept.get(at).copied().map(Ok))));
+        }
         let most = usize::try_from(self.most).unwrap_or(usize::MAX);
         Ok(Box::new(self.inner.requests()?.take(most)))
     }

@@ -124,8 +124,8 @@ impl Case<'_> {
         };
         let entrants = entrants(&circumstances)?;
         let tunings = usize::from(self.args.suite.tunings);
-        let mut searches: Vec<Search<'_>> =
-            entrants.iter().map(|entrant| Search::new(entrant, tunings, setting.seed)).collect();
+        let search = |entrant| Search::new(entrant, &setting.objectives, tunings, setting.seed);
+        let mut searches: Vec<Search<'_>> = entrants.iter().map(search).collect();
         let mut plan = Plan {
             profile,
             objectives: setting.objectives.clone(),
@@ -142,7 +142,7 @@ impl Case<'_> {
         if let Some((own, peers)) = searches.split_first_mut() {
             self.search(peers, &mut plan, &bar, &mut of_all)?;
             for peer in peers {
-                own.start_like(peer, &setting.objectives);
+                own.start_like(peer);
             }
             self.search(slice::from_mut(own), &mut plan, &bar, &mut of_all)?;
         }
@@ -175,7 +175,7 @@ impl Case<'_> {
             for mut comparison in backtest.comparisons {
                 let mut runs = core::mem::take(&mut comparison.runs).into_iter();
                 for (search, count) in searches.iter_mut().zip(&counts) {
-                    search.note(runs.by_ref().take(*count).collect(), &plan.objectives);
+                    search.note(runs.by_ref().take(*count).collect());
                 }
                 of_all.get_or_insert(comparison);
             }

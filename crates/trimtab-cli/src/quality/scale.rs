@@ -15,8 +15,8 @@ pub(super) struct Scale {
 enum Kind {
     /// What one replica should have: a share of any size.
     Target,
-    /// Whole, and at least 0.
-    Seconds,
+    /// Whole, and within the values.
+    Whole,
     /// Within the values.
     Within,
 }
@@ -24,13 +24,25 @@ enum Kind {
 impl Scale {
     pub(super) fn new((field, values): &(&'static str, Values), of: &Circumstances<'_>) -> Self {
         let sequences = f64::from(of.profile.max_sequences);
-        let (values, full, kind) = match values {
-            Values::Rate(shares) => (shares, of.capacity, Kind::Target),
-            Values::Sequences(shares) => (shares, sequences, Kind::Target),
-            Values::Seconds(values) => (values, 1.0, Kind::Seconds),
-            Values::Given(values) => (values, 1.0, Kind::Within),
+        let (values, full, least, kind) = match values {
+            Values::Rate(shares) => (shares, of.capacity, 0.0, Kind::Target),
+            Values::Sequences(shares) => (shares, sequences, 0.0, Kind::Target),
+            Values::Replicas(shares) => (shares, of.replicas, 1.0, Kind::Whole),
+            Values::Whole(values) => (values, 1.0, 0.0, Kind::Whole),
+            Values::Given(values) => (values, 1.0, 0.0, Kind::Within),
         };
-        Self { field, values: values.iter().map(|value| value * full).collect(), kind }
+        let values = values.iter().map(|value| (value * full).max(least)).collect();
+        Self { field, values, kind }
+    }
+
+    /// From its first place to its last.
+    pub(super) fn length(&self) -> f64 {
+        self.values.len().saturating_sub(1) as f64
+    }
+
+    /// Which way less is spent: more for each replica, or a smaller least.
+    pub(super) fn less(&self) -> f64 {
+        if self.kind == Kind::Target { 1.0 } else { -1.0 }
     }
 
     /// The place nearest to this one that there is: a target goes on beyond the grid, by a step.
@@ -53,13 +65,9 @@ impl Scale {
         };
         let field = self.field;
         match self.kind {
-            Kind::Seconds => format!("{field}={:.0}", value.max(0.0)),
+            Kind::Whole => format!("{field}={value:.0}"),
             _ => format!("{field}={value:.3}"),
         }
-    }
-
-    pub(super) fn is_time(&self) -> bool {
-        self.kind == Kind::Seconds
     }
 
     /// Where a value lies, or the nearest place that there is.

@@ -1,4 +1,5 @@
-//! How everybody is tuned: a grid, and then ever closer around the best places of it.
+//! How everybody is tuned: each way to be run to about where it meets the objectives, and then ever closer
+//! around the best of them.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -9,12 +10,14 @@ use trimtab_sim::{Candidate, Objective, Random, Run};
 use super::tunings::{Entrant, Place};
 use crate::error::CommandError;
 
-/// From so many places of the grid, since what is best there need not lead to the best there is.
+/// How often the axis of a way to be run is halved.
+const HALVINGS: i32 = 4;
+/// From so many of them, since what is best there need not lead to the best there is.
 const CLIMBS: usize = 3;
 /// So many tunings are tried at once, around the best of a climb.
 const ROUND: usize = 6;
 /// Rounds of each climb, before the best one goes on alone.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 2;
 /// How far neighbours are at first, in steps of the grid, by what that grows after a better one was
 /// found and shrinks otherwise, and where that ends.
 const FIRST_STEP: f64 = 0.6;
@@ -26,15 +29,20 @@ const MOVED: f64 = 2.25;
 
 /// The search for the best tuning of one: the same number of tunings for everybody.
 ///
-/// It climbs: neighbours of the best are drawn by chance, along several axes at once, since what one
+/// First it halves: every style is moved along its axis, to less where it meets the objectives and to more
+/// where it does not. Then it climbs: neighbours of the best are drawn by chance, along several axes at once, since what one
 /// move loses another may make up for.
 pub(super) struct Search<'a> {
     entrant: &'a Entrant,
+    objectives: &'a [Objective],
     /// What was run, and where it stands.
     runs: Vec<Run>,
     places: Vec<Place>,
-    /// Where it starts from beside its grid.
+    /// Where it starts from beside its styles.
     starts: Vec<Place>,
+    /// Where each style has come to, and how often they were halved.
+    styles: Vec<Place>,
+    halved: i32,
     /// The places of the tunings that run now.
     asked: Vec<Place>,
     tried: BTreeSet<Vec<(String, String)>>,
@@ -56,12 +64,20 @@ struct Climb {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(entrant: &'a Entrant, most: usize, seed: u64) -> Self {
+    pub(super) fn new(
+        entrant: &'a Entrant,
+        objectives: &'a [Objective],
+        most: usize,
+        seed: u64,
+    ) -> Self {
         Self {
             entrant,
+            objectives,
             runs: Vec::new(),
             places: Vec::new(),
             starts: Vec::new(),
+            styles: entrant.styles(),
+            halved: 0,
             asked: Vec::new(),
             tried: BTreeSet::new(),
             climbs: Vec::new(),
@@ -72,17 +88,22 @@ impl<'a> Search<'a> {
     }
 
     /// Starts, too, from where it does as another one does that was tuned.
-    pub(super) fn start_like(&mut self, other: &Self, objectives: &[Objective]) {
-        let best = other.best(0..other.runs.len(), objectives).and_then(|at| other.runs.get(at));
-        let like = best.and_then(|run| self.entrant.like(other.entrant.name(), &run.tuning));
-        self.starts.extend(like);
+    pub(super) fn start_like(&mut self, other: &Self) {
+        let best = other.best(0..other.runs.len()).and_then(|at| other.runs.get(at));
+        let like = best.map(|run| self.entrant.like(other.entrant.name(), &run.tuning));
+        self.starts.extend(like.into_iter().flatten());
     }
 
     /// What to try next; nothing when it is done.
     pub(super) fn next(&mut self) -> Result<Vec<Candidate>, CommandError> {
-        if self.runs.is_empty() {
-            let grid = core::mem::take(&mut self.starts).into_iter().chain(self.entrant.grid());
-            return self.ask(grid.collect(), self.most);
+        while self.halved < HALVINGS {
+            let starts = core::mem::take(&mut self.starts).into_iter();
+            let places = starts.chain(self.styles.iter().cloned()).collect();
+            let asked = self.ask(places, self.most.saturating_sub(self.runs.len()))?;
+            if !asked.is_empty() {
+                return Ok(asked);
+            }
+            self.halve(self.runs.len());
         }
         let mut all = Vec::new();
         let mut climbs = core::mem::take(&mut self.climbs);
@@ -102,18 +123,18 @@ impl<'a> Search<'a> {
     }
 
     /// Takes note of how the tunings that were asked for did.
-    pub(super) fn note(&mut self, runs: Vec<Run>, objectives: &[Objective]) {
-        let is_grid = self.runs.is_empty();
+    pub(super) fn note(&mut self, runs: Vec<Run>) {
+        let first = self.runs.len();
         self.runs.extend(runs);
         self.places.append(&mut self.asked);
-        if is_grid {
-            self.climbs = self.begin(objectives);
+        if self.halved < HALVINGS {
+            self.halve(first);
             return;
         }
         let mut climbs = core::mem::take(&mut self.climbs);
         for climb in &mut climbs {
-            let best = self.best(climb.round.clone(), objectives);
-            match best.filter(|best| self.prefers(*best, climb.best, objectives)) {
+            let best = self.best(climb.round.clone());
+            match best.filter(|best| self.prefers(*best, climb.best)) {
                 Some(best) => {
                     climb.best = best;
                     climb.step *= GROWS;
@@ -123,7 +144,7 @@ impl<'a> Search<'a> {
         }
         self.rounds += 1;
         if self.rounds == ROUNDS {
-            let best = self.best(climbs.iter().map(|climb| climb.best), objectives);
+            let best = self.best(climbs.iter().map(|climb| climb.best));
             climbs.retain(|climb| Some(climb.best) == best);
         }
         self.climbs = climbs;
@@ -133,12 +154,33 @@ impl<'a> Search<'a> {
         self.runs
     }
 
-    /// Climbs from the best places of the grid, no two of which are of one style.
-    fn begin(&self, objectives: &[Objective]) -> Vec<Climb> {
+    /// Moves every style by half of what is left of its axis, by how its run from the `first` one on did.
+    fn halve(&mut self, first: usize) {
+        for style in &mut self.styles {
+            let is_of = |place: &&Place| place.style == style.style;
+            let run = self.places.iter().zip(&self.runs).skip(first);
+            let run = run.filter(|(place, _)| is_of(place)).map(|(_, run)| run).next();
+            let axis = self.entrant.axes().get(style.target);
+            let (Some(run), Some(axis)) = (run, axis) else { continue };
+            let meets = run.attainment.iter().all(|attained| attained.met);
+            let step = axis.length() / libm::exp2(f64::from(self.halved) + 2.0);
+            let by = if meets { axis.less() * step } else { -axis.less() * step };
+            if let Some(at) = style.at.get_mut(style.target) {
+                *at += by;
+            }
+        }
+        self.halved += 1;
+        if self.halved == HALVINGS {
+            self.climbs = self.begin();
+        }
+    }
+
+    /// Climbs from the best places, no two of which are of one style.
+    fn begin(&self) -> Vec<Climb> {
         let mut left: Vec<usize> = (0..self.runs.len()).collect();
         let mut climbs = Vec::new();
         while climbs.len() < CLIMBS {
-            let Some(best) = self.best(left.iter().copied(), objectives) else { break };
+            let Some(best) = self.best(left.iter().copied()) else { break };
             climbs.push(Climb { best, round: 0..0, step: FIRST_STEP });
             let style = |at: usize| self.places.get(at).map(|place| place.style);
             left.retain(|at| style(*at) != style(best));
@@ -146,20 +188,16 @@ impl<'a> Search<'a> {
         climbs
     }
 
-    fn best(
-        &self,
-        among: impl IntoIterator<Item = usize>,
-        objectives: &[Objective],
-    ) -> Option<usize> {
-        let better = |best, at| if self.prefers(at, best, objectives) { at } else { best };
+    fn best(&self, among: impl IntoIterator<Item = usize>) -> Option<usize> {
+        let better = |best, at| if self.prefers(at, best) { at } else { best };
         among.into_iter().reduce(better)
     }
 
-    fn prefers(&self, one: usize, than: usize, objectives: &[Objective]) -> bool {
+    fn prefers(&self, one: usize, than: usize) -> bool {
         let (Some(one), Some(than)) = (self.runs.get(one), self.runs.get(than)) else {
             return false;
         };
-        best_of_each(&[than.clone(), one.clone()], objectives).first() == Some(&1)
+        best_of_each(&[than.clone(), one.clone()], self.objectives).first() == Some(&1)
     }
 
     /// With the target of its style moved alone, either way: what is saved up to the objective, or spent for

@@ -31,9 +31,9 @@ pub(super) enum Outcome {
 pub(super) fn head(out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "| load | scale | busy | lead time | `slo` | `hpa` | `keda` | `knative` | `rayServe` | efficiency | `slo` |"
+        "| load | scale | busy | lead time | `slo` | `hpa` | `keda` | `knative` | `rayServe` | fixed | efficiency | `slo` |"
     )?;
-    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 }
 
 impl Row<'_> {

@@ -8,7 +8,7 @@ use trimtab_sim::metrics::Bindings;
 use trimtab_sim::sweep::{Axis, ParseAxisError, Sweep};
 use trimtab_sim::{Candidate, ServiceProfile};
 
-use super::contenders::{CONTENDERS, LIKENESSES, Style};
+use super::contenders::{CONTENDERS, LIKENESSES, Likeness, Style};
 use super::scale::Scale;
 use crate::error::CommandError;
 
@@ -29,7 +29,7 @@ pub(super) struct Entrant {
     /// What is the same in all tunings.
     fixed: Vec<String>,
     axes: Vec<Scale>,
-    grid: &'static [Style],
+    styles: &'static [Style],
 }
 
 /// A place on every axis.
@@ -49,8 +49,7 @@ pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandEr
         let source = Source::new("policy.yaml", contender.text);
         for document in read_policies(&source)?.policies {
             let most = (of.replicas * 6.0).max(1.0);
-            let mut fixed =
-                vec![String::from("spec.minReplicas=1"), format!("spec.maxReplicas={most:.0}")];
+            let mut fixed = vec![format!("spec.maxReplicas={most:.0}")];
             if contender.text.contains("leadTimeSeconds") {
                 fixed.push(format!("spec.slo.leadTimeSeconds={}", of.lead_time_seconds));
                 fixed.push(String::from("spec.slo.latency.maxBoostPercent=0"));
@@ -60,7 +59,7 @@ pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandEr
                 policy: document.policy,
                 fixed,
                 axes: contender.axes.iter().map(|axis| Scale::new(axis, of)).collect(),
-                grid: contender.grid,
+                styles: contender.styles,
             });
         }
     }
@@ -76,33 +75,33 @@ impl Entrant {
         &self.axes
     }
 
-    /// What is tried first.
-    pub(super) fn grid(&self) -> Vec<Place> {
-        let along = |(style, of): (usize, &Style)| {
-            let values = self.axes.get(of.axis).map_or(0, |axis| axis.values.len());
-            let (target, at) = (of.axis, of.at);
-            let place = move |place: usize| {
-                let on_axis =
-                    |(axis, at): (usize, &f64)| if axis == target { place as f64 } else { *at };
-                Place { at: at.iter().enumerate().map(on_axis).collect(), target, style }
-            };
-            (0..values).map(place).collect::<Vec<_>>()
+    /// What is tried first: each way to be run, in the middle of its axis.
+    pub(super) fn styles(&self) -> Vec<Place> {
+        let middle = |(style, of): (usize, &Style)| {
+            let mut at = of.at.to_vec();
+            if let Some((at, axis)) = at.get_mut(of.axis).zip(self.axes.get(of.axis)) {
+                *at = axis.length() / 2.0;
+            }
+            Place { at, target: of.axis, style }
         };
-        self.grid.iter().enumerate().flat_map(along).collect()
+        self.styles.iter().enumerate().map(middle).collect()
     }
 
     /// Where this one does what a peer does with a tuning, as far as it can.
-    pub(super) fn like(&self, peer: &str, tuning: &BTreeMap<String, String>) -> Option<Place> {
-        let like = LIKENESSES.iter().find(|like| like.peer == peer)?;
+    pub(super) fn like(&self, peer: &str, tuning: &BTreeMap<String, String>) -> Vec<Place> {
+        let likenesses = LIKENESSES.iter().filter(|like| like.peer == peer);
+        likenesses.filter_map(|like| self.by(like, tuning)).collect()
+    }
+
+    fn by(&self, like: &Likeness, tuning: &BTreeMap<String, String>) -> Option<Place> {
         let mut at = like.at.to_vec();
-        for (field, axis, times) in like.same {
-            let field = field.strip_prefix("spec.").unwrap_or(field); // as tunings are told
+        for same in like.same {
+            let field = same.field.strip_prefix("spec.").unwrap_or(same.field); // as tunings are told
             let value: f64 = tuning.get(field)?.parse().ok()?;
-            let axis_of = self.axes.get(*axis)?;
-            let later = if axis_of.is_time() { like.later } else { 0.0 };
-            *at.get_mut(*axis)? = axis_of.place_of(value * times + later);
+            let place = self.axes.get(same.axis)?.place_of(value * same.times + same.more);
+            *at.get_mut(same.axis)? = place;
         }
-        Some(Place { at, target: like.axis, style: self.grid.len() + like.axis })
+        Some(Place { at, target: like.axis, style: self.styles.len() + like.axis })
     }
 
     /// With these places on its axes.
@@ -144,26 +143,40 @@ mod tests {
             text.split('=').next_back().unwrap().parse().unwrap()
         };
         for peer in peers {
-            for place in peer.grid() {
+            for place in peer.styles() {
                 let tuning = peer.tuned(&place).unwrap().tuning;
-                let like = own.like(&peer.name, &tuning).unwrap();
-                let window = peer.axes.last().unwrap().text(*place.at.last().unwrap());
-                let window: f64 = window.split('=').next_back().unwrap().parse().unwrap();
-                let later = target(&like, 2) - window;
-                let longest = window == 2400.0;
-                assert!((-1.0..=61.0).contains(&later) || longest, "{}: {like:?}", peer.name);
-                own.tuned(&like).unwrap();
+                let likes = own.like(&peer.name, &tuning);
+                assert!(!likes.is_empty(), "{}", peer.name);
+                let told = |from_last: usize| -> f64 {
+                    let axis = peer.axes.len() - from_last;
+                    let text = peer.axes.get(axis).unwrap().text(*place.at.get(axis).unwrap());
+                    text.split('=').next_back().unwrap().parse().unwrap()
+                };
+                for like in likes {
+                    assert!((target(&like, 3) - told(1)).abs() < 0.5, "{}: {like:?}", peer.name);
+                    own.tuned(&like).unwrap();
+                    if peer.axes.len() == 1 {
+                        continue; // it has no window
+                    }
+                    let later = target(&like, 2) - told(2);
+                    let longest = told(2) == 2400.0;
+                    assert!((-1.0..=61.0).contains(&later) || longest, "{}: {like:?}", peer.name);
+                }
             }
         }
         let tuning = |target: &str| {
             let fields = [
                 ("metrics[0].external.target.averageValue", target),
                 ("knative.scaleDownDelaySeconds", "1513"),
+                ("minReplicas", "3"),
             ];
             fields.map(|(field, value)| (field.to_owned(), value.to_owned())).into()
         };
-        let like = own.like("knative", &tuning("40")).unwrap();
-        assert!((target(&like, 1) - 30.0).abs() < 0.01, "{like:?}");
-        assert!((target(&like, 2) - 1573.0).abs() < 1.0, "{like:?}");
+        let likes = own.like("knative", &tuning("40"));
+        assert_eq!(likes.len(), 2);
+        for like in likes {
+            assert!((target(&like, 1) - 30.0).abs() < 0.01, "{like:?}");
+            assert!((target(&like, 2) - 1573.0).abs() < 1.0, "{like:?}");
+        }
     }
 }

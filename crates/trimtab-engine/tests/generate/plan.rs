@@ -152,7 +152,8 @@ fn settings(strategy: StrategyName) -> BoxedStrategy<(Value, RangeInclusive<i32>
                     if let Some((interval, samples, noise)) = sampling {
                         own["sampling"] = json!({"intervalSeconds": interval,
                             "windowSeconds": interval * samples * 3,
-                            "recentSeconds": interval * samples, "noise": noise});
+                            "recentSeconds": interval * samples, "noise": noise,
+                            "burstThresholdPercent": 100 + 25 * noise});
                     }
                     (own, 0..=2)
                 })

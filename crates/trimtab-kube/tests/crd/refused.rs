@@ -334,6 +334,7 @@ fn the_signals() -> Vec<Case> {
             "from intervalSeconds to windowSeconds",
         ),
         (slo(json!({"sampling": {"recentSeconds": 61}})), "from intervalSeconds to windowSeconds"),
+        (slo(json!({"sampling": {"burstThresholdPercent": 99}})), "greater than or equal to 100"),
         (
             slo(json!({"sampling": {"windowSeconds": 1, "recentSeconds": null}})),
             "at least intervalSeconds",

@@ -168,7 +168,8 @@ pub(crate) fn slo() -> Value {
                 "onUnknown": {"up": "hold", "down": "ignore"}},
                 {"metric": "waiting", "role": "trigger", "release": "1"},
                 {"metric": "kv_cache", "role": "guard", "hardLimit": "900m", "onUnknown": {"up": "assumeLimit", "down": "hold"}}],
-            "sampling": {"intervalSeconds": 2, "windowSeconds": 60, "recentSeconds": 10, "noise": 0.5}},
+            "sampling": {"intervalSeconds": 2, "windowSeconds": 60, "recentSeconds": 10, "noise": 0.5,
+                "burstThresholdPercent": 150}},
         "retire": {"maxSessionSeconds": 300, "preferSpot": true, "projection": true},
         "warmPool": {"size": {"surge": {"idleCost": 1.0, "missCost": 9.0}}},
     }))

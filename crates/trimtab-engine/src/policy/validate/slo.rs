@@ -39,6 +39,7 @@ pub(super) fn slo(slo: &SloSpec, spec: &PolicySpec, errors: &mut Errors) {
         within.whole("sampling.windowSeconds", sampling.window_seconds, interval, 600);
         within.whole("sampling.recentSeconds", sampling.recent_seconds, interval, window);
         within.number("sampling.noise", sampling.noise, 0.0, 10.0);
+        within.whole("sampling.burstThresholdPercent", sampling.burst_threshold_percent, 100, 1000);
     }
     let metrics = spec.metrics.as_deref().unwrap_or_default();
     // Without any metric that is the one thing to say.

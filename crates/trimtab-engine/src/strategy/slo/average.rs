@@ -81,12 +81,12 @@ impl Average {
         self.stretches.first().copied().unwrap_or(self.mean)
     }
 
-    /// What counts, where one replica takes `target` of it and so many are ready: the mean, or, if that
-    /// is more, what the last stretch, the last two or the last four of them, and so on, say for sure:
-    /// `times` the noise less than they read. Only where that is more than those that are ready can take,
-    /// since what they can take is served; and where even four times as much less is more, there is no
-    /// doubt that more is needed, and what was read is how much.
-    pub fn load(&self, target: f64, noise: Option<Noise>, times: f64, ready: f64) -> f64 {
+    /// What counts, where one replica takes `target` of it and a burst for so many is borne: the mean, or,
+    /// if that is more, what the last stretch, the last two or the last four of them, and so on, say for
+    /// sure: `times` the noise less than they read. Only where that is more than what is borne, since that
+    /// is served; and where even four times as much less is more, there is no doubt that more is needed,
+    /// and what was read is how much.
+    pub fn load(&self, target: f64, noise: Option<Noise>, times: f64, borne: f64) -> f64 {
         let spread = noise.map_or(FIRST_SPREAD, |noise| noise.spread.get());
         let (mut read, mut load, mut next) = (0.0, self.mean, 1_usize);
         for (place, stretch) in (1_usize..).zip(&self.stretches) {
@@ -97,9 +97,9 @@ impl Average {
             next = next.saturating_mul(2);
             let replicas = read / target;
             let by_chance = times * sqrt(fmax(spread * replicas, 0.0) / from_count(place));
-            let counts = if replicas - CERTAIN * by_chance > ready {
+            let counts = if replicas - CERTAIN * by_chance > borne {
                 read
-            } else if replicas - by_chance > ready {
+            } else if replicas - by_chance > borne {
                 target * (replicas - by_chance)
             } else {
                 continue; // nothing is, where the target is 0
@@ -157,6 +157,7 @@ mod tests {
         window: Span::from_secs(60),
         recent: Span::from_secs(6),
         noise: 3.0,
+        burst_threshold: 1.0,
     };
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 

@@ -64,6 +64,7 @@ const WHOLE: &[(&str, i32, i32)] = &[
     ("slo.sampling.intervalSeconds", 1, 60),
     ("slo.sampling.windowSeconds", 1, 600),
     ("slo.sampling.recentSeconds", 1, 600),
+    ("slo.sampling.burstThresholdPercent", 100, 1000),
     ("slo.signals[].maxAgeSeconds", 1, MAX),
     ("slo.signals[].offered.drainSeconds", 0, MAX),
     ("slo.serviceModel.maxSequences", 1, MAX),

@@ -42,6 +42,11 @@ pub struct SloSamplingSpec {
     /// what the last stretches read. What they vary by is learned. 0 to 10, default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<Finite>,
+    /// What the last stretches read counts where it is more than the replicas that are ready can take, in
+    /// percent of what their target says. A target is far below what a replica can do, and a fleet may
+    /// be left to bear a burst. 100 to 1000, default 100; 200 is what Knative begins to panic at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst_threshold_percent: Option<i32>,
 }
 
 /// [`SloSamplingSpec`] with the defaults filled in.
@@ -55,6 +60,8 @@ pub struct SloSampling {
     pub recent: Span,
     /// How many times what a stretch varies by may be chance.
     pub noise: f64,
+    /// What a replica that is ready bears of a burst, as a multiple of its target.
+    pub burst_threshold: f64,
 }
 
 /// Seconds where the policy does not say.
@@ -83,6 +90,7 @@ impl SloSamplingSpec {
             window: seconds(window),
             recent: seconds(self.recent_seconds.unwrap_or(lasting)),
             noise: self.noise.map_or(3.0, Finite::get),
+            burst_threshold: f64::from(self.burst_threshold_percent.unwrap_or(100)) / 100.0,
         }
     }
 }

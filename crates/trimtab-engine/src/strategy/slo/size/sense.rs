@@ -84,7 +84,8 @@ impl Sizing<'_> {
         if let Some(memory) = memory {
             memory.noise = Noise::after(noise, &average, target, now);
         }
-        let load = average.load(target, noise, sampling.noise, f64::from(self.ready));
+        let borne = f64::from(self.ready) * sampling.burst_threshold;
+        let load = average.load(target, noise, sampling.noise, borne);
         Some((average, load))
     }
 }
