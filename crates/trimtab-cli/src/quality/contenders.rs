@@ -145,7 +145,7 @@ pub(super) struct Likeness {
     pub(super) axis: usize,
     pub(super) same: &'static [Same],
     /// The places on the other axes.
-    pub(super) at: &'static [f64],
+    pub(super) at: [f64; 11],
 }
 
 /// A field of a peer, and what an axis of `slo` is made of it: so many times as much, and so much more.
@@ -171,56 +171,43 @@ const KNATIVE_FIELDS: &[Same] = &[
     same(LEAST, 3),
 ];
 
+/// By arrivals, with the HPA's tolerance, and growth at so much noise and beyond such a burst.
+const fn by_arrivals(peer: &'static str, noise: f64, burst: f64) -> Likeness {
+    let at = [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, noise, 2.0, burst];
+    Likeness { peer, axis: 0, same: OWN_FIELDS, at }
+}
+
+/// By what is in flight, likewise.
+const fn by_in_flight(
+    peer: &'static str,
+    same: &'static [Same],
+    noise: f64,
+    burst: f64,
+) -> Likeness {
+    let at = [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, noise, 2.0, burst];
+    Likeness { peer, axis: 1, same, at }
+}
+
 pub(super) const LIKENESSES: [Likeness; 8] = [
-    Likeness {
-        peer: "hpa-requests",
-        axis: 0,
-        same: OWN_FIELDS,
-        at: &[0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 3.0, 2.0, 0.0],
-    },
-    // As late as it sees them: only what lasts for as long as the window.
-    Likeness {
-        peer: "hpa-requests",
-        axis: 0,
-        same: OWN_FIELDS,
-        at: &[0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 5.0, 2.0, 3.0],
-    },
-    Likeness {
-        peer: "keda-requests",
-        axis: 0,
-        same: OWN_FIELDS,
-        at: &[0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0],
-    },
-    Likeness {
-        peer: "keda-requests",
-        axis: 0,
-        same: OWN_FIELDS,
-        at: &[0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 5.0, 2.0, 3.0],
-    },
+    // Growth at once; and as late as those see it, only what lasts for as long as the window.
+    by_arrivals("hpa-requests", 3.0, 0.0),
+    by_arrivals("hpa-requests", 5.0, 3.0),
+    by_arrivals("keda-requests", 4.0, 0.0),
+    by_arrivals("keda-requests", 5.0, 3.0),
     // What it begins to panic at; and what `slo` would.
-    Likeness {
-        peer: "knative",
-        axis: 1,
-        same: KNATIVE_FIELDS,
-        at: &[7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 2.0, 2.0],
-    },
-    Likeness {
-        peer: "knative",
-        axis: 1,
-        same: KNATIVE_FIELDS,
-        at: &[7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0],
-    },
+    by_in_flight("knative", KNATIVE_FIELDS, 0.0, 2.0),
+    by_in_flight("knative", KNATIVE_FIELDS, 3.0, 0.0),
     Likeness {
         peer: "ray-serve",
         axis: 1,
         same: &[same(ONLY, 1), same(RAY_DELAY, 2), same(LEAST, 3)],
-        at: &[7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 0.5, 0.0],
+        at: [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 0.5, 0.0],
     },
     // As many as ever, whatever comes.
     Likeness {
         peer: "fixed",
         axis: 1,
         same: &[same(LEAST, 3)],
-        at: &[7.0, 6.0, 3.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 2.0, 3.0],
+        at: [7.0, 6.0, 3.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 2.0, 3.0],
     },
 ];

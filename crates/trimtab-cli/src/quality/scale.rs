@@ -7,7 +7,7 @@ use super::tunings::Circumstances;
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
     pub(super) field: &'static str,
-    pub(super) values: Vec<f64>,
+    values: Vec<f64>,
     kind: Kind,
 }
 
