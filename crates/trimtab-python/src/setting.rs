@@ -174,7 +174,7 @@ impl Setting<'_> {
             if !details.contains(&detail) {
                 details.push(detail);
             }
-            candidates.push(Candidate { name, tuning, policy, bindings });
+            candidates.push(Candidate { name, tuning, policy, bindings, to_beat: None });
         }
         match unknown {
             Some(message) if used.contains(&false) => {

@@ -10,7 +10,8 @@ use crate::bound::BoundBuilder;
 use crate::cluster::Cluster;
 use crate::metrics::Bindings;
 use crate::report::mark_front;
-use crate::simulation::{Simulated, Simulation, SimulationError, Watch};
+use crate::simulation::{Simulated, Simulation, SimulationError, Standing, Watch};
+use crate::supply::PoolUse;
 use crate::survey::{Survey, SurveyError, survey};
 use crate::{
     Backtest, BoundSummary, Comparison, Objective, PoolCost, Run, ServiceProfile, Settings,
@@ -28,6 +29,9 @@ pub struct Candidate {
     pub policy: Policy,
     /// Where its metrics come from.
     pub bindings: Bindings,
+    /// A cost at which all objectives can be met: as soon as it is sure that this one costs more or misses an
+    /// objective, its run [ends](Run::ended_early). `None`: it runs to the end, come what may.
+    pub to_beat: Option<f64>,
 }
 
 /// A cluster, and what to call its lead time.
@@ -223,16 +227,26 @@ impl Case<'_> {
     fn run(&self, candidate: &Candidate, progress: &dyn Progress) -> Result<Run, SimulationError> {
         let step = (self.survey.summary.seconds / STEPS).max(SHORTEST_STEP_SECONDS);
         let step = self.plan.timelines.then(|| libm::ceil(step));
-        let mut watch = Reporting { progress };
+        let may_miss = self.plan.objectives.iter();
+        let may_miss = may_miss.map(|objective| self.survey.may_miss(objective.share)).collect();
+        let mut watch =
+            Reporting { case: self, progress, to_beat: candidate.to_beat, may_miss, arrived: 0 };
         let initial_replicas = self.initial_replicas(candidate);
         let simulation = self.plan.simulation(self.site, initial_replicas, step);
         let done =
             simulation.run(self.workload, &candidate.policy, &candidate.bindings, &mut watch)?;
+        if done.ended_early {
+            progress.proceeds(self.survey.summary.requests.saturating_sub(watch.arrived));
+        }
         Ok(self.assess(candidate, done))
     }
 
     fn assess(&self, candidate: &Candidate, done: Simulated) -> Run {
-        let bound = self.least(&done.timely, self.initial_replicas(candidate));
+        let bound = if done.ended_early {
+            0.0 // it says nothing of a part
+        } else {
+            self.least(&done.timely, self.initial_replicas(candidate))
+        };
         let spent = done.replica_seconds.spent();
         let under = done.under_provisioned_seconds(&self.survey.work.need(MINUTE_SECONDS));
         let mut timeline = done.timeline;
@@ -240,19 +254,12 @@ impl Case<'_> {
             timeline.need = self.survey.work.need(timeline.step_seconds);
             timeline.need.resize(timeline.ready.len(), 0.0);
         }
-        let pools: Vec<PoolCost> = done
-            .pools
-            .into_iter()
-            .map(|pool| {
-                let gpu_hours = pool.gpu_seconds / SECONDS_PER_HOUR;
-                let price = self.price(pool.gpu_hour_price);
-                PoolCost { pool: pool.pool, gpu_hours, cost: gpu_hours * price }
-            })
-            .collect();
+        let pools: Vec<PoolCost> = done.pools.into_iter().map(|pool| self.bill(pool)).collect();
         Run {
             policy: candidate.name.clone(),
             digest: candidate.policy.digest(),
             tuning: candidate.tuning.clone(),
+            ended_early: done.ended_early,
             requests: done.requests,
             attainment: done.attainment,
             latency: done.latency,
@@ -306,6 +313,13 @@ impl Case<'_> {
         work.finish(cluster.least_start_seconds(), initial).replica_seconds
     }
 
+    /// What a pool costs.
+    fn bill(&self, pool: PoolUse) -> PoolCost {
+        let gpu_hours = pool.gpu_seconds / SECONDS_PER_HOUR;
+        let price = self.price(pool.gpu_hour_price);
+        PoolCost { pool: pool.pool, gpu_hours, cost: gpu_hours * price }
+    }
+
     /// Of a GPU-hour in the unit of the costs.
     fn price(&self, price: Option<f64>) -> f64 {
         if self.site.cluster.has_prices() { price.unwrap_or(0.0) } else { 1.0 }
@@ -313,12 +327,25 @@ impl Case<'_> {
 }
 
 struct Reporting<'a> {
+    case: &'a Case<'a>,
     progress: &'a dyn Progress,
+    to_beat: Option<f64>,
+    /// Requests that may miss each objective.
+    may_miss: Vec<u64>,
+    /// Those that were reported.
+    arrived: u64,
 }
 
 impl Watch for Reporting<'_> {
     fn proceeds(&mut self, arrived: u64) -> bool {
+        self.arrived += arrived;
         self.progress.proceeds(arrived)
+    }
+
+    fn goes_on(&mut self, standing: &Standing<'_>) -> bool {
+        let Some(to_beat) = self.to_beat else { return true };
+        let cost: f64 = standing.pools().into_iter().map(|pool| self.case.bill(pool).cost).sum();
+        cost <= to_beat && standing.missed().zip(&self.may_miss).all(|(missed, may)| missed <= *may)
     }
 }
 

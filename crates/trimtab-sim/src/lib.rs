@@ -35,7 +35,9 @@ pub use random::Random;
 pub use request::{Request, Requests, Workload, WorkloadError};
 pub use scenario::Scenario;
 pub use server::{Load, Served, Server, ServerEvents};
-pub use simulation::{PoolsDisagree, Simulated, Simulation, SimulationError, Unwatched, Watch};
+pub use simulation::{
+    PoolsDisagree, Simulated, Simulation, SimulationError, Standing, Unwatched, Watch,
+};
 pub use survey::{Survey, SurveyError, survey};
 pub use trace::{TokenLength, TokenLengths, Trace, TraceFormat, TraceOptions};
 pub use workload_summary::{summarize, summarize_with};

@@ -88,6 +88,10 @@ pub struct Run {
     /// The fields that a sweep set, by path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tuning: BTreeMap<String, String>,
+    /// It could not [beat](crate::Candidate::to_beat) what it was to beat, and all here is up to the moment when
+    /// that was sure.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub ended_early: bool,
     /// What became of the requests.
     pub requests: RequestCounts,
     /// One per objective, in their order.

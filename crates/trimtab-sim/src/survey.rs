@@ -23,6 +23,12 @@ impl Survey {
         let step = self.summary.seconds.clamp(BIN_SECONDS, FIRST_SECONDS);
         self.work.need(step).first().copied().unwrap_or(0.0)
     }
+
+    /// Requests that may miss an objective of this share while it is met.
+    pub(crate) fn may_miss(&self, share: f64) -> u64 {
+        let requests = self.summary.requests;
+        requests.saturating_sub(least_count(share, requests))
+    }
 }
 
 /// Why a workload can't be served.

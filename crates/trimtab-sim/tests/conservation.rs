@@ -332,7 +332,7 @@ proptest! {
         let profile = profile();
         let candidates = POLICIES.iter().map(|text| {
             let (policy, bindings) = policy(text);
-            Candidate { name: policy.digest().to_string(), tuning: BTreeMap::new(), policy, bindings }
+            Candidate { name: policy.digest().to_string(), tuning: BTreeMap::new(), policy, bindings, to_beat: None }
         });
         let site = Site { lead_time: String::from("fixed"), cluster: written(&spec, &profile) };
         let fits: Vec<Request> =

@@ -57,7 +57,7 @@ fn requests(seed: u64) -> Vec<Request> {
 fn candidate(text: &str) -> Candidate {
     let (policy, bindings) = policy(text);
     let name = policy.digest().to_string();
-    Candidate { name, tuning: BTreeMap::new(), policy, bindings }
+    Candidate { name, tuning: BTreeMap::new(), policy, bindings, to_beat: None }
 }
 
 fn plan(seed: u64, policies: &[&str]) -> Plan {
@@ -100,6 +100,36 @@ fn hash(text: &str) -> u64 {
 #[test]
 fn threads_change_nothing() {
     assert_eq!(bytes(&run(7, &POLICIES, 1)), bytes(&BOTH));
+}
+
+/// Whoever has something to beat runs to the end, as without it, or costs more or misses an objective.
+#[test]
+fn what_ends_early_could_not_win() {
+    let (mut early, mut dear) = (0, 0);
+    for (text, objective) in
+        POLICIES.iter().flat_map(|text| [(text, "ttft<=2s@50%"), (text, "ttft<=2s@99.9%")])
+    {
+        let mut plan = plan(7, &[text]);
+        plan.workloads.truncate(1);
+        plan.sites.truncate(1);
+        plan.objectives = vec![objective.parse().unwrap()];
+        let to_the_end = plan.run(1, &Quiet).unwrap().comparisons[0].runs[0].clone();
+        let (cost, met) = (to_the_end.cost, to_the_end.attainment[0].met);
+        for to_beat in [0.5, 0.99, 2.0].map(|share| share * cost) {
+            plan.candidates[0].to_beat = Some(to_beat);
+            let run = plan.run(1, &Quiet).unwrap().comparisons[0].runs[0].clone();
+            if run.ended_early {
+                assert!(cost > to_beat || !met);
+                assert!(run.cost > to_beat || !run.attainment[0].met);
+                assert!(run.requests.arrived <= to_the_end.requests.arrived);
+                early += 1;
+                dear += u32::from(run.cost > to_beat);
+            } else {
+                assert_eq!(run, to_the_end);
+            }
+        }
+    }
+    assert!(early > dear && dear > 1, "{early} ended early, {dear} for what they cost");
 }
 
 /// Debug, release and every platform agree. What this is was never worked out by hand: a change of

@@ -366,7 +366,8 @@ fn efficiency(replicas: u32, cluster_text: &str, objective: &str, requests: Vec<
     let profile = profile();
     let (policy, bindings) = policy(&wants(replicas));
     let cluster = cluster(&profile, cluster_text);
-    let candidate = Candidate { name: String::new(), tuning: BTreeMap::new(), policy, bindings };
+    let candidate =
+        Candidate { name: String::new(), tuning: BTreeMap::new(), policy, bindings, to_beat: None };
     let plan = Plan {
         profile,
         objectives: vec![objective.parse().unwrap()],

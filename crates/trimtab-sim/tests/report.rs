@@ -24,6 +24,7 @@ fn run(policy: &str, share: f64, cost: f64, objectives: &[Objective]) -> Run {
     let attained =
         objectives.iter().map(|objective| Attained { share, met: share >= objective.share });
     Run {
+        ended_early: false,
         policy: policy.to_owned(),
         digest: Digest::of(policy),
         tuning: BTreeMap::new(),

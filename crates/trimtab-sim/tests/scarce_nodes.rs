@@ -194,7 +194,13 @@ fn a_backtest_takes_policies_with_and_without_supply() {
     let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
     let candidate = |name: &str, text: &str| {
         let (policy, bindings) = policy(text);
-        Candidate { name: name.to_owned(), tuning: Default::default(), policy, bindings }
+        Candidate {
+            name: name.to_owned(),
+            tuning: Default::default(),
+            policy,
+            bindings,
+            to_beat: None,
+        }
     };
     let requests = (0..600).map(|number| request(f64::from(number) * 0.5, 500, 800)).collect();
     let cluster = cluster(&profile, SCARCE);

@@ -76,7 +76,13 @@ fn candidates(entrants: &[Entrant], setting: &SettingArgs) -> Result<Vec<Candida
     let candidate = |entrant: &Entrant| {
         let policy = entrant.document.policy.clone();
         let bindings = binder.bind(entrant, &policy)?;
-        Ok(Candidate { name: entrant.name.clone(), tuning: BTreeMap::new(), policy, bindings })
+        Ok(Candidate {
+            name: entrant.name.clone(),
+            tuning: BTreeMap::new(),
+            policy,
+            bindings,
+            to_beat: None,
+        })
     };
     let candidates = entrants.iter().map(candidate).collect::<Result<_, CommandError>>()?;
     binder.finish()?;

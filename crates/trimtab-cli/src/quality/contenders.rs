@@ -32,7 +32,8 @@ const ONLY: &str = RATE;
 const WINDOW: &str = "spec.behavior.scaleDown.stabilizationWindowSeconds";
 const KNATIVE_DELAY: &str = "spec.knative.scaleDownDelaySeconds";
 const RAY_DELAY: &str = "spec.rayServe.downscaleDelaySeconds";
-const LEAST: &str = "spec.minReplicas";
+pub(super) const LEAST: &str = "spec.minReplicas";
+pub(super) const MOST: &str = "spec.maxReplicas";
 
 /// What those that go by arrivals aim at, from a fleet that is hardly used to one that is full.
 const RATES: &[f64] = &[0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
@@ -43,7 +44,13 @@ const WINDOWS: Values = Values::Whole(&[0.0, 60.0, 150.0, 300.0, 600.0, 1200.0, 
 /// How many there always are: from one to what serves every peak.
 const LEASTS: Values = Values::Replicas(&[0.05, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0]);
 
-/// First who is compared, then the peers, and last a fleet that stays as it is.
+/// How many there are at most, or as many as at least where that is more.
+const MOSTS: Values = Values::Replicas(&[0.05, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 6.0]);
+
+/// A fleet that stays as it is.
+pub(super) const FIXED: &str = "fixed";
+
+/// First who is compared, then the peers, and last the fleet that stays.
 pub(super) const CONTENDERS: [Contender; 6] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
@@ -62,21 +69,22 @@ pub(super) const CONTENDERS: [Contender; 6] = [
                 "spec.slo.sampling.burstThresholdPercent",
                 Values::Whole(&[100.0, 150.0, 200.0, 300.0]),
             ),
+            (MOST, MOSTS),
         ],
         styles: &[
             // By arrivals, and nothing kept for growth: for a short while, for long.
-            Style { axis: 0, at: &[0.0, 4.0, 1.0, 0.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0] },
-            Style { axis: 0, at: &[0.0, 4.0, 4.0, 1.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0] },
-            Style { axis: 0, at: &[0.0, 4.0, 5.0, 2.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0] },
-            Style { axis: 0, at: &[0.0, 5.0, 6.0, 0.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0] },
+            Style { axis: 0, at: &[0.0, 4.0, 1.0, 0.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
+            Style { axis: 0, at: &[0.0, 4.0, 4.0, 1.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
+            Style { axis: 0, at: &[0.0, 4.0, 5.0, 2.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0, 7.0] },
+            Style { axis: 0, at: &[0.0, 5.0, 6.0, 0.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0, 7.0] },
             // Growth is kept.
-            Style { axis: 0, at: &[0.0, 4.0, 3.0, 1.0, 3.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0] },
-            Style { axis: 0, at: &[0.0, 4.0, 5.0, 0.0, 4.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0] },
+            Style { axis: 0, at: &[0.0, 4.0, 3.0, 1.0, 3.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
+            Style { axis: 0, at: &[0.0, 4.0, 5.0, 0.0, 4.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
             // By what is in flight.
-            Style { axis: 1, at: &[7.0, 0.0, 1.0, 1.0, 0.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0] },
-            Style { axis: 1, at: &[7.0, 0.0, 5.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 1.0, 0.0] },
+            Style { axis: 1, at: &[7.0, 0.0, 1.0, 1.0, 0.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0, 7.0] },
+            Style { axis: 1, at: &[7.0, 0.0, 5.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 1.0, 0.0, 7.0] },
             // Never fewer than so many, and more where they are full.
-            Style { axis: 3, at: &[6.0, 4.0, 3.0, 0.0, 0.0, 3.0, 0.0, 1.0, 3.0, 2.0, 0.0] },
+            Style { axis: 3, at: &[6.0, 4.0, 3.0, 0.0, 0.0, 3.0, 0.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
         ],
     },
     Contender {
@@ -95,6 +103,7 @@ pub(super) const CONTENDERS: [Contender; 6] = [
             (ONLY, Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65])),
             (KNATIVE_DELAY, WINDOWS),
             (LEAST, LEASTS),
+            (MOST, MOSTS),
         ],
         styles: BY_IN_FLIGHT,
     },
@@ -104,13 +113,14 @@ pub(super) const CONTENDERS: [Contender; 6] = [
             (ONLY, Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5])),
             (RAY_DELAY, WINDOWS),
             (LEAST, LEASTS),
+            (MOST, MOSTS),
         ],
         styles: BY_IN_FLIGHT,
     },
     Contender {
         text: include_str!("fixed.yaml"),
-        axes: &[(LEAST, LEASTS)],
-        styles: &[Style { axis: 0, at: &[0.0] }],
+        axes: &[(LEAST, LEASTS), (MOST, Values::Replicas(&[0.05]))],
+        styles: &[Style { axis: 0, at: &[0.0, 0.0] }],
     },
 ];
 
@@ -120,32 +130,33 @@ const PROMETHEUS: &[(&str, Values)] = &[
     (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
     (WINDOW, WINDOWS),
     (LEAST, LEASTS),
+    (MOST, MOSTS),
 ];
 
 const BY_ARRIVALS: &[Style] = &[
-    Style { axis: 0, at: &[0.0, 0.0, 1.0, 0.0] },
-    Style { axis: 0, at: &[0.0, 1.0, 3.0, 1.0] },
-    Style { axis: 0, at: &[0.0, 0.0, 4.0, 2.0] },
-    Style { axis: 0, at: &[0.0, 1.0, 5.0, 0.0] },
-    Style { axis: 3, at: &[8.0, 1.0, 3.0, 0.0] },
+    Style { axis: 0, at: &[0.0, 0.0, 1.0, 0.0, 7.0] },
+    Style { axis: 0, at: &[0.0, 1.0, 3.0, 1.0, 7.0] },
+    Style { axis: 0, at: &[0.0, 0.0, 4.0, 2.0, 7.0] },
+    Style { axis: 0, at: &[0.0, 1.0, 5.0, 0.0, 7.0] },
+    Style { axis: 3, at: &[8.0, 1.0, 3.0, 0.0, 7.0] },
 ];
 
 const BY_IN_FLIGHT: &[Style] = &[
-    Style { axis: 0, at: &[0.0, 0.0, 0.0] },
-    Style { axis: 0, at: &[0.0, 3.0, 1.0] },
-    Style { axis: 0, at: &[0.0, 4.0, 2.0] },
-    Style { axis: 0, at: &[0.0, 5.0, 0.0] },
-    Style { axis: 2, at: &[8.0, 3.0, 0.0] },
+    Style { axis: 0, at: &[0.0, 0.0, 0.0, 7.0] },
+    Style { axis: 0, at: &[0.0, 3.0, 1.0, 7.0] },
+    Style { axis: 0, at: &[0.0, 4.0, 2.0, 7.0] },
+    Style { axis: 0, at: &[0.0, 5.0, 0.0, 7.0] },
+    Style { axis: 2, at: &[8.0, 3.0, 0.0, 7.0] },
 ];
 
-/// What `slo` is like when it does as a peer: it starts from there, too.
+/// What `slo` is like when it does as a peer with the same bounds: it starts from there, too.
 pub(super) struct Likeness {
     pub(super) peer: &'static str,
     /// The target that the peer goes by.
     pub(super) axis: usize,
     pub(super) same: &'static [Same],
     /// The places on the other axes.
-    pub(super) at: [f64; 11],
+    pub(super) at: [f64; 12],
 }
 
 /// A field of a peer, and what an axis of `slo` is made of it: so many times as much, and so much more.
@@ -162,18 +173,15 @@ const fn same(field: &'static str, axis: usize) -> Same {
 
 /// Who has the fields of `slo`, and lets go when a rate of the last minute says so.
 const OWN_FIELDS: &[Same] =
-    &[same(RATE, 0), same(IN_FLIGHT, 1), Same { more: 60.0, ..same(WINDOW, 2) }, same(LEAST, 3)];
+    &[same(RATE, 0), same(IN_FLIGHT, 1), Same { more: 60.0, ..same(WINDOW, 2) }];
 
 /// Three quarters of what a replica may have, as in its example; and nothing falls in panic, for a minute.
-const KNATIVE_FIELDS: &[Same] = &[
-    Same { times: 0.75, ..same(ONLY, 1) },
-    Same { more: 60.0, ..same(KNATIVE_DELAY, 2) },
-    same(LEAST, 3),
-];
+const KNATIVE_FIELDS: &[Same] =
+    &[Same { times: 0.75, ..same(ONLY, 1) }, Same { more: 60.0, ..same(KNATIVE_DELAY, 2) }];
 
 /// By arrivals, with the HPA's tolerance, and growth at so much noise and beyond such a burst.
 const fn by_arrivals(peer: &'static str, noise: f64, burst: f64) -> Likeness {
-    let at = [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, noise, 2.0, burst];
+    let at = [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, noise, 2.0, burst, 7.0];
     Likeness { peer, axis: 0, same: OWN_FIELDS, at }
 }
 
@@ -184,11 +192,11 @@ const fn by_in_flight(
     noise: f64,
     burst: f64,
 ) -> Likeness {
-    let at = [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, noise, 2.0, burst];
+    let at = [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, noise, 2.0, burst, 7.0];
     Likeness { peer, axis: 1, same, at }
 }
 
-pub(super) const LIKENESSES: [Likeness; 8] = [
+pub(super) const LIKENESSES: [Likeness; 7] = [
     // Growth at once; and as late as those see it, only what lasts for as long as the window.
     by_arrivals("hpa-requests", 3.0, 0.0),
     by_arrivals("hpa-requests", 5.0, 3.0),
@@ -200,14 +208,7 @@ pub(super) const LIKENESSES: [Likeness; 8] = [
     Likeness {
         peer: "ray-serve",
         axis: 1,
-        same: &[same(ONLY, 1), same(RAY_DELAY, 2), same(LEAST, 3)],
-        at: [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 0.5, 0.0],
-    },
-    // As many as ever, whatever comes.
-    Likeness {
-        peer: "fixed",
-        axis: 1,
-        same: &[same(LEAST, 3)],
-        at: [7.0, 6.0, 3.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 2.0, 3.0],
+        same: &[same(ONLY, 1), same(RAY_DELAY, 2)],
+        at: [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 0.5, 0.0, 7.0],
     },
 ];

@@ -138,12 +138,13 @@ impl Case<'_> {
         };
         let bar = Bar::new(process, self.interrupt);
         let mut of_all: Option<Comparison> = None;
-        // The peers first: `slo` starts from where they are best, too, as who comes from them would.
-        if let Some((own, peers)) = searches.split_first_mut() {
+        // First the fleet that stays, from which everybody starts; then the peers, and `slo` starts from
+        // where they are best, too, as who comes from them would.
+        if let [own, peers @ .., fixed] = searches.as_mut_slice() {
+            self.search(slice::from_mut(fixed), &mut plan, &bar, &mut of_all)?;
+            peers.iter_mut().for_each(|peer| peer.start_like(fixed));
             self.search(peers, &mut plan, &bar, &mut of_all)?;
-            for peer in peers {
-                own.start_like(peer);
-            }
+            peers.iter().chain([&*fixed]).for_each(|other| own.start_like(other));
             self.search(slice::from_mut(own), &mut plan, &bar, &mut of_all)?;
         }
         let runs = searches.into_iter().flat_map(Search::into_runs).collect();

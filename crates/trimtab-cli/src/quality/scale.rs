@@ -52,21 +52,23 @@ impl Scale {
         at.clamp(-beyond, last + beyond)
     }
 
-    /// The field with the value at a place: at whole ones those of the grid, between two of them
-    /// what is as far from either.
-    pub(super) fn text(&self, at: f64) -> String {
+    /// The field with a value of it.
+    pub(super) fn text(&self, value: f64) -> String {
+        match self.kind {
+            Kind::Whole => format!("{}={value:.0}", self.field),
+            _ => format!("{}={value:.3}", self.field),
+        }
+    }
+
+    /// The value at a place: at whole ones those of the grid, between two of them what is as far from either.
+    pub(super) fn value_at(&self, at: f64) -> f64 {
         let last = self.values.len().saturating_sub(1);
         let from = (at.floor().max(0.0) as usize).min(last.saturating_sub(1));
         let (low, high) = (self.value(from), self.value((from + 1).min(last)));
         let share = at - from as f64;
-        let value = match self.kind {
+        match self.kind {
             Kind::Target => low * libm::pow(high / low, share),
             _ => low + (high - low) * share,
-        };
-        let field = self.field;
-        match self.kind {
-            Kind::Whole => format!("{field}={value:.0}"),
-            _ => format!("{field}={value:.3}"),
         }
     }
 

@@ -31,7 +31,7 @@ const MOVED: f64 = 2.25;
 ///
 /// First it halves: every style is moved along its axis, to less where it meets the objectives and to more
 /// where it does not. Then it climbs: neighbours of the best are drawn by chance, along several axes at once, since what one
-/// move loses another may make up for.
+/// move loses another may make up for. Who can't be better than what it is compared with is not run to the end.
 pub(super) struct Search<'a> {
     entrant: &'a Entrant,
     objectives: &'a [Objective],
@@ -99,7 +99,9 @@ impl<'a> Search<'a> {
         while self.halved < HALVINGS {
             let starts = core::mem::take(&mut self.starts).into_iter();
             let places = starts.chain(self.styles.iter().cloned()).collect();
-            let asked = self.ask(places, self.most.saturating_sub(self.runs.len()))?;
+            let left = self.most.saturating_sub(self.runs.len());
+            let last = self.begin().get(CLIMBS - 1).map(|climb| climb.best);
+            let asked = self.ask(places, left, last)?;
             if !asked.is_empty() {
                 return Ok(asked);
             }
@@ -115,7 +117,7 @@ impl<'a> Search<'a> {
             let on = self.beyond(&best, climb.step);
             let beside = (0..4 * ROUND).map(|_| self.beside(&best, climb.step));
             let around = on.into_iter().chain(beside).collect();
-            all.extend(self.ask(around, most)?);
+            all.extend(self.ask(around, most, Some(climb.best))?);
             climb.round = from..self.runs.len() + all.len();
         }
         self.climbs = climbs;
@@ -156,19 +158,23 @@ impl<'a> Search<'a> {
 
     /// Moves every style by half of what is left of its axis, by how its run from the `first` one on did.
     fn halve(&mut self, first: usize) {
-        for style in &mut self.styles {
+        let best = self.best(0..self.runs.len()).and_then(|at| self.runs.get(at));
+        let best = best.filter(|run| meets(run)).map(|run| run.cost);
+        self.styles.retain_mut(|style| {
             let is_of = |place: &&Place| place.style == style.style;
             let run = self.places.iter().zip(&self.runs).skip(first);
             let run = run.filter(|(place, _)| is_of(place)).map(|(_, run)| run).next();
             let axis = self.entrant.axes().get(style.target);
-            let (Some(run), Some(axis)) = (run, axis) else { continue };
-            let meets = run.attainment.iter().all(|attained| attained.met);
+            let (Some(run), Some(axis)) = (run, axis) else { return true };
+            let dear = best.is_some_and(|best| run.cost > best);
             let step = axis.length() / libm::exp2(f64::from(self.halved) + 2.0);
-            let by = if meets { axis.less() * step } else { -axis.less() * step };
+            let less = meets(run) || dear;
             if let Some(at) = style.at.get_mut(style.target) {
-                *at += by;
+                *at += if less { axis.less() * step } else { -axis.less() * step };
             }
-        }
+            // What misses where it is dear already leads to nothing.
+            meets(run) || !dear || run.ended_early
+        });
         self.halved += 1;
         if self.halved == HALVINGS {
             self.climbs = self.begin();
@@ -207,7 +213,7 @@ impl<'a> Search<'a> {
             let mut place = best.clone();
             let axis = self.entrant.axes().get(place.target);
             if let Some((axis, at)) = axis.zip(place.at.get_mut(place.target)) {
-                *at = axis.within(*at + by);
+                *at = axis.within(*at + axis.less() * by);
             }
             place
         };
@@ -228,8 +234,15 @@ impl<'a> Search<'a> {
         place
     }
 
-    /// Those that were not tried, up to so many.
-    fn ask(&mut self, places: Vec<Place>, most: usize) -> Result<Vec<Candidate>, CommandError> {
+    /// Those that were not tried, up to so many, to beat this run: who can't any more need not run to the end.
+    fn ask(
+        &mut self,
+        places: Vec<Place>,
+        most: usize,
+        beat: Option<usize>,
+    ) -> Result<Vec<Candidate>, CommandError> {
+        let beat = beat.and_then(|at| self.runs.get(at)).filter(|run| meets(run));
+        let to_beat = beat.map(|run| run.cost);
         let mut asked = Vec::new();
         for place in places {
             if asked.len() >= most {
@@ -238,10 +251,15 @@ impl<'a> Search<'a> {
             let candidate = self.entrant.tuned(&place)?;
             let tuning = candidate.tuning.clone().into_iter().collect();
             if self.tried.insert(tuning) {
-                asked.push(candidate);
+                asked.push(Candidate { to_beat, ..candidate });
                 self.asked.push(place);
             }
         }
         Ok(asked)
     }
+}
+
+/// Whether it meets all objectives.
+pub(super) fn meets(run: &Run) -> bool {
+    run.attainment.iter().all(|attained| attained.met)
 }

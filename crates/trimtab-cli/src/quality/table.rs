@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use trimtab_sim::report::best_of_each;
 use trimtab_sim::{Comparison, Objective, Run};
 
+use super::search::meets;
+
 /// Who is compared with the others.
 const OWN: &str = "slo";
 /// What is no difference: a hundredth of the cost, or of the requests.
@@ -108,10 +110,6 @@ impl std::fmt::Display for Digits {
         };
         write!(f, "{:.decimals$}", self.0)
     }
-}
-
-fn meets(run: &Run) -> bool {
-    run.attainment.iter().all(|attained| attained.met)
 }
 
 fn result(best: &[&Run], objectives: &[Objective]) -> Outcome {

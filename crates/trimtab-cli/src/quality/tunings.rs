@@ -8,7 +8,7 @@ use trimtab_sim::metrics::Bindings;
 use trimtab_sim::sweep::{Axis, ParseAxisError, Sweep};
 use trimtab_sim::{Candidate, ServiceProfile};
 
-use super::contenders::{CONTENDERS, LIKENESSES, Likeness, Style};
+use super::contenders::{CONTENDERS, FIXED, LEAST, LIKENESSES, Likeness, MOST, Style};
 use super::scale::Scale;
 use crate::error::CommandError;
 
@@ -48,8 +48,7 @@ pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandEr
     for contender in &CONTENDERS {
         let source = Source::new("policy.yaml", contender.text);
         for document in read_policies(&source)?.policies {
-            let most = (of.replicas * 6.0).max(1.0);
-            let mut fixed = vec![format!("spec.maxReplicas={most:.0}")];
+            let mut fixed = Vec::new();
             if contender.text.contains("leadTimeSeconds") {
                 fixed.push(format!("spec.slo.leadTimeSeconds={}", of.lead_time_seconds));
                 fixed.push(String::from("spec.slo.latency.maxBoostPercent=0"));
@@ -87,17 +86,29 @@ impl Entrant {
         self.styles.iter().enumerate().map(middle).collect()
     }
 
-    /// Where this one does what a peer does with a tuning, as far as it can.
-    pub(super) fn like(&self, peer: &str, tuning: &BTreeMap<String, String>) -> Vec<Place> {
-        let likenesses = LIKENESSES.iter().filter(|like| like.peer == peer);
-        likenesses.filter_map(|like| self.by(like, tuning)).collect()
+    /// Where this one does what another does with a tuning, as far as it can.
+    pub(super) fn like(&self, other: &str, tuning: &BTreeMap<String, String>) -> Vec<Place> {
+        let mut places: Vec<Place> = if other == FIXED {
+            let style = self.styles.len() + self.axes.len(); // none of its own
+            self.styles().pop().map(|place| Place { style, ..place }).into_iter().collect()
+        } else {
+            let likenesses = LIKENESSES.iter().filter(|like| like.peer == other);
+            likenesses.filter_map(|like| self.by(like, tuning)).collect()
+        };
+        for place in &mut places {
+            for (axis, at) in self.axes.iter().zip(&mut place.at) {
+                if let (LEAST | MOST, Some(value)) = (axis.field, told(tuning, axis.field)) {
+                    *at = axis.place_of(value);
+                }
+            }
+        }
+        places
     }
 
     fn by(&self, like: &Likeness, tuning: &BTreeMap<String, String>) -> Option<Place> {
         let mut at = like.at.to_vec();
         for same in like.same {
-            let field = same.field.strip_prefix("spec.").unwrap_or(same.field); // as tunings are told
-            let value: f64 = tuning.get(field)?.parse().ok()?;
+            let value = told(tuning, same.field)?;
             let place = self.axes.get(same.axis)?.place_of(value * same.times + same.more);
             *at.get_mut(same.axis)? = place;
         }
@@ -106,7 +117,13 @@ impl Entrant {
 
     /// With these places on its axes.
     pub(super) fn tuned(&self, place: &Place) -> Result<Candidate, CommandError> {
-        let own = self.axes.iter().zip(&place.at).map(|(axis, at)| axis.text(*at));
+        let of_each = || self.axes.iter().zip(&place.at);
+        let least = of_each().find(|(axis, _)| axis.field == LEAST);
+        let least = least.map_or(0.0, |(axis, at)| axis.value_at(*at));
+        let own = of_each().map(|(axis, at)| match axis.value_at(*at) {
+            most if axis.field == MOST => axis.text(most.max(least)),
+            value => axis.text(value),
+        });
         let axes = self.fixed.iter().cloned().chain(own).map(|text| text.parse());
         let axes: Result<Vec<Axis>, ParseAxisError> = axes.collect();
         let axes = axes.map_err(|error| CommandError::argument(error.to_string()))?;
@@ -118,15 +135,21 @@ impl Entrant {
         let bindings = Bindings::new(&tuned.policy, &[])
             .map_err(|error| CommandError::argument(error.to_string()))?;
         let name = self.name.clone();
-        Ok(Candidate { name, tuning: tuned.tuning, policy: tuned.policy, bindings })
+        Ok(Candidate { name, tuning: tuned.tuning, policy: tuned.policy, bindings, to_beat: None })
     }
+}
+
+/// The value of a field in a tuning.
+fn told(tuning: &BTreeMap<String, String>, field: &str) -> Option<f64> {
+    let field = field.strip_prefix("spec.").unwrap_or(field); // as tunings are told
+    tuning.get(field)?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Whoever is tuned has somewhere that `slo` starts from, with the same targets and a window as long.
+    /// Whoever is tuned has somewhere that `slo` starts from, with the same targets, bounds and a window as long.
     #[test]
     fn slo_starts_from_where_each_peer_is() {
         let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
@@ -139,28 +162,32 @@ mod tests {
         let entrants = entrants(&of).unwrap();
         let (own, peers) = entrants.split_first().unwrap();
         let target = |place: &Place, axis: usize| -> f64 {
-            let text = own.axes.get(axis).unwrap().text(*place.at.get(axis).unwrap());
-            text.split('=').next_back().unwrap().parse().unwrap()
+            own.axes.get(axis).unwrap().value_at(*place.at.get(axis).unwrap())
         };
         for peer in peers {
             for place in peer.styles() {
                 let tuning = peer.tuned(&place).unwrap().tuning;
                 let likes = own.like(&peer.name, &tuning);
                 assert!(!likes.is_empty(), "{}", peer.name);
-                let told = |from_last: usize| -> f64 {
-                    let axis = peer.axes.len() - from_last;
-                    let text = peer.axes.get(axis).unwrap().text(*place.at.get(axis).unwrap());
-                    text.split('=').next_back().unwrap().parse().unwrap()
-                };
                 for like in likes {
-                    assert!((target(&like, 3) - told(1)).abs() < 0.5, "{}: {like:?}", peer.name);
-                    own.tuned(&like).unwrap();
-                    if peer.axes.len() == 1 {
+                    let tuned = own.tuned(&like).unwrap().tuning;
+                    for bound in [LEAST, MOST] {
+                        assert_eq!(told(&tuned, bound), told(&tuning, bound), "{}", peer.name);
+                    }
+                    if peer.name == FIXED {
                         continue; // it has no window
                     }
-                    let later = target(&like, 2) - told(2);
-                    let longest = told(2) == 2400.0;
+                    let window = told(&tuning, peer.axes.get(peer.axes.len() - 3).unwrap().field);
+                    let later = target(&like, 2) - window.unwrap();
+                    let longest = window == Some(2400.0);
                     assert!((-1.0..=61.0).contains(&later) || longest, "{}: {like:?}", peer.name);
+                }
+                // The peers, too, start from the fleet that stays.
+                if peer.name == FIXED {
+                    let like = peers.first().unwrap().like(FIXED, &tuning);
+                    let like = peers.first().unwrap().tuned(like.first().unwrap()).unwrap();
+                    assert_eq!(told(&like.tuning, LEAST), told(&tuning, LEAST));
+                    assert_eq!(told(&like.tuning, MOST), told(&tuning, LEAST));
                 }
             }
         }

@@ -82,6 +82,7 @@ fn candidates(entrants: &[Entrant], args: &SweepArgs) -> Result<Vec<Candidate>, 
                 tuning: tuned.tuning,
                 policy: tuned.policy,
                 bindings,
+                to_beat: None,
             });
         }
     }

@@ -48,8 +48,13 @@ impl Backtester<'_> {
         let (mut plan, _notes) = setting::read(&settings, self.interrupt).map_err(told)?;
         let bindings = Bindings::new(policy, &[]).map_err(|error| error.to_string())?;
         let name = String::from("tested");
-        plan.candidates =
-            vec![Candidate { name, tuning: BTreeMap::new(), policy: policy.clone(), bindings }];
+        plan.candidates = vec![Candidate {
+            name,
+            tuning: BTreeMap::new(),
+            policy: policy.clone(),
+            bindings,
+            to_beat: None,
+        }];
         let backtest =
             plan.run(0, &Quiet).map_err(|error| told(backtest_error(error, self.interrupt)))?;
         let runs = backtest.comparisons.iter().flat_map(|comparison| &comparison.runs);

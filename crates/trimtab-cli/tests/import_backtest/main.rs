@@ -77,8 +77,13 @@ fn backtest(case: &Case<'_>, lost_scrapes: f64) -> Vec<DecisionRecord> {
     let pairs =
         case.metrics.iter().map(|(metric, signal)| (metric.to_string(), signal.to_string()));
     let bindings = Bindings::new(&policy, &pairs.collect::<Vec<_>>()).unwrap();
-    let candidate =
-        Candidate { name: case.policy.to_owned(), tuning: Default::default(), policy, bindings };
+    let candidate = Candidate {
+        name: case.policy.to_owned(),
+        tuning: Default::default(),
+        policy,
+        bindings,
+        to_beat: None,
+    };
     let mut records = Vec::new();
     plan(lost_scrapes)
         .record(&candidate, &mut |record| {

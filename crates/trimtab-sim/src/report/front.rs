@@ -39,7 +39,7 @@ pub fn mark_front(runs: &mut [Run]) {
 /// #         policy: policy.into(), digest: Digest::of(policy), tuning: Default::default(),
 /// #         requests: Default::default(), latency: Default::default(), pools: vec![], cost,
 /// #         attainment: vec![Attained { share, met: share >= 0.99 }], starts: 0, stops: 0,
-/// #         replica_seconds: Default::default(), losses: 0, under_provisioned_seconds: 0.0,
+/// #         replica_seconds: Default::default(), ended_early: false, losses: 0, under_provisioned_seconds: 0.0,
 /// #         bound_replica_seconds: 0.0, efficiency: 0.0, on_front: false, decisions: 0,
 /// #         timeline: Default::default(),
 /// #     }

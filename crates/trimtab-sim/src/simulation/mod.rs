@@ -56,8 +56,15 @@ pub struct Simulation<'a> {
 
 /// Who watches a simulation.
 pub trait Watch {
-    /// So many requests have arrived since the last call. `false` ends the simulation.
+    /// So many requests have arrived since the last call. `false` cancels the simulation.
     fn proceeds(&mut self, arrived: u64) -> bool;
+
+    /// Whether it is worth going on, asked at every scrape. `false` ends the simulation there: what came of
+    /// it until then is its result, and says so ([`Simulated::ended_early`]).
+    fn goes_on(&mut self, standing: &Standing<'_>) -> bool {
+        let _ = standing;
+        true
+    }
 
     /// Whether [`Watch::decided`] is wanted; it costs time.
     fn wants_records(&self) -> bool {
@@ -85,9 +92,30 @@ impl Watch for Unwatched {
     }
 }
 
+/// How a simulation stands.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    now: Moment,
+    fleet: &'a Fleet<'a>,
+}
+
+impl Standing<'_> {
+    /// What the nodes have been used for.
+    pub fn pools(&self) -> Vec<PoolUse> {
+        self.fleet.pool_use(self.now)
+    }
+
+    /// Requests that are known not to be within each objective, in their order.
+    pub fn missed(&self) -> impl Iterator<Item = u64> {
+        self.fleet.recorder.missed()
+    }
+}
+
 /// What came of a simulation.
 #[derive(Debug)]
 pub struct Simulated {
+    /// Who watched it ended it before the last request ([`Watch::goes_on`]).
+    pub ended_early: bool,
     /// When it ended: with the first scrape or decision after the last request was done.
     pub ended: Moment,
     /// What became of the requests.
@@ -183,9 +211,14 @@ impl Simulation<'_> {
             } else if happens <= planned {
                 fleet.advance();
             } else {
-                self.carry_out(&mut fleet, &mut control, planned, watch)?;
+                let event = fleet.agenda.take();
+                self.carry_out(event, &mut fleet, &mut control, planned, watch)?;
                 if !watch.proceeds(core::mem::take(&mut unreported)) {
                     return Err(SimulationError::Cancelled);
+                }
+                let scraped = event == Some(Event::Scrape);
+                if scraped && !watch.goes_on(&Standing { now: planned, fleet: &fleet }) {
+                    return Ok(Simulated { ended_early: true, ..fleet.finish(planned) });
                 }
                 let given_up = planned > last_arrival.after_seconds(TAIL_SECONDS);
                 if arrival.is_none() && (!fleet.is_serving() || given_up) {
@@ -197,12 +230,13 @@ impl Simulation<'_> {
 
     fn carry_out(
         &self,
+        event: Option<Event>,
         fleet: &mut Fleet<'_>,
         control: &mut Control<'_>,
         now: Moment,
         watch: &mut dyn Watch,
     ) -> Result<(), SimulationError> {
-        match fleet.agenda.take() {
+        match event {
             Some(Event::Scrape) => {
                 fleet.scrape(now);
                 let next = now.after_seconds(self.cluster.metrics().scrape_seconds);

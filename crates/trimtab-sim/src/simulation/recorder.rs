@@ -184,6 +184,13 @@ impl Recorder {
         }
     }
 
+    /// Requests that are known not to be within each objective.
+    pub(super) fn missed(&self) -> impl Iterator<Item = u64> {
+        let RequestCounts { served, rejected, cut, .. } = self.requests;
+        let done = served + rejected + cut;
+        self.within.iter().map(move |within| done - within)
+    }
+
     /// All records, with what the nodes did until `ended`.
     pub(super) fn finish(mut self, ended: Moment, pools: Vec<PoolUse>) -> Simulated {
         self.integrate(ended);
@@ -195,6 +202,7 @@ impl Recorder {
             Attained { share, met: share >= objective.share }
         });
         Simulated {
+            ended_early: false,
             ended,
             pools,
             attainment: attainment.collect(),

@@ -69,6 +69,7 @@ mod tests {
 
     fn run(policy: &str, share: f64, cost: f64) -> Run {
         Run {
+            ended_early: false,
             policy: policy.into(),
             digest: Digest::of(policy),
             tuning: BTreeMap::new(),
@@ -121,6 +122,7 @@ mod tests {
             tuning: tuned.tuning,
             bindings: Bindings::new(&tuned.policy, &[]).unwrap(),
             policy: tuned.policy,
+            to_beat: None,
         });
         let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
         let cluster = ClusterSpec::default().check(&profile).unwrap();

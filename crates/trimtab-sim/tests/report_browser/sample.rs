@@ -187,6 +187,7 @@ fn run(policy: usize, tuning: usize, need: &[f64], lead: u32, bound: f64) -> Run
     };
     let shares = [1.0 - missed, 1.0 - missed * 1.6];
     Run {
+        ended_early: false,
         policy: POLICIES[policy].to_owned(),
         digest: Digest::of(&(policy, tuning)),
         tuning: tuning_of(tuning, headroom, patience),

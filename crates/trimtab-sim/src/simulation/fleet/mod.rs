@@ -17,7 +17,7 @@ use super::replica::{Replica, State};
 use super::schedule::Schedule;
 use crate::cluster::Cluster;
 use crate::metrics::{GatewayExporter, Gauges, PodView, Scraper, ServiceLoad};
-use crate::supply::{NodeId, PoolView, Supply, SupplyEvent};
+use crate::supply::{NodeId, PoolUse, PoolView, Supply, SupplyEvent};
 use crate::{Moment, Request, Server, ServiceProfile};
 pub(super) use plan::Orders;
 use told::Told;
@@ -216,6 +216,11 @@ impl<'a> Fleet<'a> {
     /// Whether some request is still on its way.
     pub(super) fn is_serving(&self) -> bool {
         self.gateway.waiting() > 0 || self.schedule.next() < Moment::NEVER
+    }
+
+    /// What the nodes have been used for.
+    pub(super) fn pool_use(&self, now: Moment) -> Vec<PoolUse> {
+        self.supply.usage(now)
     }
 
     /// Ends everything: what still waits or runs is cut.
