@@ -18,7 +18,8 @@ pub(super) enum Values {
     Rate(&'static [f64]),
     /// Shares of the requests that a replica runs at once.
     Sequences(&'static [f64]),
-    /// Shares of the replicas that the mean load keeps busy, to whole ones.
+    /// Shares of the replicas that the mean load keeps busy, to whole ones; stretched above 1 where the load has
+    /// peaks beyond the highest.
     Replicas(&'static [f64]),
     /// As they stand, and whole.
     Whole(&'static [f64]),
@@ -41,11 +42,14 @@ const RATES: &[f64] = &[0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
 /// How long nothing goes.
 const WINDOWS: Values = Values::Whole(&[0.0, 60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0]);
 
-/// How many there always are: from one to what serves every peak.
+/// How many there always are: from one to what serves nearly every peak.
 const LEASTS: Values = Values::Replicas(&[0.05, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0]);
 
 /// How many there are at most, or as many as at least where that is more.
-const MOSTS: Values = Values::Replicas(&[0.05, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 6.0]);
+const MOSTS: Values = Values::Replicas(&[0.05, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, HIGHEST]);
+
+/// What serves every peak of most loads.
+pub(super) const HIGHEST: f64 = 6.0;
 
 /// A fleet that stays as it is.
 pub(super) const FIXED: &str = "fixed";

@@ -20,6 +20,8 @@ const FEWEST_LOOKED_AT: u64 = 3_000;
 /// By how much a load is thinned out for the first look, and multiplied while that shows too little.
 const FIRST_SCALE: f64 = 1e-4;
 const STEP: f64 = 10.0;
+/// How long a peak is that a fleet may be made for.
+const PEAK_SECONDS: f64 = 10.0;
 /// A load of so many requests at most is made once, and kept for all who are compared.
 const MOST_KEPT: u64 = 5_000_000;
 
@@ -30,6 +32,8 @@ pub(super) struct SizedLoad {
     pub(super) rate_scale: f64,
     /// Requests per second that one replica does when it is busy all the time.
     pub(super) capacity: f64,
+    /// What the busiest seconds keep busy, as a multiple of the mean.
+    pub(super) peak: f64,
 }
 
 /// The load at a rate that keeps `replicas` busy in the mean over its first `most` requests.
@@ -69,12 +73,14 @@ pub(super) fn sized(
         Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
         Err(impossible) => return Ok(Err(impossible)),
     };
-    rate_scale = round(rate_scale * replicas / busy(&part).max(f64::MIN_POSITIVE));
+    let mean = busy(&part).max(f64::MIN_POSITIVE);
+    let peak = part.work.need(PEAK_SECONDS).into_iter().fold(0.0, f64::max) / mean;
+    rate_scale = round(rate_scale * replicas / mean);
     let mut workload = at_scale(args, seed, rate_scale, most, interrupt)?;
     if most <= MOST_KEPT {
         workload.keep().map_err(workload_error)?;
     }
-    Ok(Ok(SizedLoad { workload, rate_scale, capacity }))
+    Ok(Ok(SizedLoad { workload, rate_scale, capacity, peak }))
 }
 
 /// Replicas that the load keeps busy in the mean.

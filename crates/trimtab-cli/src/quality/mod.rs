@@ -119,6 +119,7 @@ impl Case<'_> {
         let circumstances = Circumstances {
             profile: &profile,
             capacity: sized.capacity,
+            peak: sized.peak,
             replicas: self.replicas,
             lead_time_seconds: lead_time.as_millis() / 1000,
         };

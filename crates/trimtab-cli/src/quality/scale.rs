@@ -24,14 +24,14 @@ enum Kind {
 impl Scale {
     pub(super) fn new((field, values): &(&'static str, Values), of: &Circumstances<'_>) -> Self {
         let sequences = f64::from(of.profile.max_sequences);
-        let (values, full, least, kind) = match values {
-            Values::Rate(shares) => (shares, of.capacity, 0.0, Kind::Target),
-            Values::Sequences(shares) => (shares, sequences, 0.0, Kind::Target),
-            Values::Replicas(shares) => (shares, of.replicas, 1.0, Kind::Whole),
-            Values::Whole(values) => (values, 1.0, 0.0, Kind::Whole),
-            Values::Given(values) => (values, 1.0, 0.0, Kind::Within),
+        let times = |values: &[f64], full: f64| values.iter().map(|value| value * full).collect();
+        let (values, kind) = match values {
+            Values::Rate(shares) => (times(shares, of.capacity), Kind::Target),
+            Values::Sequences(shares) => (times(shares, sequences), Kind::Target),
+            Values::Replicas(shares) => (of.replicas(shares), Kind::Whole),
+            Values::Whole(values) => (values.to_vec(), Kind::Whole),
+            Values::Given(values) => (values.to_vec(), Kind::Within),
         };
-        let values = values.iter().map(|value| (value * full).max(least)).collect();
         Self { field, values, kind }
     }
 

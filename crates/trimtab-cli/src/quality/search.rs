@@ -10,8 +10,8 @@ use trimtab_sim::{Candidate, Objective, Random, Run};
 use super::tunings::{Entrant, Place};
 use crate::error::CommandError;
 
-/// How often the axis of a way to be run is halved.
-const HALVINGS: i32 = 4;
+/// How many ways to be run go on after each halving, those first that may be the cheapest.
+const GO_ON: [usize; 4] = [usize::MAX, 8, 4, 0];
 /// From so many of them, since what is best there need not lead to the best there is.
 const CLIMBS: usize = 3;
 /// So many tunings are tried at once, around the best of a climb.
@@ -29,8 +29,8 @@ const MOVED: f64 = 2.25;
 
 /// The search for the best tuning of one: the same number of tunings for everybody.
 ///
-/// First it halves: every style is moved along its axis, to less where it meets the objectives and to more
-/// where it does not. Then it climbs: neighbours of the best are drawn by chance, along several axes at once, since what one
+/// First it halves: every way to be run is moved along its axis, to less where it meets the objectives and to
+/// more where it does not, and fewer and fewer of them. Then it climbs: neighbours of the best are drawn by chance, along several axes at once, since what one
 /// move loses another may make up for. Who can't be better than what it is compared with is not run to the end.
 pub(super) struct Search<'a> {
     entrant: &'a Entrant,
@@ -38,11 +38,9 @@ pub(super) struct Search<'a> {
     /// What was run, and where it stands.
     runs: Vec<Run>,
     places: Vec<Place>,
-    /// Where it starts from beside its styles.
-    starts: Vec<Place>,
-    /// Where each style has come to, and how often they were halved.
+    /// Where each way to be run that is still halved has come to, and how often they were.
     styles: Vec<Place>,
-    halved: i32,
+    halved: usize,
     /// The places of the tunings that run now.
     asked: Vec<Place>,
     tried: BTreeSet<Vec<(String, String)>>,
@@ -75,7 +73,6 @@ impl<'a> Search<'a> {
             objectives,
             runs: Vec::new(),
             places: Vec::new(),
-            starts: Vec::new(),
             styles: entrant.styles(),
             halved: 0,
             asked: Vec::new(),
@@ -87,21 +84,19 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Starts, too, from where it does as another one does that was tuned.
+    /// Tries, too, where it does as another one does that was tuned.
     pub(super) fn start_like(&mut self, other: &Self) {
         let best = other.best(0..other.runs.len()).and_then(|at| other.runs.get(at));
         let like = best.map(|run| self.entrant.like(other.entrant.name(), &run.tuning));
-        self.starts.extend(like.into_iter().flatten());
+        self.styles.extend(like.into_iter().flatten());
     }
 
     /// What to try next; nothing when it is done.
     pub(super) fn next(&mut self) -> Result<Vec<Candidate>, CommandError> {
-        while self.halved < HALVINGS {
-            let starts = core::mem::take(&mut self.starts).into_iter();
-            let places = starts.chain(self.styles.iter().cloned()).collect();
+        while self.halved < GO_ON.len() {
             let left = self.most.saturating_sub(self.runs.len());
             let last = self.begin().get(CLIMBS - 1).map(|climb| climb.best);
-            let asked = self.ask(places, left, last)?;
+            let asked = self.ask(self.styles.clone(), left, last)?;
             if !asked.is_empty() {
                 return Ok(asked);
             }
@@ -129,7 +124,7 @@ impl<'a> Search<'a> {
         let first = self.runs.len();
         self.runs.extend(runs);
         self.places.append(&mut self.asked);
-        if self.halved < HALVINGS {
+        if self.halved < GO_ON.len() {
             self.halve(first);
             return;
         }
@@ -156,27 +151,38 @@ impl<'a> Search<'a> {
         self.runs
     }
 
-    /// Moves every style by half of what is left of its axis, by how its run from the `first` one on did.
+    /// Moves every way to be run by half of what is left of its reach, by how its run from the `first` one on
+    /// did; those that have become dear are left.
     fn halve(&mut self, first: usize) {
         let best = self.best(0..self.runs.len()).and_then(|at| self.runs.get(at));
-        let best = best.filter(|run| meets(run)).map(|run| run.cost);
-        self.styles.retain_mut(|style| {
-            let is_of = |place: &&Place| place.style == style.style;
-            let run = self.places.iter().zip(&self.runs).skip(first);
-            let run = run.filter(|(place, _)| is_of(place)).map(|(_, run)| run).next();
+        let best = best.filter(|run| meets(run)).map_or(f64::INFINITY, |run| run.cost);
+        let mut going = Vec::new();
+        for mut style in core::mem::take(&mut self.styles) {
+            let runs = self.places.iter().zip(&self.runs).skip(first);
+            let run = runs.filter(|(place, _)| place.at == style.at).map(|(_, run)| run).next();
             let axis = self.entrant.axes().get(style.target);
-            let (Some(run), Some(axis)) = (run, axis) else { return true };
-            let dear = best.is_some_and(|best| run.cost > best);
-            let step = axis.length() / libm::exp2(f64::from(self.halved) + 2.0);
-            let less = meets(run) || dear;
-            if let Some(at) = style.at.get_mut(style.target) {
-                *at += if less { axis.less() * step } else { -axis.less() * step };
+            // What was tried in another way already is no way of its own.
+            let (Some(run), Some(axis)) = (run, axis) else { continue };
+            let too_dear = run.cost > best;
+            if too_dear && !meets(run) && !run.ended_early {
+                continue; // with more it would be dearer still
             }
-            // What misses where it is dear already leads to nothing.
-            meets(run) || !dear || run.ended_early
-        });
+            let less = meets(run) || too_dear;
+            let step = style.reach / (4 << self.halved) as f64;
+            if let Some(at) = style.at.get_mut(style.target) {
+                *at = axis.within(if less {
+                    *at + axis.less() * step
+                } else {
+                    *at - axis.less() * step
+                });
+            }
+            going.push((if less { run.cost } else { 0.0 }, style));
+        }
+        going.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        let goes_on = GO_ON.get(self.halved).copied().unwrap_or_default();
+        self.styles = going.into_iter().map(|(_, style)| style).take(goes_on).collect();
         self.halved += 1;
-        if self.halved == HALVINGS {
+        if self.halved == GO_ON.len() {
             self.climbs = self.begin();
         }
     }

@@ -8,7 +8,7 @@ use trimtab_sim::metrics::Bindings;
 use trimtab_sim::sweep::{Axis, ParseAxisError, Sweep};
 use trimtab_sim::{Candidate, ServiceProfile};
 
-use super::contenders::{CONTENDERS, FIXED, LEAST, LIKENESSES, Likeness, MOST, Style};
+use super::contenders::{CONTENDERS, FIXED, HIGHEST, LEAST, LIKENESSES, Likeness, MOST, Style};
 use super::scale::Scale;
 use crate::error::CommandError;
 
@@ -19,7 +19,18 @@ pub(super) struct Circumstances<'a> {
     pub(super) capacity: f64,
     /// Replicas that the mean load keeps busy.
     pub(super) replicas: f64,
+    /// How many times as many its peaks do.
+    pub(super) peak: f64,
     pub(super) lead_time_seconds: i64,
+}
+
+impl Circumstances<'_> {
+    /// So many times what the mean load keeps busy, and at least 1.
+    pub(super) fn replicas(&self, shares: &[f64]) -> Vec<f64> {
+        let stretch = ((self.peak - 1.0) / (HIGHEST - 1.0)).max(1.0);
+        let stretched = |share: &f64| share + (share - 1.0).max(0.0) * (stretch - 1.0);
+        shares.iter().map(|share| (stretched(share) * self.replicas).max(1.0)).collect()
+    }
 }
 
 /// Somebody who is tuned.
@@ -38,9 +49,14 @@ pub(super) struct Place {
     pub(super) at: Vec<f64>,
     /// The axis of the target that it goes by.
     pub(super) target: usize,
-    /// The way to be run that it comes from.
+    /// The way to be run that it comes from, or its kind.
     pub(super) style: usize,
+    /// How much of the target's axis its way may be moved along.
+    pub(super) reach: f64,
 }
+
+/// How far from where somebody does as another one it may be best, in steps of the grid.
+const REACH: f64 = 2.0;
 
 /// Everybody.
 pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandError> {
@@ -78,10 +94,11 @@ impl Entrant {
     pub(super) fn styles(&self) -> Vec<Place> {
         let middle = |(style, of): (usize, &Style)| {
             let mut at = of.at.to_vec();
-            if let Some((at, axis)) = at.get_mut(of.axis).zip(self.axes.get(of.axis)) {
-                *at = axis.length() / 2.0;
+            let reach = self.axes.get(of.axis).map_or(0.0, Scale::length);
+            if let Some(at) = at.get_mut(of.axis) {
+                *at = reach / 2.0;
             }
-            Place { at, target: of.axis, style }
+            Place { at, target: of.axis, style, reach }
         };
         self.styles.iter().enumerate().map(middle).collect()
     }
@@ -90,7 +107,8 @@ impl Entrant {
     pub(super) fn like(&self, other: &str, tuning: &BTreeMap<String, String>) -> Vec<Place> {
         let mut places: Vec<Place> = if other == FIXED {
             let style = self.styles.len() + self.axes.len(); // none of its own
-            self.styles().pop().map(|place| Place { style, ..place }).into_iter().collect()
+            let last = self.styles().pop();
+            last.map(|place| Place { style, reach: REACH, ..place }).into_iter().collect()
         } else {
             let likenesses = LIKENESSES.iter().filter(|like| like.peer == other);
             likenesses.filter_map(|like| self.by(like, tuning)).collect()
@@ -112,7 +130,7 @@ impl Entrant {
             let place = self.axes.get(same.axis)?.place_of(value * same.times + same.more);
             *at.get_mut(same.axis)? = place;
         }
-        Some(Place { at, target: like.axis, style: self.styles.len() + like.axis })
+        Some(Place { at, target: like.axis, style: self.styles.len() + like.axis, reach: REACH })
     }
 
     /// With these places on its axes.
@@ -157,6 +175,7 @@ mod tests {
             profile: &profile,
             capacity: 2.5,
             replicas: 12.0,
+            peak: 9.0,
             lead_time_seconds: 120,
         };
         let entrants = entrants(&of).unwrap();

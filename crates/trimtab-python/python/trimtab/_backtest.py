@@ -24,8 +24,8 @@ from trimtab._runs import Comparison, Run, comparison_of
 __all__ = ["Backtest", "Sweep", "backtest", "sweep"]
 
 
-class Backtest:
-    """What came of a backtest: every policy on every workload at every lead time."""
+class Backtest(_frames.Tabular):
+    """What came of a backtest: every policy on every workload at every lead time, a row per run."""
 
     def __init__(self, core: _core.Backtest) -> None:
         """Take what the core computed; :func:`backtest` does it."""
@@ -82,18 +82,6 @@ class Backtest:
     def to_text(self, width: int = 100) -> str:
         """Give the table that the command prints."""
         return self._core.to_text(width)
-
-    def to_pandas(self) -> Any:
-        """Give a row per run as a DataFrame of pandas."""
-        return _frames.to_frame(self._columns(), "pandas", "`to_pandas`")
-
-    def to_polars(self) -> Any:
-        """Give a row per run as a DataFrame of polars."""
-        return _frames.to_frame(self._columns(), "polars", "`to_polars`")
-
-    def to_arrow(self) -> Any:
-        """Give a row per run as a table of Arrow."""
-        return _frames.to_frame(self._columns(), "pyarrow", "`to_arrow`")
 
     def _columns(self) -> dict[str, list[Any]]:
         rows = [run.row() for run in self.runs]

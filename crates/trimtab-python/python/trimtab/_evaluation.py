@@ -18,13 +18,13 @@ __all__ = ["Evaluation", "evaluate"]
 A_YEAR = 365 * 86_400
 
 
-class Evaluation:
-    """What a policy would have done on recorded load, open loop."""
+class Evaluation(_frames.Tabular):
+    """What a policy would have done on recorded load, open loop: a row per decision."""
 
     def __init__(self, document: Mapping[str, Any], columns: Mapping[str, list[Any]]) -> None:
         """Take what the core computed; :func:`evaluate` does it."""
         self._document = dict(document)
-        self._columns = dict(columns)
+        self._decisions = dict(columns)
 
     @property
     def totals(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Evaluation:
     @property
     def decisions(self) -> dict[str, list[Any]]:
         """A row per decision, in columns: ``seconds``, ``replicas``, ``outcome``, ``reason``."""
-        return self._columns
+        return self._decisions
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain values, the same as ``trimtab evaluate --json``."""
@@ -57,24 +57,15 @@ class Evaluation:
         """Give the report as JSON."""
         return json.dumps(self._document)
 
-    def to_pandas(self) -> Any:
-        """Give a row per decision as a DataFrame of pandas."""
-        return _frames.to_frame(self._columns, "pandas", "`to_pandas`")
-
-    def to_polars(self) -> Any:
-        """Give a row per decision as a DataFrame of polars."""
-        return _frames.to_frame(self._columns, "polars", "`to_polars`")
-
-    def to_arrow(self) -> Any:
-        """Give a row per decision as a table of Arrow."""
-        return _frames.to_frame(self._columns, "pyarrow", "`to_arrow`")
+    def _columns(self) -> Mapping[str, Any]:
+        return self._decisions
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw the count over time with matplotlib, and give the axes."""
         pyplot = _frames.require("matplotlib.pyplot", "`plot`")
         if ax is None:
             ax = pyplot.subplots()[1]
-        seconds = self._columns["seconds"]
+        seconds = self._decisions["seconds"]
         # Recordings without dates begin about 0.
         is_dated = bool(seconds) and seconds[0] > A_YEAR
         if is_dated:
@@ -82,7 +73,7 @@ class Evaluation:
             times: list[Any] = [datetime.datetime.fromtimestamp(at, utc) for at in seconds]
         else:
             times = [at / 3600 for at in seconds]
-        ax.step(times, self._columns["desired_replicas"], where="post")
+        ax.step(times, self._decisions["desired_replicas"], where="post")
         ax.set_xlabel("time in UTC" if is_dated else "hours")
         if is_dated:
             ax.figure.autofmt_xdate()

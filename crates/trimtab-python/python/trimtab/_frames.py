@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 from trimtab.errors import MissingDependencyError
 
-__all__ = ["decisions_as", "require", "to_frame"]
+__all__ = ["Tabular", "decisions_as", "require", "to_frame"]
 
 INSTALL = {"matplotlib": "plot", "numpy": "numpy", "pandas": "pandas"}
 INSTALL |= {"polars": "polars", "pyarrow": "arrow"}
@@ -32,6 +33,26 @@ def to_frame(columns: Mapping[str, Any], package: str, what: str) -> Any:
     if package == "polars":
         return require("polars", what).DataFrame(dict(columns))
     return require("pyarrow", what).table(dict(columns))
+
+
+class Tabular(ABC):
+    """What has a table: a row per trial, run, simulation or decision."""
+
+    @abstractmethod
+    def _columns(self) -> Mapping[str, Any]:
+        """Give the table, in columns."""
+
+    def to_pandas(self) -> Any:
+        """Give the table as a DataFrame of pandas."""
+        return to_frame(self._columns(), "pandas", "`to_pandas`")
+
+    def to_polars(self) -> Any:
+        """Give the table as a DataFrame of polars."""
+        return to_frame(self._columns(), "polars", "`to_polars`")
+
+    def to_arrow(self) -> Any:
+        """Give the table as a table of Arrow."""
+        return to_frame(self._columns(), "pyarrow", "`to_arrow`")
 
 
 def decisions_as(decisions: Any, package: str) -> Any:

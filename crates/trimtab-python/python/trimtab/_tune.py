@@ -63,8 +63,8 @@ class Trial:
 
 
 @dataclass(frozen=True, repr=False)
-class Study:
-    """What came of a tuning. The first trial is the policy as it was."""
+class Study(_frames.Tabular):
+    """What came of a tuning, a row per trial. The first trial is the policy as it was."""
 
     policy: Policy
     objectives: tuple[str, ...]
@@ -106,18 +106,6 @@ class Study:
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the best policy to a file that every command of trimtab reads."""
         Path(path).write_text(self.to_yaml(), encoding="utf-8")
-
-    def to_pandas(self) -> Any:
-        """Give a row per trial as a DataFrame of pandas."""
-        return _frames.to_frame(self._columns(), "pandas", "`to_pandas`")
-
-    def to_polars(self) -> Any:
-        """Give a row per trial as a DataFrame of polars."""
-        return _frames.to_frame(self._columns(), "polars", "`to_polars`")
-
-    def to_arrow(self) -> Any:
-        """Give a row per trial as a table of Arrow."""
-        return _frames.to_frame(self._columns(), "pyarrow", "`to_arrow`")
 
     def __repr__(self) -> str:
         best = min(

@@ -39,8 +39,8 @@ class Row:
         return {**row, "policy": self.policy, **self.tuning, "error": self.error}
 
 
-class Results(Sequence[Row]):
-    """All rows, in the order of seeds, loads, lead times and policies."""
+class Results(_frames.Tabular, Sequence[Row]):
+    """All rows, one per simulation, in the order of seeds, loads, lead times and policies."""
 
     def __init__(self, rows: Sequence[Row], promised: tuple[float, ...] = ()) -> None:
         self._rows = tuple(rows)
@@ -55,18 +55,6 @@ class Results(Sequence[Row]):
     def rows(self) -> list[dict[str, Any]]:
         """Give all rows as dictionaries."""
         return [row.row() for row in self._rows]
-
-    def to_pandas(self) -> Any:
-        """Give a row per simulation as a DataFrame of pandas."""
-        return _frames.to_frame(self._columns(), "pandas", "`to_pandas`")
-
-    def to_polars(self) -> Any:
-        """Give a row per simulation as a DataFrame of polars."""
-        return _frames.to_frame(self._columns(), "polars", "`to_polars`")
-
-    def to_arrow(self) -> Any:
-        """Give a row per simulation as a table of Arrow."""
-        return _frames.to_frame(self._columns(), "pyarrow", "`to_arrow`")
 
     def to_dataset(self) -> Any:
         """Give a row per simulation as a Ray Dataset."""
