@@ -30,8 +30,9 @@ const MOVED: f64 = 2.25;
 /// The search for the best tuning of one: the same number of tunings for everybody.
 ///
 /// First it halves: every way to be run is moved along its axis, to less where it meets the objectives and to
-/// more where it does not, and fewer and fewer of them. Then it climbs: neighbours of the best are drawn by chance, along several axes at once, since what one
-/// move loses another may make up for. Who can't be better than what it is compared with is not run to the end.
+/// more where it does not, and fewer and fewer of them. Then it climbs: neighbours of the best are drawn by
+/// chance, along several axes at once, since what one move loses another may make up for. Who can't be better
+/// than what it is compared with is not run to the end.
 pub(super) struct Search<'a> {
     entrant: &'a Entrant,
     objectives: &'a [Objective],
