@@ -1,6 +1,6 @@
 //! `trimtab backtest --suite quality`: `slo` against the peers, everybody at their best tuning.
 //!
-//! On every load, at every size and lead time, each is tuned in its targets, least count and windows, on the very load
+//! On every load, at every size and lead time, each is tuned in its targets, bounds and windows, on the very load
 //! that is then compared on: nobody can be tuned better than that, `slo` included.
 
 pub(crate) mod args;
