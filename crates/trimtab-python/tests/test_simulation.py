@@ -122,6 +122,8 @@ def test_a_sweep(concurrency: trimtab.Policy) -> None:
     assert by_text == done
     again = pickle.loads(pickle.dumps(done))
     assert again.best() == done.best()
+    with pytest.raises(ValueError, match="what `sweep` returned"):
+        trimtab.Sweep.from_json(done.to_json()).best()
     some = trimtab.sweep(concurrency, {IN_FLIGHT: range(1, 60)}, short(), random=2)
     assert len(some.runs) == 2
 

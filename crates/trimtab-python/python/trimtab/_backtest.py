@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trimtab import _core, _frames
 from trimtab._arguments import (
@@ -20,6 +20,9 @@ from trimtab._arguments import (
 )
 from trimtab._core import Policy
 from trimtab._runs import Comparison, Run, comparison_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Backtest", "Sweep", "backtest", "sweep"]
 
@@ -58,7 +61,7 @@ class Backtest(_frames.Tabular):
         return all(all(run.met) for run in self.runs)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Backtest:
+    def from_json(cls, text: str | bytes) -> Self:
         """Read what :meth:`to_json` or ``trimtab backtest --json`` wrote."""
         return cls(_core.Backtest.from_json(text))
 
@@ -125,20 +128,26 @@ class Backtest(_frames.Tabular):
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (type(self), self.to_json(), self.__dict__.get("_best")))
+        return (type(self).from_json, (self.to_json(),))
 
 
 class Sweep(Backtest):
     """What came of tunings of policies."""
 
-    _best: tuple[dict[str, Policy], ...]
+    _best: tuple[dict[str, Policy], ...] | None = None
 
     def best(self, comparison: int = 0) -> dict[str, Policy]:
         """Give the best tuning of each policy by its name.
 
         The best is the cheapest that meets every objective, or else the one that comes nearest.
+        Raises ``ValueError`` for a sweep that was read from JSON, which has no policies.
         """
+        if self._best is None:
+            raise ValueError("JSON has no policies: the best are known to what `sweep` returned")
         return dict(self._best[comparison])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), {"_best": self._best})
 
 
 def backtest(
@@ -218,10 +227,3 @@ def sweep(
 def _label(run: Run) -> str:
     tuned = ", ".join(f"{name}={value}" for name, value in run.tuning.items())
     return f"{run.policy} ({tuned})" if tuned else run.policy
-
-
-def _restore(kind: type[Backtest], text: str, best: Any) -> Backtest:
-    made = kind.from_json(text)
-    if best is not None:
-        made.__dict__["_best"] = best
-    return made
