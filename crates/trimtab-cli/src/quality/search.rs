@@ -11,13 +11,16 @@ use super::tunings::{Entrant, Place};
 use crate::error::CommandError;
 
 /// How many ways to be run go on after each halving, those first that may be the cheapest.
-const GO_ON: [usize; 4] = [usize::MAX, 8, 4, 0];
-/// From so many of them, since what is best there need not lead to the best there is.
+const GO_ON: [usize; 6] = [usize::MAX, 10, 6, 4, 3, 0];
+/// With an eighth more capacity half as many requests miss an objective, about; and how many more than so
+/// many times what may is no matter.
+const COST_OF_MISSED: f64 = 1.0 / 6.0;
+const MOST_MISSED: f64 = 10.0;
+/// From so many of them, since what is best there need not lead to the best there is; after each round one
+/// ends, until the best is left.
 const CLIMBS: usize = 3;
 /// So many tunings are tried at once, around the best of a climb.
 const ROUND: usize = 6;
-/// Rounds of each climb, before the best one goes on alone.
-const ROUNDS: usize = 2;
 /// How far neighbours are at first, in steps of the grid, by what that grows after a better one was
 /// found and shrinks otherwise, and where that ends.
 const FIRST_STEP: f64 = 0.6;
@@ -46,7 +49,6 @@ pub(super) struct Search<'a> {
     asked: Vec<Place>,
     tried: BTreeSet<Vec<(String, String)>>,
     climbs: Vec<Climb>,
-    rounds: usize,
     /// How many may be tried altogether.
     most: usize,
     random: Random,
@@ -79,7 +81,6 @@ impl<'a> Search<'a> {
             asked: Vec::new(),
             tried: BTreeSet::new(),
             climbs: Vec::new(),
-            rounds: 0,
             most,
             random: Random::new(seed, entrant.name()),
         }
@@ -140,10 +141,10 @@ impl<'a> Search<'a> {
                 None => climb.step = (climb.step * SHRINKS).max(LEAST_STEP),
             }
         }
-        self.rounds += 1;
-        if self.rounds == ROUNDS {
-            let best = self.best(climbs.iter().map(|climb| climb.best));
-            climbs.retain(|climb| Some(climb.best) == best);
+        let worse = |one: usize, than: usize| if self.prefers(one, than) { than } else { one };
+        let worst = climbs.iter().map(|climb| climb.best).reduce(worse);
+        if climbs.len() > 1 {
+            climbs.retain(|climb| Some(climb.best) != worst);
         }
         self.climbs = climbs;
     }
@@ -177,7 +178,7 @@ impl<'a> Search<'a> {
                     *at - axis.less() * step
                 });
             }
-            going.push((if less { run.cost } else { 0.0 }, style));
+            going.push((promise(run, self.objectives), style));
         }
         going.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         let goes_on = GO_ON.get(self.halved).copied().unwrap_or_default();
@@ -264,6 +265,18 @@ impl<'a> Search<'a> {
         }
         Ok(asked)
     }
+}
+
+/// What it would cost, about, with just so much capacity that it meets the objectives.
+fn promise(run: &Run, objectives: &[Objective]) -> f64 {
+    if run.ended_early && !meets(run) {
+        return f64::INFINITY; // how far from them is not known
+    }
+    let missed = run.attainment.iter().zip(objectives).map(|(attained, objective)| {
+        (1.0 - attained.share) / (1.0 - objective.share).max(f64::EPSILON)
+    });
+    let missed = missed.fold(0.0, f64::max).clamp(1.0 / MOST_MISSED, MOST_MISSED);
+    run.cost * libm::pow(missed, COST_OF_MISSED)
 }
 
 /// Whether it meets all objectives.
