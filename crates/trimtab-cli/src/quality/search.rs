@@ -11,7 +11,9 @@ use super::tunings::{Entrant, Place};
 use crate::error::CommandError;
 
 /// How many ways to be run go on after each halving, those first that may be the cheapest.
-const GO_ON: [usize; 6] = [usize::MAX, 10, 6, 4, 3, 0];
+const GO_ON: &[usize] = &[usize::MAX, 10, 6, 4, 3, 0];
+/// A way that is the only one, until nothing new comes of it.
+const ALONE: &[usize] = &[1; 12];
 /// With an eighth more capacity half as many requests miss an objective, about; and how many more than so
 /// many times what may is no matter.
 const COST_OF_MISSED: f64 = 1.0 / 6.0;
@@ -45,6 +47,7 @@ pub(super) struct Search<'a> {
     /// Where each way to be run that is still halved has come to, and how often they were.
     styles: Vec<Place>,
     halved: usize,
+    go_on: &'static [usize],
     /// The places of the tunings that run now.
     asked: Vec<Place>,
     tried: BTreeSet<Vec<(String, String)>>,
@@ -71,12 +74,14 @@ impl<'a> Search<'a> {
         most: usize,
         seed: u64,
     ) -> Self {
+        let styles = entrant.styles();
         Self {
             entrant,
             objectives,
             runs: Vec::new(),
             places: Vec::new(),
-            styles: entrant.styles(),
+            go_on: if styles.len() == 1 { ALONE } else { GO_ON },
+            styles,
             halved: 0,
             asked: Vec::new(),
             tried: BTreeSet::new(),
@@ -95,7 +100,7 @@ impl<'a> Search<'a> {
 
     /// What to try next; nothing when it is done.
     pub(super) fn next(&mut self) -> Result<Vec<Candidate>, CommandError> {
-        while self.halved < GO_ON.len() {
+        while self.halved < self.go_on.len() {
             let left = self.most.saturating_sub(self.runs.len());
             let last = self.begin().get(CLIMBS - 1).map(|climb| climb.best);
             let asked = self.ask(self.styles.clone(), left, last)?;
@@ -126,7 +131,7 @@ impl<'a> Search<'a> {
         let first = self.runs.len();
         self.runs.extend(runs);
         self.places.append(&mut self.asked);
-        if self.halved < GO_ON.len() {
+        if self.halved < self.go_on.len() {
             self.halve(first);
             return;
         }
@@ -181,10 +186,10 @@ impl<'a> Search<'a> {
             going.push((promise(run, self.objectives), style));
         }
         going.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        let goes_on = GO_ON.get(self.halved).copied().unwrap_or_default();
+        let goes_on = self.go_on.get(self.halved).copied().unwrap_or_default();
         self.styles = going.into_iter().map(|(_, style)| style).take(goes_on).collect();
         self.halved += 1;
-        if self.halved == GO_ON.len() {
+        if self.halved == self.go_on.len() {
             self.climbs = self.begin();
         }
     }
