@@ -14,8 +14,8 @@ use crate::error::CommandError;
 const GO_ON: &[usize] = &[usize::MAX, 10, 6, 4, 3, 0];
 /// A way that is the only one, until nothing new comes of it.
 const ALONE: &[usize] = &[1; 12];
-/// With an eighth more capacity half as many requests miss an objective, about; and how many more than so
-/// many times what may is no matter.
+/// With an eighth more capacity half as many requests miss an objective: about that was seen before a jump, and it
+/// only ranks. How many more than so many times what may is no matter.
 const COST_OF_MISSED: f64 = 1.0 / 6.0;
 const MOST_MISSED: f64 = 10.0;
 /// From so many of them, since what is best there need not lead to the best there is; after each round one
@@ -47,6 +47,7 @@ pub(super) struct Search<'a> {
     /// Where each way to be run that is still halved has come to, and how often they were.
     styles: Vec<Place>,
     halved: usize,
+    /// How many of them go on after each halving.
     go_on: &'static [usize],
     /// The places of the tunings that run now.
     asked: Vec<Place>,
