@@ -68,12 +68,13 @@ pub use policy::{
     RateLimitKind, RayServeAggregation, RayServeSettings, RayServeSpec, RedundancySpec,
     ResourceMetricSource, RetireSettings, RetireSpec, Sampling, ScalingModifiersSpec,
     ScalingPolicyRule, ScalingRules, ScalingRulesSpec, ScheduleSpec, SelectPolicy, SloCounts,
-    SloLatencySpec, SloLearned, SloLearnedSpec, SloModel, SloObjectivesSpec, SloOffered,
-    SloOfferedSpec, SloRefitSpec, SloRole, SloSampling, SloSamplingSpec, SloServiceModelSpec,
-    SloSettings, SloSignal, SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec, Strategy,
-    StrategyName, SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec, Target,
-    TargetCapacityDirection, Tolerance, VictimRule, WarmPoolSettings, WarmPoolSpec, WarmSize,
-    WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
+    SloErrorBudget, SloErrorBudgetSpec, SloLatencySpec, SloLearned, SloLearnedSpec, SloModel,
+    SloObjectivesSpec, SloOffered, SloOfferedSpec, SloRefitSpec, SloRole, SloSampling,
+    SloSamplingSpec, SloServiceModelSpec, SloSettings, SloSignal, SloSignalSpec, SloSpec,
+    SloTokens, SloUnknownSpec, Strategy, StrategyName, SupplyPool, SupplyPoolSpec, SupplySettings,
+    SupplySpec, Target, TargetCapacityDirection, Tolerance, VictimRule, WarmPoolSettings,
+    WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec, WvaAnalyzer, WvaSettings, WvaSignals,
+    WvaSpec,
 };
 pub use record::{DecisionRecord, LogEntry};
 pub use redundancy::{RedundancyState, RedundancyStep};

@@ -14,7 +14,7 @@ use trimtab_engine::{
 };
 use trimtab_metric::{Span, Timestamp};
 
-use signals::{START, Seen, checked, spec};
+use signals::{START, Seen, checked, merged, spec, with_budget};
 
 /// A workload over time; what is decided is not carried out, the next observation says what is.
 struct Run {
@@ -196,6 +196,53 @@ fn what_is_unknown_asks_for_one_at_a_time() {
     assert_eq!(run.after(0, &seen).scale_to, Some(5));
     seen.starting = vec![Some(15)];
     assert_eq!(run.after(15, &seen).scale_to, None);
+}
+
+/// Where a tenth misses what a hundredth may, loads come to count as more, and where none does as less; what was
+/// missed now counts from the next decision on.
+#[test]
+fn a_budget_that_is_overspent_makes_loads_count_as_more() {
+    let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": 0, "tolerance": 0}});
+    let over_an_hour = json!({"windowSeconds": 3600});
+    let of = |share: f64| {
+        let spec = spec(json!({"surgeQuantile": 0}), json!({"behavior": behavior}));
+        let mut run = Run::new(with_budget(spec, over_an_hour.clone()));
+        let seen = Seen { attained: Some(share), ..Seen::busy(10, 10.0) };
+        assert_eq!(run.after(0, &seen).scale_to, None);
+        (0..12).map(|_| run.after(60, &seen)).last().expect("twelve")
+    };
+    // Eleven minutes at nine budgets too many are 1.65 budgets; the count is e^(1.65/6) times as many.
+    assert_eq!(of(0.9).scale_to, Some(14));
+    assert_snapshot!("budget_overspent", of(0.9).explain());
+    assert_eq!(of(0.99).scale_to, None);
+    // At the release of the trigger nothing goes.
+    let calm = |attained| {
+        let spec = spec(json!({"surgeQuantile": 0}), json!({"behavior": behavior}));
+        let mut run = Run::new(with_budget(spec, over_an_hour.clone()));
+        let seen = Seen { attained, ..Seen::calm(10, 10.0) };
+        (0..120).map(|_| run.after(60, &seen)).last().expect("two hours")
+    };
+    assert_eq!(calm(Some(1.0)).scale_to, Some(8));
+    assert_snapshot!("budget_to_spare", calm(Some(1.0)).explain());
+    // Nobody knows whether the promise is kept: nothing goes.
+    assert_eq!(calm(None).scale_to, None);
+}
+
+#[test]
+fn a_budget_says_what_is_wrong_with_it() {
+    let refused = |budget: Value| match checked(with_budget(spec(json!({}), json!({})), budget)) {
+        Ok(policy) => panic!("{policy:?}"),
+        Err(invalid) => invalid.to_string(),
+    };
+    let all = [
+        json!({"attained": "attaind"}),
+        json!({"attained": "load"}),
+        json!({"objective": null, "windowSeconds": 59}),
+        json!({"objective": 1, "leastPercent": 5, "mostPercent": 99}),
+    ];
+    assert_snapshot!("budget_refused", all.map(refused).join("\n\n"));
+    let none = merged(with_budget(spec(json!({}), json!({})), json!({})), json!({}));
+    assert!(checked(none).is_ok());
 }
 
 /// Where nothing at all is known, not even that: the count stays, and the trace says so.

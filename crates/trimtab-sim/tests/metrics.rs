@@ -73,7 +73,7 @@ fn bindings(metrics: &[String]) -> Bindings {
 
 /// All signals in all forms that they have.
 fn everything() -> Policy {
-    let gateways = [Signal::GatewayQueueLength, Signal::RejectedPerSecond];
+    let gateways = [Signal::GatewayQueueLength, Signal::RejectedPerSecond, Signal::AttainedRatio];
     let pods = Signal::all().filter(|signal| !gateways.contains(signal));
     let mut metrics: Vec<String> = pods.map(|signal| per_pod(&signal.to_string())).collect();
     metrics.extend(Signal::all().map(|signal| external(&signal.to_string())));

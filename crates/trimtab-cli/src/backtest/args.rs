@@ -173,6 +173,10 @@ pub(crate) struct FleetArgs {
     /// Every start takes this long instead of the cluster's phases; several are compared one by one
     #[arg(long = "lead-time", value_name = "SPAN", value_delimiter = ',')]
     pub(crate) lead_times: Vec<Span>,
+    /// How long a replica that is told to stop has to finish its requests, as its pod's
+    /// `terminationGracePeriodSeconds` (default: the cluster's, else 30s)
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) grace_period: Option<Span>,
 }
 
 /// Where what came of it goes.

@@ -46,21 +46,26 @@ pub(crate) fn read(
 /// What serves, and where.
 pub(crate) fn fleet(args: &FleetArgs) -> Result<(ServiceProfile, Cluster), CommandError> {
     let profile = profile::read(args)?;
-    let cluster = cluster(args.cluster.as_deref(), &profile)?;
+    let cluster = cluster(args, &profile)?;
     Ok((profile, cluster))
 }
 
-fn cluster(file: Option<&Path>, profile: &ServiceProfile) -> Result<Cluster, CommandError> {
-    let Some(file) = file else {
-        let spec = ClusterSpec::default();
-        return spec.check(profile).map_err(|refused| CommandError::argument(refused.to_string()));
+fn cluster(args: &FleetArgs, profile: &ServiceProfile) -> Result<Cluster, CommandError> {
+    let within_grace = |mut spec: ClusterSpec| {
+        if let Some(grace) = args.grace_period {
+            spec.control.drain_seconds = grace.as_secs_f64();
+        }
+        spec.check(profile).map_err(|refused| refused.to_string())
+    };
+    let Some(file) = &args.cluster else {
+        return within_grace(ClusterSpec::default()).map_err(CommandError::argument);
     };
     let source = read_source(file, Limits::default().max_bytes)?;
     let mut spec: ClusterSpec = from_str(&source, &Limits::default())?;
     if let Some(folder) = file.parent() {
         spec.relative_to(folder);
     }
-    spec.check(profile).map_err(|refused| CommandError::in_file(source.name(), refused.to_string()))
+    within_grace(spec).map_err(|refused| CommandError::in_file(source.name(), refused))
 }
 
 /// The cluster at each of these lead times, or as it is.

@@ -289,3 +289,58 @@ fn promise(run: &Run, objectives: &[Objective]) -> f64 {
 pub(super) fn meets(run: &Run) -> bool {
     run.attainment.iter().all(|attained| attained.met)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use trimtab_engine::Digest;
+    use trimtab_sim::Attained;
+
+    use super::*;
+
+    fn run(share: f64, cost: f64, ended_early: bool) -> Run {
+        Run {
+            policy: String::from("own"),
+            digest: Digest::of("own"),
+            tuning: BTreeMap::new(),
+            ended_early,
+            requests: Default::default(),
+            attainment: vec![Attained { share, met: share >= 0.99 }],
+            latency: Default::default(),
+            replica_seconds: Default::default(),
+            pools: Vec::new(),
+            cost,
+            starts: 0,
+            stops: 0,
+            losses: 0,
+            under_provisioned_seconds: 0.0,
+            bound_replica_seconds: 0.0,
+            efficiency: 0.0,
+            on_front: false,
+            decisions: 0,
+            timeline: Default::default(),
+        }
+    }
+
+    /// Half as many misses are worth an eighth of the cost; how good or bad beyond a factor of ten is no matter.
+    #[test]
+    fn what_is_to_spare_makes_a_way_cheaper_and_what_is_missed_dearer() {
+        let of =
+            |share: f64| promise(&run(share, 100.0, false), &["ttft<=2s@99%".parse().unwrap()]);
+        assert!((of(0.99) - 100.0).abs() < 1e-9);
+        assert!((of(0.98) / of(0.99) - 1.1225).abs() < 1e-3);
+        assert!((of(0.99) / of(0.995) - 1.1225).abs() < 1e-3);
+        assert_eq!(of(1.0), of(0.999));
+        assert_eq!(of(0.5), of(0.0));
+    }
+
+    /// Of a run that ended for its misses nobody knows how many there would have been; one that only became too
+    /// dear has kept them.
+    #[test]
+    fn a_run_that_ended_for_what_it_missed_promises_nothing() {
+        let objectives = ["ttft<=2s@99%".parse().unwrap()];
+        assert_eq!(promise(&run(0.9, 100.0, true), &objectives), f64::INFINITY);
+        assert!(promise(&run(0.995, 100.0, true), &objectives).is_finite());
+    }
+}

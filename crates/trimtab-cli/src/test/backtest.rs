@@ -42,6 +42,7 @@ impl Backtester<'_> {
                 profile_file: None,
                 cluster: case.cluster.as_deref().map(|path| neighbour(self.test_file, path)),
                 lead_times: case.lead_time.into_iter().collect(),
+                grace_period: None,
             },
         };
         let told = |error: CommandError| error.to_string();

@@ -116,6 +116,28 @@ fn a_lead_time_stands_for_all_phases_of_a_start() {
 }
 
 #[test]
+fn a_grace_period_stands_for_that_of_the_cluster() {
+    let desk = Desk::new();
+    let short = desk.write("short.yaml", "control: {drainSeconds: 5}\n");
+    let short = short.to_str().unwrap();
+    // A step down, which leaves many with long answers that they can't finish in so little time.
+    let cut = |more: &[&str]| {
+        let step = ["--scenario", "step", "--duration", "100m", "--rate-scale", "0.2"];
+        let long = ["--output-tokens", "4000,8000", "--policy", "hpa.yaml", "--lead-time", "30s"];
+        let done = trimtab(["backtest", "--json=-"]).args(step).args(long).args(more).assert();
+        let document: serde_json::Value =
+            serde_json::from_slice(&done.success().get_output().stdout).unwrap();
+        let details = document["settings"]["details"].to_string();
+        (document["comparisons"][0]["runs"][0]["requests"]["cut"].as_u64().unwrap(), details)
+    };
+    let (many, told) = cut(&["--cluster", short]);
+    assert!(told.contains(r#"["drain time","5s"]"#), "{told}");
+    let (fewer, told) = cut(&["--cluster", short, "--grace-period", "15m"]);
+    assert!(told.contains(r#"["drain time","900s"]"#), "{told}");
+    assert!(fewer < many, "{fewer} {many}");
+}
+
+#[test]
 fn a_cluster_and_a_profile_come_from_files() {
     let desk = Desk::new();
     let cluster = desk.write(
@@ -296,6 +318,7 @@ fn arguments_that_do_not_go_together() {
             &["--lead-time=-5s"],
             "error: `--lead-time -5s` is no time that a start takes\n  = help: from 0 to 31 years\n",
         ),
+        (&["--grace-period=-5s"], "error: [..]control.drainSeconds[..]-5[..]\n..."),
         (
             &["--json", "report.html", "--log", "report.html"],
             "error: two outputs would go to `report.html`\n...",

@@ -33,10 +33,11 @@ pub use strategy::{
     ApaSettings, ApaSpec, FallbackBehavior, FallbackSpec, KedaModifiers, KedaPause, KedaSettings,
     KedaSpec, KedaTrigger, KedaTriggerSpec, KnativeAggregation, KnativeSettings, KnativeSpec,
     RayServeAggregation, RayServeSettings, RayServeSpec, Sampling, ScalingModifiersSpec, SloCounts,
-    SloLatencySpec, SloLearned, SloLearnedSpec, SloModel, SloObjectivesSpec, SloOffered,
-    SloOfferedSpec, SloRefitSpec, SloRole, SloSampling, SloSamplingSpec, SloServiceModelSpec,
-    SloSettings, SloSignal, SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec, Strategy,
-    StrategyName, TargetCapacityDirection, WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec,
+    SloErrorBudget, SloErrorBudgetSpec, SloLatencySpec, SloLearned, SloLearnedSpec, SloModel,
+    SloObjectivesSpec, SloOffered, SloOfferedSpec, SloRefitSpec, SloRole, SloSampling,
+    SloSamplingSpec, SloServiceModelSpec, SloSettings, SloSignal, SloSignalSpec, SloSpec,
+    SloTokens, SloUnknownSpec, Strategy, StrategyName, TargetCapacityDirection, WvaAnalyzer,
+    WvaSettings, WvaSignals, WvaSpec,
 };
 pub use supply::{SupplyPool, SupplyPoolSpec, SupplySettings, SupplySpec};
 pub use warm_pool::{WarmPoolSettings, WarmPoolSpec, WarmSize, WarmSizeSpec, WarmSurgeSpec};

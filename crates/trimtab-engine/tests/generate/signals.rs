@@ -49,6 +49,17 @@ pub(crate) fn spec(slo: Value, more: Value) -> Value {
     merged(spec, more)
 }
 
+/// The same with an error budget.
+pub(crate) fn with_budget(mut spec: Value, budget: Value) -> Value {
+    let attained = json!({"type": "External", "external": {"metric": {"name": "attained"},
+        "target": {"type": "Value", "value": "0.99"}}});
+    spec["metrics"].as_array_mut().expect("a list").push(attained);
+    let part = json!({"metric": "attained", "role": "part"});
+    spec["slo"]["signals"].as_array_mut().expect("a list").push(part);
+    spec["slo"]["errorBudget"] = merged(json!({"attained": "attained", "objective": 0.99}), budget);
+    spec
+}
+
 pub(crate) fn checked(spec: Value) -> Result<Policy, InvalidPolicy> {
     Policy::new(serde_json::from_value::<PolicySpec>(spec).expect("a policy"))
 }
@@ -61,6 +72,8 @@ pub(crate) struct Seen {
     pub(crate) queue: Option<f64>,
     pub(crate) ttft: Option<f64>,
     pub(crate) cache: Option<f64>,
+    /// The share of requests that kept the promise, for a policy with [an error budget](with_budget).
+    pub(crate) attained: Option<f64>,
     /// Replicas on their way, by the seconds since their start; without, they have no node yet.
     pub(crate) starting: Vec<Option<i64>>,
 }
@@ -73,6 +86,7 @@ impl Seen {
             queue: Some(0.0),
             ttft: Some(0.4),
             cache: Some(0.5),
+            attained: None,
             starting: Vec::new(),
         }
     }
@@ -108,12 +122,18 @@ impl Seen {
             Some(cache) => each("cache", vec![Some(cache); ready]),
             None => whole("cache", None),
         };
+        let mut readings = vec![
+            each("load", self.load.clone()),
+            whole("queue", self.queue),
+            whole("ttft", self.ttft),
+            cache,
+        ];
+        readings.extend(self.attained.map(|share| whole("attained", Some(share))));
         serde_json::from_value(json!({
             "time": now,
             "replicas": ready + self.starting.len(),
             "pods": pods,
-            "readings": [each("load", self.load.clone()), whole("queue", self.queue),
-                whole("ttft", self.ttft), cache],
+            "readings": readings,
         }))
         .expect("it reads")
     }

@@ -57,6 +57,13 @@ fn boost(policy: &Policy) -> f64 {
     1.0 + percent.map_or(50.0, |percent| percent.get()) / 100.0
 }
 
+/// What a load may count as at most, because of what was missed.
+fn counted(policy: &Policy, need: f64) -> f64 {
+    let budget = policy.spec().slo.as_ref().and_then(|slo| slo.error_budget.as_ref());
+    let most = budget.and_then(|budget| budget.most_percent);
+    need * most.map_or(1.0, |percent| percent.get() / 100.0)
+}
+
 /// What Ray's factor or its initial count, or Knative's activation, may ask for beyond the need.
 fn headroom(plan: &Plan, policy: &Policy, load: f64) -> f64 {
     let target = f64::from(i32::try_from(plan.target).expect("it is small"));
@@ -91,7 +98,8 @@ proptest! {
     ) {
         let (mut state, mut now) = (State::for_policy(&policy), START);
         let mut fleet = Fleet::new(1, start);
-        let most = (staffed(&policy, load / 10.0).ceil() * boost(&policy)).ceil();
+        let need = counted(&policy, load / 10.0);
+        let most = (staffed(&policy, need).ceil() * boost(&policy)).ceil();
         let most = fmax(most, f64::from(policy.bounds().min));
         for _ in 0..start + 6 {
             now = now.saturating_add(Span::from_secs(15));
@@ -99,6 +107,7 @@ proptest! {
             let each = load / f64::from(u32::try_from(fleet.ready).expect("few"));
             let seen = Seen {
                 ttft: Some(if slow && each > 10.0 { 9.0 } else { 0.5 }),
+                attained: Some(if slow { 0.5 } else { 0.99 }),
                 // No start takes as long as is overdue: those are another story.
                 starting: fleet.starting.iter().map(|_| Some(0)).collect(),
                 ..Seen::busy(fleet.ready, each)

@@ -5,19 +5,22 @@ use serde_json::json;
 use trimtab_engine::{Decision, Policy, ScaleUpdate, State, decide_traced, settle};
 use trimtab_metric::Span;
 
-use crate::generate::signals::{START, Seen, checked, merged, spec};
+use crate::generate::signals::{START, Seen, checked, merged, spec, with_budget};
 
 pub(crate) fn any_seen() -> impl Strategy<Value = Seen> {
     let amount = |most: f64| prop_oneof![1 => Just(None), 9 => (0.0..most).prop_map(Some)];
     let starting = prop::collection::vec(prop::option::of(0_i64..600), 0..6);
-    (prop::collection::vec(amount(60.0), 1..16), amount(200.0), amount(8.0), amount(1.0), starting)
-        .prop_map(|(load, queue, ttft, cache, starting)| Seen {
+    let load = prop::collection::vec(amount(60.0), 1..16);
+    (load, amount(200.0), amount(8.0), amount(1.0), amount(1.0), starting).prop_map(
+        |(load, queue, ttft, cache, attained, starting)| Seen {
             load,
             queue,
             ttft,
             cache,
+            attained,
             starting,
-        })
+        },
+    )
 }
 
 /// What happened before.
@@ -33,7 +36,9 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     let signals = (0_u32..4_000, prop::option::of(900_u32..1_100), 0_u32..=10, up);
     let bounds = (0_i32..4, 4_i32..60);
     let window = prop_oneof![Just(0), Just(300), 0..900];
-    (sizes, latency, signals, bounds, window).prop_map(|(sizes, latency, signals, bounds, window)| {
+    let budget = (60_i32..10_000, 10_u32..=100, 100_u32..=1000);
+    let all = (sizes, latency, signals, bounds, window, budget);
+    all.prop_map(|(sizes, latency, signals, bounds, window, budget)| {
         let tenths = |tenths: u32| f64::from(tenths) / 10.0;
         let (lead, quantile, surge, overdue, headroom) = sizes;
         let (damping, stretch, boost, settle, hold) = latency;
@@ -61,7 +66,10 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
         });
         let more = json!({"minReplicas": bounds.0, "maxReplicas": bounds.1,
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": window}}});
-        checked(spec(slo, more)).unwrap_or_else(|invalid| panic!("{invalid}"))
+        let (over, least, most) = budget;
+        let budget = json!({"windowSeconds": over, "leastPercent": least, "mostPercent": most});
+        let spec = with_budget(spec(slo, more), budget);
+        checked(spec).unwrap_or_else(|invalid| panic!("{invalid}"))
     })
 }
 

@@ -280,6 +280,7 @@ fn the_signals() -> Vec<Case> {
     let signals = |signals: Value| slo(json!({"signals": signals}));
     let sensing = |signals: Value| merged(seeds::sensing(), json!({"slo": {"signals": signals}}));
     let model = |more: Value| merged(seeds::sensing(), json!({"slo": {"serviceModel": more}}));
+    let budget = |more: Value| merged(seeds::sensing(), json!({"slo": {"errorBudget": more}}));
     let rate = |offered: Value| {
         let mut all = seeds::sensing()["slo"]["signals"].clone();
         all[0]["offered"] = merged(all[0]["offered"].clone(), offered);
@@ -327,6 +328,15 @@ fn the_signals() -> Vec<Case> {
             ),
             "for the role demand",
         ),
+        (budget(json!({"attained": "none"})), "errorBudget.attained has to be the name of one of"),
+        (budget(json!({"attained": "in_flight"})), "give it the role part"),
+        (budget(json!({"attained": null})), "Required"),
+        (budget(json!({"objective": null})), "Required"),
+        (budget(json!({"objective": 1})), "less than 1"),
+        (budget(json!({"objective": 0})), "greater than 0"),
+        (budget(json!({"windowSeconds": 59})), "greater than or equal to 60"),
+        (budget(json!({"leastPercent": 101})), "less than or equal to 100"),
+        (budget(json!({"mostPercent": 99})), "greater than or equal to 100"),
         (slo(json!({"surgeQuantile": 1.1})), "less than or equal to 1"),
         (slo(json!({"latency": {"damping": 0.0}})), "greater than 0"),
         (

@@ -63,6 +63,7 @@ pub struct Gauges {
 /// gateway.on_arrival();
 /// gateway.on_first_token(0.8);
 /// gateway.on_finish(2.9);
+/// gateway.on_attained();
 /// gateway.on_arrival();
 /// gateway.on_rejection();
 /// ```
@@ -71,6 +72,8 @@ pub struct GatewayExporter {
     pub(super) arrived: u64,
     pub(super) rejected: u64,
     pub(super) finished: u64,
+    pub(super) attained: u64,
+    pub(super) cut: u64,
     ttft: Latencies<22>,
     e2e: Latencies<21>,
 }
@@ -162,6 +165,8 @@ impl GatewayExporter {
             arrived: 0,
             rejected: 0,
             finished: 0,
+            attained: 0,
+            cut: 0,
             ttft: Latencies::new(&TTFT_BOUNDS),
             e2e: Latencies::new(&REQUEST_BOUNDS),
         }
@@ -186,6 +191,16 @@ impl GatewayExporter {
     pub fn on_finish(&mut self, e2e_seconds: f64) {
         self.finished += 1;
         self.e2e.observe(e2e_seconds, 1);
+    }
+
+    /// A request that ended was within all objectives.
+    pub fn on_attained(&mut self) {
+        self.attained += 1;
+    }
+
+    /// So many requests were cut with their replica.
+    pub fn on_cut(&mut self, requests: u64) {
+        self.cut += requests;
     }
 
     /// How many requests have arrived, those that were turned away included.

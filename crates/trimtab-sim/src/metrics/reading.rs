@@ -127,7 +127,9 @@ fn of_replicas(signal: Signal) -> Option<Source<ReplicaScrape>> {
             },
             statistic,
         ),
-        Signal::GatewayQueueLength | Signal::RejectedPerSecond => return None,
+        Signal::GatewayQueueLength | Signal::RejectedPerSecond | Signal::AttainedRatio => {
+            return None;
+        }
     })
 }
 
@@ -139,6 +141,13 @@ fn of_gateway(signal: Signal) -> Option<Source<GatewayScrape>> {
         }
         Signal::RequestsPerSecond => Source::Rate(|scrape| scrape.counted.arrived as f64),
         Signal::RejectedPerSecond => Source::Rate(|scrape| scrape.counted.rejected as f64),
+        Signal::AttainedRatio => Source::Mean(
+            |scrape| scrape.counted.attained as f64,
+            |scrape| {
+                let GatewayExporter { finished, rejected, cut, .. } = &scrape.counted;
+                (finished + rejected + cut) as f64
+            },
+        ),
         Signal::CompletionsPerSecond => Source::Rate(|scrape| scrape.counted.finished as f64),
         Signal::Latency(Timing::Ttft, statistic) => {
             Source::Latency(|scrape| GatewayExporter::ttft(&scrape.counted), statistic)

@@ -10,7 +10,7 @@ use core::fmt;
 ///
 /// assert_eq!(Signal::RequestsWaiting.to_string(), "requests_waiting");
 /// assert_eq!(Signal::Latency(Timing::Ttft, Statistic::P95).to_string(), "ttft_p95");
-/// assert_eq!(Signal::all().count(), 35);
+/// assert_eq!(Signal::all().count(), 36);
 /// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
@@ -48,6 +48,9 @@ pub enum Signal {
     GatewayQueueLength,
     /// `rejected_per_second`: requests that the gateway turned away. A replica has none.
     RejectedPerSecond,
+    /// `attained_ratio`: of the requests that ended in the window, rejected and cut ones included, the share that
+    /// was within all objectives of the backtest, 0 to 1. A replica has none.
+    AttainedRatio,
 }
 
 /// A time that requests take.
@@ -110,7 +113,7 @@ impl Signal {
         matches!(self, Self::InputTokensMean | Self::OutputTokensMean)
     }
 
-    const PLAIN: [Self; 15] = [
+    const PLAIN: [Self; 16] = [
         Self::RequestsRunning,
         Self::RequestsWaiting,
         Self::RequestsInFlight,
@@ -126,6 +129,7 @@ impl Signal {
         Self::OutputTokensMean,
         Self::GatewayQueueLength,
         Self::RejectedPerSecond,
+        Self::AttainedRatio,
     ];
 }
 
@@ -167,6 +171,7 @@ impl fmt::Display for Signal {
             Self::OutputTokensMean => "output_tokens_mean",
             Self::GatewayQueueLength => "gateway_queue_length",
             Self::RejectedPerSecond => "rejected_per_second",
+            Self::AttainedRatio => "attained_ratio",
         })
     }
 }

@@ -86,7 +86,7 @@ impl Recorder {
         self.itl.record(gap, tokens);
     }
 
-    /// A request got its last token; its latencies in seconds.
+    /// A request got its last token; its latencies in seconds. Returns whether it was within all objectives.
     pub(super) fn served(
         &mut self,
         now: Moment,
@@ -94,7 +94,7 @@ impl Recorder {
         ttft: f64,
         tpot: Option<f64>,
         e2e: f64,
-    ) {
+    ) -> bool {
         self.requests.served += 1;
         self.e2e.record(e2e, 1);
         if let Some(tpot) = tpot {
@@ -114,6 +114,7 @@ impl Recorder {
         if all {
             self.timely.add_served(request, now);
         }
+        all
     }
 
     pub(super) fn queue(&mut self, now: Moment, waiting: u32) {

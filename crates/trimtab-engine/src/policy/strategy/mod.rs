@@ -15,9 +15,10 @@ pub use keda::{
 pub use knative::{KnativeAggregation, KnativeSettings, KnativeSpec};
 pub use ray_serve::{RayServeAggregation, RayServeSettings, RayServeSpec, TargetCapacityDirection};
 pub use slo::{
-    SloCounts, SloLatencySpec, SloLearned, SloLearnedSpec, SloModel, SloObjectivesSpec, SloOffered,
-    SloOfferedSpec, SloRefitSpec, SloRole, SloSampling, SloSamplingSpec, SloServiceModelSpec,
-    SloSettings, SloSignal, SloSignalSpec, SloSpec, SloTokens, SloUnknownSpec,
+    SloCounts, SloErrorBudget, SloErrorBudgetSpec, SloLatencySpec, SloLearned, SloLearnedSpec,
+    SloModel, SloObjectivesSpec, SloOffered, SloOfferedSpec, SloRefitSpec, SloRole, SloSampling,
+    SloSamplingSpec, SloServiceModelSpec, SloSettings, SloSignal, SloSignalSpec, SloSpec,
+    SloTokens, SloUnknownSpec,
 };
 pub use wva::{WvaAnalyzer, WvaSettings, WvaSignals, WvaSpec};
 

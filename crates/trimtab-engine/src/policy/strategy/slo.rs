@@ -1,9 +1,11 @@
 //! The settings of trimtab's own strategy: what each signal may do, and how long a start takes.
 
+mod error_budget;
 mod offered;
 mod sampling;
 mod service_model;
 
+pub use error_budget::{SloErrorBudget, SloErrorBudgetSpec};
 pub use offered::{SloCounts, SloLearned, SloLearnedSpec, SloOffered, SloOfferedSpec};
 pub(in crate::policy) use sampling::{INTERVAL, WINDOW};
 pub use sampling::{SloSampling, SloSamplingSpec};
@@ -84,6 +86,10 @@ pub struct SloSpec {
     /// are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<SloSamplingSpec>,
+    /// How often requests may miss what was promised: what decides how much a load counts as. Default: it counts
+    /// as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_budget: Option<Box<SloErrorBudgetSpec>>,
 }
 
 /// What a later release adds counts only where it is set, so that a policy keeps its digest.
@@ -100,12 +106,14 @@ impl Hash for SloSpec {
             signals,
             service_model,
             sampling,
+            error_budget,
         } = self;
         (lead_time_seconds, overdue_after_seconds, surge_quantile, max_surge_percent).hash(hasher);
         (scale_to_zero_after_seconds, latency, signals).hash(hasher);
         headroom.iter().for_each(|headroom| headroom.hash(hasher));
         service_model.iter().for_each(|model| model.hash(hasher));
         sampling.iter().for_each(|sampling| sampling.hash(hasher));
+        error_budget.iter().for_each(|budget| budget.hash(hasher));
     }
 }
 
@@ -252,6 +260,8 @@ pub struct SloSettings {
     pub sampling: Option<SloSampling>,
     /// How often is decided, where the sampling says so.
     pub period: Option<Span>,
+    /// How often requests may miss what was promised.
+    pub error_budget: Option<SloErrorBudget>,
 }
 
 /// A metric as the strategy looks at it.
@@ -317,6 +327,7 @@ impl SloSettings {
             period: sampling
                 .filter(|_| policy.hpa.as_ref().is_none_or(|hpa| hpa.sync_period_seconds.is_none()))
                 .map(|it| it.interval),
+            error_budget: spec.error_budget.as_ref().map(|budget| budget.settings(place)),
         }
     }
 }

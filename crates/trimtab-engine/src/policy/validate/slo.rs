@@ -1,5 +1,6 @@
 //! The rules for `slo`.
 
+mod error_budget;
 mod offered;
 mod service_model;
 
@@ -52,6 +53,7 @@ pub(super) fn slo(slo: &SloSpec, spec: &PolicySpec, errors: &mut Errors) {
     }
     if !metrics.is_empty() {
         service_model::service_model(slo, &Names(metrics), errors);
+        error_budget::error_budget(slo, &Names(metrics), errors);
     }
     offered::not_too_many(slo, metrics, errors);
     parts_are_named(slo, errors);
@@ -148,10 +150,12 @@ fn parts_are_named(slo: &SloSpec, errors: &mut Errors) {
         };
         let of_model = slo.service_model.as_ref();
         let of_model = of_model.is_some_and(|it| it.parts().any(|(_, part)| part == name));
-        if signal.role == SloRole::Part && !of_model && !slo.signals.iter().any(of_demand) {
+        let of_budget = slo.error_budget.as_ref().is_some_and(|it| it.attained == name);
+        let is_named = of_model || of_budget || slo.signals.iter().any(of_demand);
+        if signal.role == SloRole::Part && !is_named {
             let detail = format!(
                 "is `part`, and nothing is made of `{name}`: name it in a demand's `offered` or \
-                 `learned` or in `serviceModel`, or leave it out"
+                 `learned`, in `serviceModel` or in `errorBudget`, or leave it out"
             );
             errors.invalid(format!("spec.slo.signals[{index}].role"), detail);
         }

@@ -114,6 +114,15 @@ pub enum SloStep {
         #[serde(default, skip_serializing_if = "is_false")]
         within_tolerance: bool,
     },
+    /// What a load counts as, by how many requests missed what was promised.
+    ErrorBudget {
+        /// The share that kept the promise.
+        metric: u32,
+        /// What was missed beyond what may be, in budgets of a window.
+        overspent: Finite,
+        /// What the load is multiplied by.
+        factor: Finite,
+    },
     /// No demand is known.
     NoLoad,
     /// No trigger is at its activation: nothing is added.
@@ -232,6 +241,16 @@ pub(crate) fn words(step: &SloStep, steps: &[Step]) -> (String, String, String) 
             };
             let end = if *within_tolerance { ": within the tolerance" } else { ", rounded up" };
             let rule = format!("the load needs {:.2}{beside}{end}", need.get());
+            (name(metric), String::new(), rule)
+        }
+        SloStep::ErrorBudget { metric, overspent, factor } => {
+            let (spent, what) = match overspent.get() {
+                overspent if overspent > 0.0 => (overspent, "overspent"),
+                to_spare => (0.0 - to_spare, "to spare"),
+            };
+            let factor = factor.get();
+            let rule =
+                format!("{spent:.2} of the error budget {what}: loads count {factor:.2} times");
             (name(metric), String::new(), rule)
         }
         SloStep::NoLoad => plain("no load is known: the count holds"),

@@ -88,7 +88,7 @@ impl Look<'_> {
 
     /// What one of the metrics that a policy names beside a demand says; and whether nothing may go
     /// because it says nothing.
-    fn part(&self, place: u32, is_load: bool) -> (Option<Part>, bool) {
+    pub(super) fn part(&self, place: u32, is_load: bool) -> (Option<Part>, bool) {
         let Some(signal) = self.settings.signals.get(place as usize) else { return (None, false) };
         let Observation { now, ref pods, .. } = *self.observation;
         let measure = Measure { is_load, ..signal.measure };

@@ -6,6 +6,7 @@
 
 mod average;
 mod capacity;
+mod error_budget;
 mod explain;
 mod found;
 mod latency;
@@ -23,6 +24,7 @@ mod want;
 
 pub use average::{Average, Noise};
 pub use capacity::Learned;
+pub use error_budget::ErrorBudget;
 pub use explain::SloStep;
 pub use latency::{LatencyRules, stretch};
 pub use model::{Mix, Objectives, Operation, ServiceModel, Staffing};

@@ -6,6 +6,7 @@ use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use trimtab_metric::Timestamp;
 
+use super::error_budget::ErrorBudget;
 use super::sensing::SensingState;
 use super::surge::Surge;
 
@@ -29,14 +30,18 @@ pub struct SloState {
     /// Of the load that is offered, of what a replica takes, and of its model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensing: Option<Box<SensingState>>,
+    /// What is left of the error budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_budget: Option<ErrorBudget>,
 }
 
 /// What a later release adds counts only where it is set, so that a state keeps its digest.
 impl Hash for SloState {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { surge, ready, ready_rose_at, idle_since, sensing } = self;
+        let Self { surge, ready, ready_rose_at, idle_since, sensing, error_budget } = self;
         (surge, ready, ready_rose_at, idle_since).hash(hasher);
         sensing.iter().for_each(|sensing| sensing.hash(hasher));
+        error_budget.iter().for_each(|budget| budget.hash(hasher));
     }
 }
 

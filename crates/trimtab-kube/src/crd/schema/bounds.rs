@@ -61,6 +61,7 @@ const WHOLE: &[(&str, i32, i32)] = &[
     ("slo.overdueAfterSeconds", 1, MAX),
     ("slo.scaleToZeroAfterSeconds", 0, MAX),
     ("slo.latency.settleSeconds", 0, MAX),
+    ("slo.errorBudget.windowSeconds", 60, 2_592_000),
     ("slo.sampling.intervalSeconds", 1, 60),
     ("slo.sampling.windowSeconds", 1, 600),
     ("slo.sampling.recentSeconds", 1, 600),
@@ -114,6 +115,8 @@ const NUMBERS: &[(&str, f64, f64)] = &[
     ("slo.latency.maxStretch", 1.0, ANY),
     ("slo.latency.maxBoostPercent", 0.0, ANY),
     ("slo.latency.holdRatio", 0.0, 1.0),
+    ("slo.errorBudget.leastPercent", 10.0, 100.0),
+    ("slo.errorBudget.mostPercent", 100.0, 1000.0),
     ("slo.sampling.noise", 0.0, 10.0),
     ("slo.signals[].minCoverage", 0.0, 1.0),
     ("slo.signals[].offered.censoredGrowthPercent", 0.0, ANY),
@@ -147,6 +150,7 @@ const ABOVE: &[(&str, f64, f64)] = &[
     ("rayServe.downscalingFactor", 0.0, ANY),
     ("rayServe.lookBackPeriodSeconds", 0.0, ANY),
     ("rayServe.metricsIntervalSeconds", 0.0, ANY),
+    ("slo.errorBudget.objective", 0.0, 1.0),
     ("slo.latency.damping", 0.0, 1.0),
     ("slo.signals[].offered.residenceSeconds", 0.0, ANY),
     ("slo.signals[].learned.targetPercent", 0.0, 100.0),
@@ -179,6 +183,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("supply", &["pools"]),
     ("supply.pools[]", &["name"]),
     ("redundancy", &["surviveDomainLosses"]),
+    ("slo.errorBudget", &["attained", "objective"]),
     ("slo.serviceModel", &["decodeFixedSeconds", "objectives", "prefillSecondsPerToken"]),
     ("slo.serviceModel.objectives", &["ttftSeconds"]),
     ("standby.scaleTargetRef", &["apiVersion", "kind", "name"]),
@@ -226,6 +231,7 @@ const TEXTS: &[(&str, usize, usize, &str)] = &[
     ("slo.serviceModel.rate", 1, 253, ""),
     ("slo.serviceModel.inputTokensMetric", 1, 253, ""),
     ("slo.serviceModel.outputTokensMetric", 1, 253, ""),
+    ("slo.errorBudget.attained", 1, 253, ""),
     ("slo.serviceModel.refit.tpotMilliseconds", 1, 253, ""),
     ("wva.kvCacheUsage", 1, 253, ""),
     ("wva.requestsWaiting", 1, 253, ""),
@@ -297,6 +303,7 @@ pub(super) fn add(spec: &mut Value) -> Vec<String> {
     }
     put.at("slo.serviceModel.objectives.quantile", number(0.0, 1.0));
     put.at("slo.serviceModel.objectives.quantile", json!({"exclusiveMaximum": true}));
+    put.at("slo.errorBudget.objective", json!({"exclusiveMaximum": true}));
     for (path, fields) in REQUIRED {
         put.require(path, fields);
     }

@@ -207,7 +207,9 @@ impl Fleet<'_> {
     pub(super) fn retire(&mut self, now: Moment, slot: usize) {
         self.leave(now, slot);
         let Some(mut replica) = self.slots.get_mut(slot).and_then(Option::take) else { return };
-        self.recorder.requests.cut += u64::from(replica.server.abort(now));
+        let cut = u64::from(replica.server.abort(now));
+        self.recorder.requests.cut += cut;
+        self.gateway_exporter.on_cut(cut);
         self.schedule.set(slot, Moment::NEVER);
         self.scraper.forget(now, replica.number);
         if let Some(node) = replica.node {

@@ -27,7 +27,9 @@ impl ServerEvents for Told<'_> {
         let ttft = first_token.seconds_since(request.arrival);
         let tpot = request.time_per_output_token(first_token, now);
         let e2e = now.seconds_since(request.arrival);
-        self.recorder.served(now, &request, ttft, tpot, e2e);
+        if self.recorder.served(now, &request, ttft, tpot, e2e) {
+            self.gateway_exporter.on_attained();
+        }
         self.exporter.on_finish(now.seconds_since(submitted), tpot);
         self.exporter.on_answer(request.output_tokens);
         self.gateway_exporter.on_finish(e2e);

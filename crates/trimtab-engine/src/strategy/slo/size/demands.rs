@@ -5,9 +5,10 @@ use trimtab_metric::Timestamp;
 
 use super::Sizing;
 use crate::policy::SloRole;
-use crate::strategy::slo::load::{InReplicas, Look};
+use crate::strategy::slo::explain::SloStep;
+use crate::strategy::slo::load::{InReplicas, Look, finite};
 use crate::strategy::slo::signal::{Known, UnknownRule};
-use crate::trace::Recorder;
+use crate::trace::{Recorder, Rule, Stage, Step};
 
 /// The load of the demands in replicas.
 #[derive(Copy, Clone, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Need {
     pub(super) high: f64,
     /// The low one without what only the last seconds say: what it grows from and to.
     pub(super) settled: f64,
+    /// What a load counts as, by the error budget: how many times. What it grows from and to is as it is.
+    pub(super) counts: f64,
     /// Whose load is the largest.
     pub(super) by: u32,
     /// Some demand is known.
@@ -29,7 +32,7 @@ impl<'a> Sizing<'a> {
     /// What the demands come to together.
     pub(super) fn demands<R: Recorder>(&mut self, trace: &mut R) -> Need {
         let settings = self.settings;
-        let mut need = Need::default();
+        let mut need = Need { counts: 1.0, ..Need::default() };
         for (place, signal) in (0..).zip(&settings.signals) {
             if signal.role != SloRole::Demand {
                 continue;
@@ -57,6 +60,29 @@ impl<'a> Sizing<'a> {
             }
         }
         need
+    }
+
+    /// Makes of the load what the error budget says. What was missed now counts from the next decision on.
+    pub(super) fn balance<R: Recorder>(&mut self, need: &mut Need, trace: &mut R) {
+        let Some(rules) = &self.settings.error_budget else {
+            self.memory.error_budget = None;
+            return;
+        };
+        let look = self.look();
+        let attained = rules.attained.map(|place| look.part(place, false));
+        let (attained, unknown) = attained.unwrap_or((None, false));
+        need.hold |= unknown;
+        let budget = self.memory.error_budget.get_or_insert_default();
+        let (factor, overspent) = (budget.factor(), budget.overspent());
+        if need.known {
+            budget.note(self.observation.now, attained.map(|share| share.low), need.settled, rules);
+        }
+        need.low *= factor;
+        need.high *= factor;
+        need.counts = factor;
+        let (factor, overspent) = (finite(factor), finite(overspent));
+        let step = SloStep::ErrorBudget { metric: rules.attained.unwrap_or(0), overspent, factor };
+        trace.record(|| Step::unchanged(Stage::Sense, self.current, Rule::Slo(step)));
     }
 
     /// What a demand is looked at with.

@@ -127,7 +127,8 @@ struct Sizing<'a> {
 impl Sizing<'_> {
     fn run<R: Recorder>(&mut self, trace: &mut R) {
         self.parts(trace);
-        let need = self.demands(trace);
+        let mut need = self.demands(trace);
+        self.balance(&mut need, trace);
         self.remember();
         let way = self.triggers(trace);
         self.size(&need, way, trace);
@@ -166,7 +167,7 @@ impl Sizing<'_> {
             return;
         }
         let staffed = |load: f64| load + settings.headroom * sqrt(load);
-        let grown = self.grown(need.settled);
+        let grown = self.grown(need.settled) * need.counts;
         let (up, down) = (fmax(staffed(need.low), grown), fmax(staffed(need.high), grown));
         let Tolerance { up: above, down: below } = self.policy.tolerance();
         let (current, now) = (self.current, f64::from(self.current));

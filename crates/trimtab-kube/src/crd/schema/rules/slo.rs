@@ -5,7 +5,8 @@ use super::stages::has_average;
 use super::{Rule, differ, has, is_a_metric, name_of, or, quantity};
 
 pub(super) fn rules() -> Vec<Rule> {
-    [sampling(), sizes(), signals(), offered(), model()].into_iter().flatten().collect()
+    let groups = [sampling(), sizes(), signals(), offered(), model(), error_budget()];
+    groups.into_iter().flatten().collect()
 }
 
 /// What a signal may do.
@@ -148,7 +149,7 @@ fn signals() -> Vec<Rule> {
             "",
             parts_are_named(),
             "a part needs something that is made of it: name it in a demand's offered \
-             or learned or in serviceModel, or leave it out",
+             or learned, in serviceModel or in errorBudget, or leave it out",
         )
         .about(".slo.signals"),
     ];
@@ -215,12 +216,15 @@ fn parts_are_named() -> String {
         format!("({} && {path} == s.metric)", has(&path))
     });
     let refit = "self.slo.serviceModel.refit.tpotMilliseconds";
+    let attained = "self.slo.errorBudget.attained";
     each_signal(&format!(
-        "{} != 'part' || {} || ({} && {refit} == s.metric) || self.slo.signals.exists(o, \
+        "{} != 'part' || {} || ({} && {refit} == s.metric) || ({} && {attained} == s.metric) || \
+         self.slo.signals.exists(o, \
          (has(o.offered) && ({})) || (has(o.learned) && o.learned.queue == s.metric))",
         role("s"),
         of_model.join(" || "),
         has(refit),
+        has(attained),
         of_demand.join(" || ")
     ))
 }
@@ -326,4 +330,24 @@ fn model() -> Vec<Rule> {
         rules.push(Rule::new("", rule, message).about(".slo.serviceModel"));
     }
     rules
+}
+
+/// How often requests may miss what was promised.
+fn error_budget() -> Vec<Rule> {
+    let attained = "self.slo.errorBudget.attained";
+    vec![
+        Rule::new(
+            "",
+            format!(
+                "!({}) || ({} && has(self.slo.signals) && self.slo.signals.exists(s, s.metric == {attained} && \
+                 {} != 'demand'))",
+                has(attained),
+                is_a_metric(attained),
+                role("s")
+            ),
+            "slo.errorBudget.attained has to be the name of one of the metrics, and not of a demand: give it the \
+             role part",
+        )
+        .about(".slo.errorBudget.attained"),
+    ]
 }
