@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use trimtab_engine::strategy::slo::UnknownRule;
 use trimtab_engine::{
-    Finite, SloCounts, SloLatencySpec, SloLearnedSpec, SloObjectivesSpec, SloOfferedSpec,
+    Finite, SloCounts, SloErrorBudgetSpec, SloLatencySpec, SloLearnedSpec, SloObjectivesSpec, SloOfferedSpec,
     SloRefitSpec, SloRole, SloSamplingSpec, SloServiceModelSpec, SloSignalSpec, SloSpec,
     SloUnknownSpec,
 };
@@ -42,6 +42,17 @@ pub(crate) fn slo(u: &mut Unstructured<'_>) -> Result<SloSpec> {
         } else {
             None
         },
+        error_budget: if u.ratio(1, 4)? { Some(Box::new(error_budget(u)?)) } else { None },
+    })
+}
+
+fn error_budget(u: &mut Unstructured<'_>) -> Result<SloErrorBudgetSpec> {
+    Ok(SloErrorBudgetSpec {
+        attained: u.choose(&SLO_METRICS)?.to_string(),
+        objective: option(u, share)?.flatten(),
+        window_seconds: option(u, small)?,
+        least_percent: number(u)?,
+        most_percent: number(u)?,
     })
 }
 

@@ -120,6 +120,10 @@ fn plain_row(signal: Signal) -> String {
         ),
         Signal::GatewayQueueLength => ("none", "requests in the gateway's queue"),
         Signal::RejectedPerSecond => ("none", "requests that the gateway turned away"),
+        Signal::AttainedRatio => (
+            "none",
+            "of the requests that ended, with those turned away or cut, the share within all objectives",
+        ),
         Signal::Latency(..) => ("", ""),
     };
     row([signal_text(signal), replica.to_owned(), service.to_owned()])

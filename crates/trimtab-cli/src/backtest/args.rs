@@ -36,7 +36,7 @@ Signals, which metrics take by name or by `--metric`:
   requests_running, requests_waiting, requests_in_flight, kv_cache_usage_ratio,
   gpu_utilization_ratio, gpu_utilization_percent, requests_per_second, completions_per_second,
   prompt_tokens_per_second, generation_tokens_per_second, tokens_per_second,
-  gateway_queue_length, rejected_per_second,
+  gateway_queue_length, rejected_per_second, attained_ratio,
   and ttft, tpot, itl or e2e with _p50, _p90, _p95, _p99 or _mean
 A metric takes the signal that its name ends with, or the one that vLLM, SGLang, TensorRT-LLM, TGI, \
 Triton, llama.cpp, Ray Serve, DCGM and the inference gateway publish under that name.

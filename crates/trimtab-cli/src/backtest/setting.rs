@@ -51,6 +51,12 @@ pub(crate) fn fleet(args: &FleetArgs) -> Result<(ServiceProfile, Cluster), Comma
 }
 
 fn cluster(args: &FleetArgs, profile: &ServiceProfile) -> Result<Cluster, CommandError> {
+    if let Some(grace) = args.grace_period
+        && Delay::fixed(grace.as_secs_f64()).is_err()
+    {
+        let message = format!("`--grace-period {grace}` is no time that a stop takes");
+        return Err(CommandError::argument(message).with_help("from 0 to 31 years"));
+    }
     let within_grace = |mut spec: ClusterSpec| {
         if let Some(grace) = args.grace_period {
             spec.control.drain_seconds = grace.as_secs_f64();
