@@ -51,12 +51,18 @@ pub(crate) fn spec(slo: Value, more: Value) -> Value {
 
 /// The same with an error budget.
 pub(crate) fn with_budget(mut spec: Value, budget: Value) -> Value {
-    let attained = json!({"type": "External", "external": {"metric": {"name": "attained"},
-        "target": {"type": "Value", "value": "0.99"}}});
-    spec["metrics"].as_array_mut().expect("a list").push(attained);
-    let part = json!({"metric": "attained", "role": "part"});
-    spec["slo"]["signals"].as_array_mut().expect("a list").push(part);
-    spec["slo"]["errorBudget"] = merged(json!({"attained": "attained", "objective": 0.99}), budget);
+    let mut add = |list: &str, more: Value| {
+        spec.pointer_mut(list).and_then(Value::as_array_mut).expect("a list").push(more);
+    };
+    add(
+        "/metrics",
+        json!({"type": "External", "external": {"metric": {"name": "attained"},
+            "target": {"type": "Value", "value": "0.99"}}}),
+    );
+    add("/slo/signals", json!({"metric": "attained", "role": "part"}));
+    let budget = merged(json!({"attained": "attained", "objective": 0.99}), budget);
+    let slo = spec.pointer_mut("/slo").and_then(Value::as_object_mut).expect("an object");
+    slo.insert(String::from("errorBudget"), budget);
     spec
 }
 
