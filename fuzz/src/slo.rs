@@ -3,9 +3,9 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use trimtab_engine::strategy::slo::UnknownRule;
 use trimtab_engine::{
-    Finite, SloCounts, SloErrorBudgetSpec, SloLatencySpec, SloLearnedSpec, SloObjectivesSpec, SloOfferedSpec,
-    SloRefitSpec, SloRole, SloSamplingSpec, SloServiceModelSpec, SloSignalSpec, SloSpec,
-    SloUnknownSpec,
+    Finite, SloCounts, SloErrorBudgetSpec, SloLatencySpec, SloLearnedSpec, SloObjectivesSpec,
+    SloOfferedSpec, SloRefitSpec, SloRole, SloSamplingSpec, SloServiceModelSpec, SloSignalSpec,
+    SloSpec, SloUnknownSpec,
 };
 use trimtab_metric::Quantity;
 
