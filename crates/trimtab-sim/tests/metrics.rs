@@ -271,6 +271,34 @@ fn an_observation_as_it_is_written() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&record).unwrap());
 }
 
+/// Of those that ended, whoever was turned away or cut has missed; while none ends, nothing is known.
+#[test]
+fn the_attained_share_counts_what_was_rejected_and_cut() {
+    let policy = policy(&[external("attained_ratio")]);
+    let bindings = Bindings::new(&policy, &[]).unwrap();
+    let mut scraper = Scraper::new(&Metrics::default(), 1);
+    let mut gateway = GatewayExporter::new();
+    let share = |scraper: &Scraper, second: f64| {
+        total(&observe(&bindings, scraper, &[], at(second), 0, &[]), 0)
+    };
+    for scrape in 1..=5 {
+        for request in 0..17 {
+            gateway.on_finish(4.0);
+            if request < 12 {
+                gateway.on_attained();
+            }
+        }
+        gateway.on_rejection();
+        gateway.on_cut(2);
+        scraper.scrape_gateway(at(f64::from(scrape) * 15.0), &gateway, 0);
+    }
+    assert_eq!(share(&scraper, 80.0), Ok(0.6));
+    for scrape in 6..=12 {
+        scraper.scrape_gateway(at(f64::from(scrape) * 15.0), &gateway, 0);
+    }
+    assert_eq!(share(&scraper, 185.0), Err(Unavailable::Invalid));
+}
+
 /// Something that happens to the metrics.
 #[derive(Clone, Debug)]
 enum Event {

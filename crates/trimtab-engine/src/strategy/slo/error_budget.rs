@@ -15,9 +15,9 @@ const PER_BUDGET: f64 = 1.0 / 6.0;
 
 /// What is left of an error budget, and what a load counts as by it.
 ///
-/// What misses is added up, each share by the load at its time, less what may miss. What was missed more than may be is
-/// spent less of later, and the other way round: so over a window, and over any long time, just so many miss,
-/// as long as what a load counts as stays within its bounds. A load whose targets are right counts as itself.
+/// What misses is added up, each share by the load at its time, less what may miss; and the more that is, the more a
+/// load counts as. It comes to rest where just so many miss as may, as long as what a load counts as stays
+/// within its bounds. With targets that are right it counts as itself.
 ///
 /// ```
 /// use trimtab_engine::strategy::slo::ErrorBudget;
