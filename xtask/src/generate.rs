@@ -38,7 +38,11 @@ pub(crate) fn run(project: &Project, report: &mut Report, check: bool) {
     }
 }
 
+/// Nothing where the file says so already: what is compiled would be compiled again.
 fn write(project: &Project, path: &str, text: &str) -> Result<(), String> {
+    if fs::read_to_string(project.path(path)).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
     fs::write(project.path(path), text).map_err(|error| format!("{path}: {error}"))
 }
 
@@ -72,13 +76,19 @@ fn difference(old: &str, new: &str) -> String {
 /// A page that the example `reference` of this package prints: the library is linked there, and not here, so that chores run
 /// while it does not compile.
 fn of_the_library(project: &Project, page: &str) -> Result<String, String> {
-    let mut example = project.cargo("run --quiet --package xtask --example reference --");
-    report::output(example.arg(page))
+    build(project, "--example reference")?;
+    report::output(project.command(project.target("debug/examples/reference")).arg(page))
+}
+
+/// Builds with the features that the tests have, so that what they have built is not built again.
+fn build(project: &Project, what: &str) -> Result<(), String> {
+    let mut cargo = project.cargo("build --quiet --workspace --all-features");
+    report::output(cargo.args(what.split_whitespace())).map(drop)
 }
 
 /// The reference of the `trimtab` command: its own help, and that of every subcommand below it.
 fn command_line(project: &Project) -> Result<String, String> {
-    report::output(&mut project.cargo("build --quiet --package trimtab-cli --bin trimtab"))?;
+    build(project, "--bin trimtab")?;
     let mut page = String::from(
         "# Command line\n\n<!-- Written by `cargo xtask generate` from the command's own help. Edit that instead. -->\n",
     );
@@ -87,7 +97,7 @@ fn command_line(project: &Project) -> Result<String, String> {
 }
 
 fn section(project: &Project, page: &mut String, path: &[&str]) -> Result<(), String> {
-    let mut command = project.cargo("run --quiet --package trimtab-cli --bin trimtab --");
+    let mut command = project.command(project.target("debug/trimtab"));
     command.args(path).arg("--help").env("NO_COLOR", "1").env("COLUMNS", "100");
     let help = report::output(&mut command)?;
     let help: Vec<_> = help.trim_end().lines().map(str::trim_end).collect();
