@@ -151,7 +151,7 @@ pub(crate) struct LoadArgs {
     pub(crate) spread: Option<bool>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Fleet")]
 pub(crate) struct FleetArgs {
     /// Model and GPU that serve

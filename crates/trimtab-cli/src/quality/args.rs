@@ -39,6 +39,10 @@ pub(crate) struct SuiteArgs {
         requires = "suite"
     )]
     pub(crate) tunings: u16,
+    /// Runs everybody's best tuning on these seeds, too: what just meets the objectives on one misses them
+    /// on another; several are run one by one
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', requires = "suite")]
+    pub(crate) other_seeds: Vec<u64>,
 }
 
 /// A comparison that is defined once for all.

@@ -13,6 +13,10 @@ pub(super) struct Style {
     pub(super) at: &'static [f64],
 }
 
+const fn by(axis: usize, at: &'static [f64]) -> Style {
+    Style { axis, at }
+}
+
 pub(super) enum Values {
     /// Shares of the requests per second that a busy replica does.
     Rate(&'static [f64]),
@@ -25,6 +29,8 @@ pub(super) enum Values {
     Whole(&'static [f64]),
     /// As they stand.
     Given(&'static [f64]),
+    /// Off and on.
+    Switch,
 }
 
 const RATE: &str = "spec.metrics[0].external.target.averageValue";
@@ -35,6 +41,8 @@ const KNATIVE_DELAY: &str = "spec.knative.scaleDownDelaySeconds";
 const RAY_DELAY: &str = "spec.rayServe.downscaleDelaySeconds";
 pub(super) const LEAST: &str = "spec.minReplicas";
 pub(super) const MOST: &str = "spec.maxReplicas";
+/// What only who samples has.
+pub(super) const SAMPLING: &str = "spec.slo.sampling.";
 
 /// What those that go by arrivals aim at, from a fleet that is hardly used to one that is full.
 const RATES: &[f64] = &[0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
@@ -74,24 +82,28 @@ pub(super) const CONTENDERS: [Contender; 6] = [
                 Values::Whole(&[100.0, 150.0, 200.0, 300.0]),
             ),
             (MOST, MOSTS),
+            ("spec.anticipate.startingCredit", Values::Switch),
         ],
         styles: &[
             // By arrivals, and nothing kept for growth: for a short while, for long.
-            Style { axis: 0, at: &[0.0, 4.0, 1.0, 0.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
-            Style { axis: 0, at: &[0.0, 4.0, 4.0, 1.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
-            Style { axis: 0, at: &[0.0, 4.0, 5.0, 2.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0, 7.0] },
-            Style { axis: 0, at: &[0.0, 5.0, 6.0, 0.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0, 7.0] },
+            by(0, &[0.0, 4.0, 1.0, 0.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
+            by(0, &[0.0, 4.0, 4.0, 1.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
+            by(0, &[0.0, 4.0, 5.0, 2.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0, 7.0, 0.0]),
+            by(0, &[0.0, 5.0, 6.0, 0.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0, 7.0, 0.0]),
             // The same, and bursts are borne.
-            Style { axis: 0, at: &[0.0, 4.0, 2.0, 0.0, 0.0, 3.0, 0.0, 2.0, 1.0, 3.0, 0.6, 7.0] },
-            Style { axis: 0, at: &[0.0, 4.0, 4.0, 0.0, 0.0, 3.0, 0.0, 1.0, 1.0, 2.0, 1.0, 7.0] },
+            by(0, &[0.0, 4.0, 2.0, 0.0, 0.0, 3.0, 0.0, 2.0, 1.0, 3.0, 0.6, 7.0, 0.0]),
+            by(0, &[0.0, 4.0, 4.0, 0.0, 0.0, 3.0, 0.0, 1.0, 1.0, 2.0, 1.0, 7.0, 0.0]),
             // Growth is kept.
-            Style { axis: 0, at: &[0.0, 4.0, 3.0, 1.0, 3.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
-            Style { axis: 0, at: &[0.0, 4.0, 5.0, 0.0, 4.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
+            by(0, &[0.0, 4.0, 3.0, 1.0, 3.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
+            by(0, &[0.0, 4.0, 5.0, 0.0, 4.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
             // By what is in flight.
-            Style { axis: 1, at: &[7.0, 0.0, 1.0, 1.0, 0.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0, 7.0] },
-            Style { axis: 1, at: &[7.0, 0.0, 5.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 1.0, 0.0, 7.0] },
+            by(1, &[7.0, 0.0, 1.0, 1.0, 0.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
+            by(1, &[7.0, 0.0, 5.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 1.0, 0.0, 7.0, 0.0]),
+            // The same, and what starts counts as part of the answer.
+            by(1, &[7.0, 0.0, 1.0, 1.0, 0.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0, 7.0, 1.0]),
+            by(1, &[7.0, 0.0, 4.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 1.0, 0.0, 7.0, 1.0]),
             // Never fewer than so many, and more where they are full.
-            Style { axis: 3, at: &[6.0, 4.0, 3.0, 0.0, 0.0, 3.0, 0.0, 1.0, 3.0, 2.0, 0.0, 7.0] },
+            by(3, &[6.0, 4.0, 3.0, 0.0, 0.0, 3.0, 0.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
         ],
     },
     Contender {
@@ -127,7 +139,7 @@ pub(super) const CONTENDERS: [Contender; 6] = [
     Contender {
         text: include_str!("fixed.yaml"),
         axes: &[(LEAST, LEASTS), (MOST, Values::Replicas(&[0.05]))],
-        styles: &[Style { axis: 0, at: &[0.0, 0.0] }],
+        styles: &[by(0, &[0.0, 0.0])],
     },
 ];
 
@@ -141,19 +153,19 @@ const PROMETHEUS: &[(&str, Values)] = &[
 ];
 
 const BY_ARRIVALS: &[Style] = &[
-    Style { axis: 0, at: &[0.0, 0.0, 1.0, 0.0, 7.0] },
-    Style { axis: 0, at: &[0.0, 1.0, 3.0, 1.0, 7.0] },
-    Style { axis: 0, at: &[0.0, 0.0, 4.0, 2.0, 7.0] },
-    Style { axis: 0, at: &[0.0, 1.0, 5.0, 0.0, 7.0] },
-    Style { axis: 3, at: &[8.0, 1.0, 3.0, 0.0, 7.0] },
+    by(0, &[0.0, 0.0, 1.0, 0.0, 7.0]),
+    by(0, &[0.0, 1.0, 3.0, 1.0, 7.0]),
+    by(0, &[0.0, 0.0, 4.0, 2.0, 7.0]),
+    by(0, &[0.0, 1.0, 5.0, 0.0, 7.0]),
+    by(3, &[8.0, 1.0, 3.0, 0.0, 7.0]),
 ];
 
 const BY_IN_FLIGHT: &[Style] = &[
-    Style { axis: 0, at: &[0.0, 0.0, 0.0, 7.0] },
-    Style { axis: 0, at: &[0.0, 3.0, 1.0, 7.0] },
-    Style { axis: 0, at: &[0.0, 4.0, 2.0, 7.0] },
-    Style { axis: 0, at: &[0.0, 5.0, 0.0, 7.0] },
-    Style { axis: 2, at: &[8.0, 3.0, 0.0, 7.0] },
+    by(0, &[0.0, 0.0, 0.0, 7.0]),
+    by(0, &[0.0, 3.0, 1.0, 7.0]),
+    by(0, &[0.0, 4.0, 2.0, 7.0]),
+    by(0, &[0.0, 5.0, 0.0, 7.0]),
+    by(2, &[8.0, 3.0, 0.0, 7.0]),
 ];
 
 /// What `slo` is like when it does as a peer with the same bounds: it starts from there, too.
@@ -162,8 +174,10 @@ pub(super) struct Likeness {
     /// The target that the peer goes by.
     pub(super) axis: usize,
     pub(super) same: &'static [Same],
+    /// Where its metrics come from: its own samples, or as the peer has them.
+    pub(super) sampled: bool,
     /// The places on the other axes.
-    pub(super) at: [f64; 12],
+    pub(super) at: [f64; 13],
 }
 
 /// A field of a peer, and what an axis of `slo` is made of it: so many times as much, and so much more.
@@ -178,37 +192,46 @@ const fn same(field: &'static str, axis: usize) -> Same {
     Same { field, axis, times: 1.0, more: 0.0 }
 }
 
-/// Who has the fields of `slo`, and lets go when a rate of the last minute says so.
-const OWN_FIELDS: &[Same] =
+/// Who has the fields of `slo`.
+const OWN_FIELDS: &[Same] = &[same(RATE, 0), same(IN_FLIGHT, 1), same(WINDOW, 2)];
+
+/// The same, and it lets go when a rate of the last minute says so.
+const OWN_FIELDS_LATER: &[Same] =
     &[same(RATE, 0), same(IN_FLIGHT, 1), Same { more: 60.0, ..same(WINDOW, 2) }];
 
 /// Three quarters of what a replica may have, as in its example; and nothing falls in panic, for a minute.
 const KNATIVE_FIELDS: &[Same] =
     &[Same { times: 0.75, ..same(ONLY, 1) }, Same { more: 60.0, ..same(KNATIVE_DELAY, 2) }];
 
-/// By arrivals, with the HPA's tolerance, and growth at so much noise and beyond such a burst.
-const fn by_arrivals(peer: &'static str, noise: f64, burst: f64) -> Likeness {
-    let at = [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, noise, 2.0, burst, 7.0];
-    Likeness { peer, axis: 0, same: OWN_FIELDS, at }
+/// By the very metrics, with the HPA's tolerance.
+const fn by_the_same(peer: &'static str) -> Likeness {
+    let at = [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 3.0, 2.0, 0.0, 7.0, 0.0];
+    Likeness { peer, axis: 0, same: OWN_FIELDS, sampled: false, at }
 }
 
-/// By what is in flight, likewise.
+/// By arrivals that are sampled, likewise, and growth at so much noise.
+const fn by_arrivals(peer: &'static str, noise: f64) -> Likeness {
+    let at = [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, noise, 2.0, 0.0, 7.0, 0.0];
+    Likeness { peer, axis: 0, same: OWN_FIELDS_LATER, sampled: true, at }
+}
+
+/// By what is in flight, with growth at so much noise and beyond such a burst.
 const fn by_in_flight(
     peer: &'static str,
     same: &'static [Same],
     noise: f64,
     burst: f64,
 ) -> Likeness {
-    let at = [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, noise, 2.0, burst, 7.0];
-    Likeness { peer, axis: 1, same, at }
+    let at = [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, noise, 2.0, burst, 7.0, 0.0];
+    Likeness { peer, axis: 1, same, sampled: true, at }
 }
 
 pub(super) const LIKENESSES: [Likeness; 7] = [
-    // Growth at once; and as late as those see it, only what lasts for as long as the window.
-    by_arrivals("hpa-requests", 3.0, 0.0),
-    by_arrivals("hpa-requests", 5.0, 3.0),
-    by_arrivals("keda-requests", 4.0, 0.0),
-    by_arrivals("keda-requests", 5.0, 3.0),
+    // As late as those see it; and growth at once.
+    by_the_same("hpa-requests"),
+    by_arrivals("hpa-requests", 3.0),
+    by_the_same("keda-requests"),
+    by_arrivals("keda-requests", 4.0),
     // What it begins to panic at; and what `slo` would.
     by_in_flight("knative", KNATIVE_FIELDS, 0.0, 2.0),
     by_in_flight("knative", KNATIVE_FIELDS, 3.0, 0.0),
@@ -216,6 +239,7 @@ pub(super) const LIKENESSES: [Likeness; 7] = [
         peer: "ray-serve",
         axis: 1,
         same: &[same(ONLY, 1), same(RAY_DELAY, 2)],
-        at: [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 0.5, 0.0, 7.0],
+        sampled: true,
+        at: [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 0.5, 0.0, 7.0, 0.0],
     },
 ];

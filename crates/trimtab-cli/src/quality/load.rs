@@ -83,6 +83,16 @@ pub(super) fn sized(
     Ok(Ok(SizedLoad { workload, rate_scale, capacity, peak }))
 }
 
+/// The load of that size as another seed makes it: what was sized stays as it is.
+pub(super) fn of_seed(
+    args: &LoadArgs,
+    seed: u64,
+    sized: &SizedLoad,
+    interrupt: &Interrupt,
+) -> Result<First, CommandError> {
+    at_scale(args, seed, sized.rate_scale, sized.workload.most, interrupt)
+}
+
 /// Replicas that the load keeps busy in the mean.
 fn busy(seen: &Survey) -> f64 {
     let need = seen.work.need(seen.summary.seconds.max(1.0));

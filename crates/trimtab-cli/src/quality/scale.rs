@@ -19,6 +19,8 @@ enum Kind {
     Whole,
     /// Within the values.
     Within,
+    /// On from half way.
+    Switch,
 }
 
 impl Scale {
@@ -31,6 +33,7 @@ impl Scale {
             Values::Replicas(shares) => (of.replicas(shares), Kind::Whole),
             Values::Whole(values) => (values.to_vec(), Kind::Whole),
             Values::Given(values) => (values.to_vec(), Kind::Within),
+            Values::Switch => (vec![0.0, 1.0], Kind::Switch),
         };
         Self { field, values, kind }
     }
@@ -56,6 +59,7 @@ impl Scale {
     pub(super) fn text(&self, value: f64) -> String {
         match self.kind {
             Kind::Whole => format!("{}={value:.0}", self.field),
+            Kind::Switch => format!("{}={}", self.field, value >= 0.5),
             _ => format!("{}={value:.3}", self.field),
         }
     }

@@ -11,7 +11,7 @@ use super::tunings::{Entrant, Place};
 use crate::error::CommandError;
 
 /// How many ways to be run go on after each halving, those first that may be the cheapest.
-const GO_ON: &[usize] = &[usize::MAX, 10, 6, 4, 3, 0];
+const GO_ON: &[usize] = &[14, 10, 6, 4, 3, 0];
 /// A way that is the only one, until nothing new comes of it.
 const ALONE: &[usize] = &[1; 12];
 /// With an eighth more capacity half as many requests miss an objective: about that was seen before a jump, and it
@@ -92,6 +92,15 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Tries each way to be run, too, with at most as many replicas as a fleet that stays and is enough.
+    pub(super) fn start_below(&mut self, fixed: &Self) {
+        let best = fixed.best(0..fixed.runs.len()).and_then(|at| fixed.runs.get(at));
+        let Some(enough) = best.filter(|run| meets(run)) else { return };
+        let bound = self.styles.iter().filter_map(|way| self.entrant.bound(way, &enough.tuning));
+        let bound: Vec<Place> = bound.collect();
+        self.styles.extend(bound);
+    }
+
     /// Tries, too, where it does as another one does that was tuned.
     pub(super) fn start_like(&mut self, other: &Self) {
         let best = other.best(0..other.runs.len()).and_then(|at| other.runs.get(at));
@@ -153,6 +162,12 @@ impl<'a> Search<'a> {
             climbs.retain(|climb| Some(climb.best) != worst);
         }
         self.climbs = climbs;
+    }
+
+    /// The tuning that is the best.
+    pub(super) fn winner(&self) -> Result<Option<Candidate>, CommandError> {
+        let best = self.best(0..self.runs.len()).and_then(|at| self.places.get(at));
+        best.map(|place| self.entrant.tuned(place)).transpose()
     }
 
     pub(super) fn into_runs(self) -> Vec<Run> {

@@ -30,6 +30,55 @@ pub(super) enum Outcome {
     Loses,
 }
 
+/// A row's best tunings on other seeds.
+pub(super) struct Again {
+    pub(super) comparison: Comparison,
+    pub(super) replicas: f64,
+    /// Of each seed, in the order of those who are compared.
+    pub(super) runs: Vec<Vec<Run>>,
+}
+
+/// A row for each row, and how often each meets the objectives.
+pub(super) fn on_other_seeds(rows: &[Again], seeds: &[u64], out: &mut dyn Write) -> io::Result<()> {
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    writeln!(out, "\nThe same tunings, on the seeds {}:\n", seeds.join(", "))?;
+    writeln!(
+        out,
+        "| load | busy | lead time | `slo` | `hpa` | `keda` | `knative` | `rayServe` | fixed |"
+    )?;
+    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")?;
+    let mut tally: Vec<(&str, usize)> = Vec::new();
+    for Again { comparison, replicas, runs } in rows {
+        let names = runs.first().into_iter().flatten().map(|run| run.policy.as_str());
+        let mut cells = Vec::new();
+        for (who, name) in names.enumerate() {
+            let of_each: Vec<&Run> = runs.iter().filter_map(|runs| runs.get(who)).collect();
+            let listed = |of: &dyn Fn(&Run) -> String| {
+                of_each.iter().map(|run| of(run)).collect::<Vec<_>>().join(", ")
+            };
+            cells.push(format!(
+                "{} %; {}",
+                listed(&share),
+                listed(&|run| Digits(run.cost).to_string())
+            ));
+            let met = of_each.iter().filter(|run| meets(run)).count();
+            match tally.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, of)) => *of += met,
+                None => tally.push((name, met)),
+            }
+        }
+        let Comparison { workload, lead_time, .. } = comparison;
+        writeln!(out, "| {} | {replicas} | {lead_time} | {} |", workload.name, cells.join(" | "))?;
+    }
+    let met: Vec<String> = tally.iter().map(|(name, of)| format!("`{name}` {of}")).collect();
+    writeln!(
+        out,
+        "\nOf {} runs on other seeds so many meet the objectives: {}.",
+        rows.len() * seeds.len(),
+        met.join(", ")
+    )
+}
+
 pub(super) fn head(out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
@@ -92,9 +141,14 @@ impl Row<'_> {
 
 /// The share within the first objective, rounded down, and the cost.
 fn cell(run: &Run) -> String {
+    format!("{} %, {}", share(run), Digits(run.cost))
+}
+
+/// The share within the first objective in percent, marked where one is missed.
+fn share(run: &Run) -> String {
     let share = run.attainment.first().map_or(0.0, |attained| attained.share);
     let mark = if meets(run) { "" } else { "✗ " };
-    format!("{mark}{:.2} %, {}", (share * 1e4).floor() / 1e2, Digits(run.cost))
+    format!("{mark}{:.2}", (share * 1e4).floor() / 1e2)
 }
 
 /// A number to four digits.

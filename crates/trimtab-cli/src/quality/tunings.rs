@@ -8,7 +8,9 @@ use trimtab_sim::metrics::Bindings;
 use trimtab_sim::sweep::{Axis, ParseAxisError, Sweep};
 use trimtab_sim::{Candidate, ServiceProfile};
 
-use super::contenders::{CONTENDERS, FIXED, HIGHEST, LEAST, LIKENESSES, Likeness, MOST, Style};
+use super::contenders::{
+    CONTENDERS, FIXED, HIGHEST, LEAST, LIKENESSES, Likeness, MOST, SAMPLING, Style,
+};
 use super::scale::Scale;
 use crate::error::CommandError;
 
@@ -37,6 +39,8 @@ impl Circumstances<'_> {
 pub(super) struct Entrant {
     name: String,
     policy: Policy,
+    /// The same, of which nothing is sampled.
+    unsampled: Policy,
     /// What is the same in all tunings.
     fixed: Vec<String>,
     axes: Vec<Scale>,
@@ -53,6 +57,8 @@ pub(super) struct Place {
     pub(super) style: usize,
     /// How much of the target's axis its way may be moved along.
     pub(super) reach: f64,
+    /// Whether its metrics are samples, where its policy takes any.
+    pub(super) sampled: bool,
 }
 
 /// How far from where somebody does as another one it may be best, in steps of the grid.
@@ -67,10 +73,13 @@ pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandEr
             let mut fixed = Vec::new();
             if contender.text.contains("leadTimeSeconds") {
                 fixed.push(format!("spec.slo.leadTimeSeconds={}", of.lead_time_seconds));
-                fixed.push(String::from("spec.slo.latency.maxBoostPercent=0"));
+                let always =
+                    ["spec.slo.latency.maxBoostPercent=0", "spec.retire.maxSessionSeconds=900"];
+                fixed.extend(always.map(str::to_owned));
             }
             entrants.push(Entrant {
                 name: document.metadata.name.clone(),
+                unsampled: unsampled(&document.policy)?,
                 policy: document.policy,
                 fixed,
                 axes: contender.axes.iter().map(|axis| Scale::new(axis, of)).collect(),
@@ -98,7 +107,7 @@ impl Entrant {
             if let Some(at) = at.get_mut(of.axis) {
                 *at = reach / 2.0;
             }
-            Place { at, target: of.axis, style, reach }
+            Place { at, target: of.axis, style, reach, sampled: true }
         };
         self.styles.iter().enumerate().map(middle).collect()
     }
@@ -114,13 +123,30 @@ impl Entrant {
             likenesses.filter_map(|like| self.by(like, tuning)).collect()
         };
         for place in &mut places {
-            for (axis, at) in self.axes.iter().zip(&mut place.at) {
-                if let (LEAST | MOST, Some(value)) = (axis.field, told(tuning, axis.field)) {
-                    *at = axis.place_of(value);
-                }
-            }
+            self.take_over(&[LEAST, MOST], tuning, place);
         }
         places
+    }
+
+    /// The same way to be run with at most as many replicas as in a tuning; nothing where the way is a least
+    /// count.
+    pub(super) fn bound(&self, way: &Place, tuning: &BTreeMap<String, String>) -> Option<Place> {
+        if self.axes.get(way.target).is_none_or(|axis| axis.field == LEAST) {
+            return None;
+        }
+        let mut place = way.clone();
+        self.take_over(&[MOST], tuning, &mut place);
+        Some(place)
+    }
+
+    fn take_over(&self, fields: &[&str], tuning: &BTreeMap<String, String>, place: &mut Place) {
+        for (axis, at) in self.axes.iter().zip(&mut place.at) {
+            if fields.contains(&axis.field)
+                && let Some(value) = told(tuning, axis.field)
+            {
+                *at = axis.place_of(value);
+            }
+        }
     }
 
     fn by(&self, like: &Likeness, tuning: &BTreeMap<String, String>) -> Option<Place> {
@@ -130,7 +156,10 @@ impl Entrant {
             let place = self.axes.get(same.axis)?.place_of(value * same.times + same.more);
             *at.get_mut(same.axis)? = place;
         }
-        Some(Place { at, target: like.axis, style: self.styles.len() + like.axis, reach: REACH })
+        let Likeness { axis: target, sampled, .. } = *like;
+        // What is sampled and what is not are two kinds.
+        let style = self.styles.len() + if sampled { target } else { self.axes.len() + 1 };
+        Some(Place { at, target, style, reach: REACH, sampled })
     }
 
     /// With these places on its axes.
@@ -138,15 +167,18 @@ impl Entrant {
         let of_each = || self.axes.iter().zip(&place.at);
         let least = of_each().find(|(axis, _)| axis.field == LEAST);
         let least = least.map_or(0.0, |(axis, at)| axis.value_at(*at));
-        let own = of_each().map(|(axis, at)| match axis.value_at(*at) {
-            most if axis.field == MOST => axis.text(most.max(least)),
-            value => axis.text(value),
-        });
+        let has = |axis: &Scale| place.sampled || !axis.field.starts_with(SAMPLING);
+        let own =
+            of_each().filter(|(axis, _)| has(axis)).map(|(axis, at)| match axis.value_at(*at) {
+                most if axis.field == MOST => axis.text(most.max(least)),
+                value => axis.text(value),
+            });
         let axes = self.fixed.iter().cloned().chain(own).map(|text| text.parse());
         let axes: Result<Vec<Axis>, ParseAxisError> = axes.collect();
         let axes = axes.map_err(|error| CommandError::argument(error.to_string()))?;
         let sweep = Sweep { axes, random: None, seed: 1 };
-        let tuned = sweep.tune(&self.name, &self.policy);
+        let policy = if place.sampled { &self.policy } else { &self.unsampled };
+        let tuned = sweep.tune(&self.name, policy);
         let tuned = tuned.map_err(|error| CommandError::argument(error.to_string()))?;
         let tuned = tuned.into_iter().next();
         let tuned = tuned.ok_or_else(|| CommandError::argument("there is nothing to tune"))?;
@@ -155,6 +187,15 @@ impl Entrant {
         let name = self.name.clone();
         Ok(Candidate { name, tuning: tuned.tuning, policy: tuned.policy, bindings, to_beat: None })
     }
+}
+
+/// With metrics as they are scraped.
+fn unsampled(policy: &Policy) -> Result<Policy, CommandError> {
+    let mut spec = policy.spec().clone();
+    if let Some(slo) = &mut spec.slo {
+        slo.sampling = None;
+    }
+    Policy::new(spec).map_err(|error| CommandError::argument(error.to_string()))
 }
 
 /// The value of a field in a tuning.
@@ -200,6 +241,11 @@ mod tests {
                     let later = target(&like, 2) - window.unwrap();
                     let longest = window == Some(2400.0);
                     assert!((-1.0..=61.0).contains(&later) || longest, "{}: {like:?}", peer.name);
+                    let policy = own.tuned(&like).unwrap().policy;
+                    assert_eq!(policy.sampling().is_some(), like.sampled, "{}", peer.name);
+                    if !like.sampled {
+                        assert!(later.abs() < 1.0, "{}: {like:?}", peer.name);
+                    }
                 }
                 // The peers, too, start from the fleet that stays.
                 if peer.name == FIXED {
@@ -208,6 +254,20 @@ mod tests {
                     assert_eq!(told(&like.tuning, LEAST), told(&tuning, LEAST));
                     assert_eq!(told(&like.tuning, MOST), told(&tuning, LEAST));
                 }
+            }
+        }
+        // A way to be run that is bounded differs by its most alone; where the way is a least count there is
+        // none.
+        for who in &entrants {
+            let enough = BTreeMap::from([(String::from("maxReplicas"), String::from("31"))]);
+            for way in who.styles() {
+                let Some(bound) = who.bound(&way, &enough) else {
+                    assert_eq!(who.axes.get(way.target).unwrap().field, LEAST);
+                    continue;
+                };
+                let mut tuned = who.tuned(&way).unwrap().tuning;
+                tuned.insert(String::from("maxReplicas"), String::from("31"));
+                assert_eq!(who.tuned(&bound).unwrap().tuning, tuned, "{}", who.name);
             }
         }
         let tuning = |target: &str| {

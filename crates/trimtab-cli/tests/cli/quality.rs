@@ -11,7 +11,7 @@ fn suite() -> snapbox::cmd::Command {
 fn a_row_for_each_load_size_and_lead_time() {
     suite()
         .args(["--scenario", "step", "--scenario", "steady", "--lead-time", "30s"])
-        .args(["--replicas", "2,5"])
+        .args(["--replicas", "2,5", "--other-seeds", "2,3"])
         .assert()
         .success()
         .stderr_eq(file!["golden/quality-tunings.txt"])
@@ -41,7 +41,7 @@ fn policies_of_ones_own_are_refused() {
         .code(2)
         .stderr_eq(snapbox::str!["..."])
         .stdout_eq("");
-    for option in ["--replicas", "--tunings"] {
+    for option in ["--replicas", "--tunings", "--other-seeds"] {
         trimtab(["backtest", option, "12"]).assert().code(2).stdout_eq("");
     }
 }
