@@ -1,19 +1,33 @@
 //! Who takes part, and what of each is tuned.
 
-/// A contender: an example, and the fields that are tuned.
+/// A contender: an example, the fields that are tuned, and the ways to be run that are tried.
 pub(super) struct Contender {
     pub(super) text: &'static str,
-    pub(super) axes: &'static [(&'static str, Values)],
+    pub(super) axes: &'static [Field],
     pub(super) styles: &'static [Style],
 }
 
-/// A way to be run: somewhere on one axis, with these places on the others.
-pub(super) struct Style {
-    pub(super) axis: usize,
-    pub(super) at: &'static [f64],
+/// A field that is tuned, its values, and where between them a way to be run has it that says nothing else.
+pub(super) struct Field {
+    pub(super) path: &'static str,
+    pub(super) values: Values,
+    pub(super) at: f64,
 }
 
-const fn by(axis: usize, at: &'static [f64]) -> Style {
+const fn field(path: &'static str, values: Values, at: f64) -> Field {
+    Field { path, values, at }
+}
+
+/// A way to be run: somewhere on one axis, with these places on others.
+pub(super) struct Style {
+    pub(super) axis: &'static str,
+    pub(super) at: Places,
+}
+
+/// Places on axes, counted from 0 and between two values a fraction.
+pub(super) type Places = &'static [(&'static str, f64)];
+
+const fn by(axis: &'static str, at: Places) -> Style {
     Style { axis, at }
 }
 
@@ -33,16 +47,24 @@ pub(super) enum Values {
     Switch,
 }
 
-const RATE: &str = "spec.metrics[0].external.target.averageValue";
-const IN_FLIGHT: &str = "spec.metrics[1].external.target.averageValue";
-const ONLY: &str = RATE;
-const WINDOW: &str = "spec.behavior.scaleDown.stabilizationWindowSeconds";
-const KNATIVE_DELAY: &str = "spec.knative.scaleDownDelaySeconds";
-const RAY_DELAY: &str = "spec.rayServe.downscaleDelaySeconds";
+pub(super) const RATE: &str = "spec.metrics[0].external.target.averageValue";
+pub(super) const IN_FLIGHT: &str = "spec.metrics[1].external.target.averageValue";
+pub(super) const ONLY: &str = RATE;
+pub(super) const WINDOW: &str = "spec.behavior.scaleDown.stabilizationWindowSeconds";
+pub(super) const KNATIVE_DELAY: &str = "spec.knative.scaleDownDelaySeconds";
+pub(super) const RAY_DELAY: &str = "spec.rayServe.downscaleDelaySeconds";
 pub(super) const LEAST: &str = "spec.minReplicas";
 pub(super) const MOST: &str = "spec.maxReplicas";
+pub(super) const TOLERANCE: &str = "spec.behavior.scaleUp.tolerance";
+const HEADROOM: &str = "spec.slo.headroom";
+const SURGE: &str = "spec.slo.surgeQuantile";
+const SURGE_PERCENT: &str = "spec.slo.maxSurgePercent";
+const CREDIT: &str = "spec.anticipate.startingCredit";
 /// What only who samples has.
 pub(super) const SAMPLING: &str = "spec.slo.sampling.";
+pub(super) const NOISE: &str = "spec.slo.sampling.noise";
+pub(super) const AVERAGE: &str = "spec.slo.sampling.windowSeconds";
+pub(super) const BURST: &str = "spec.slo.sampling.burstThresholdPercent";
 
 /// What those that go by arrivals aim at, from a fleet that is hardly used to one that is full.
 const RATES: &[f64] = &[0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
@@ -67,43 +89,43 @@ pub(super) const CONTENDERS: [Contender; 6] = [
     Contender {
         text: include_str!("../../policies/slo.yaml"),
         axes: &[
-            (RATE, Values::Rate(&[0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0, 2.0])),
-            (IN_FLIGHT, Values::Sequences(&[0.08, 0.15, 0.25, 0.35, 0.5, 0.8, 1.5])),
-            (WINDOW, WINDOWS),
-            (LEAST, LEASTS),
-            ("spec.slo.surgeQuantile", Values::Given(&[0.0, 0.5, 0.8, 0.95, 1.0])),
-            ("spec.slo.maxSurgePercent", Values::Given(&[30.0, 100.0, 300.0, 1000.0])),
-            ("spec.slo.headroom", Values::Given(&[0.0, 0.15, 0.5, 1.0])),
-            ("spec.behavior.scaleUp.tolerance", Values::Given(&[0.0, 0.05, 0.1, 0.2])),
-            ("spec.slo.sampling.noise", Values::Given(&[0.0, 1.0, 2.0, 3.0, 6.0, 10.0])),
-            ("spec.slo.sampling.windowSeconds", Values::Whole(&[20.0, 40.0, 60.0, 120.0])),
-            (
-                "spec.slo.sampling.burstThresholdPercent",
-                Values::Whole(&[100.0, 150.0, 200.0, 300.0]),
-            ),
-            (MOST, MOSTS),
-            ("spec.anticipate.startingCredit", Values::Switch),
+            field(RATE, Values::Rate(&[0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0, 2.0]), 7.0),
+            field(IN_FLIGHT, Values::Sequences(&[0.08, 0.15, 0.25, 0.35, 0.5, 0.8, 1.5]), 4.0),
+            field(WINDOW, WINDOWS, 1.0),
+            field(LEAST, LEASTS, 0.0),
+            field(SURGE, Values::Given(&[0.0, 0.5, 0.8, 0.95, 1.0]), 0.0),
+            field(SURGE_PERCENT, Values::Given(&[30.0, 100.0, 300.0, 1000.0]), 3.0),
+            field(HEADROOM, Values::Given(&[0.0, 0.15, 0.5, 1.0]), 0.0),
+            field(TOLERANCE, Values::Given(&[0.0, 0.05, 0.1, 0.2]), 1.0),
+            field(NOISE, Values::Given(&[0.0, 1.0, 2.0, 3.0, 6.0, 10.0]), 3.0),
+            field(AVERAGE, Values::Whole(&[20.0, 40.0, 60.0, 120.0]), 2.0),
+            field(BURST, Values::Whole(&[100.0, 150.0, 200.0, 300.0]), 0.0),
+            field(MOST, MOSTS, 7.0),
+            field(CREDIT, Values::Switch, 0.0),
         ],
         styles: &[
             // By arrivals, and nothing kept for growth: for a short while, for long.
-            by(0, &[0.0, 4.0, 1.0, 0.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
-            by(0, &[0.0, 4.0, 4.0, 1.0, 0.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
-            by(0, &[0.0, 4.0, 5.0, 2.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0, 7.0, 0.0]),
-            by(0, &[0.0, 5.0, 6.0, 0.0, 0.0, 3.0, 0.0, 2.0, 4.0, 2.0, 0.0, 7.0, 0.0]),
+            by(RATE, &[(HEADROOM, 1.0)]),
+            by(RATE, &[(WINDOW, 4.0), (LEAST, 1.0), (HEADROOM, 1.0)]),
+            by(RATE, &[(WINDOW, 5.0), (LEAST, 2.0), (TOLERANCE, 2.0), (NOISE, 4.0)]),
+            by(RATE, &[(IN_FLIGHT, 5.0), (WINDOW, 6.0), (TOLERANCE, 2.0), (NOISE, 4.0)]),
             // The same, and bursts are borne.
-            by(0, &[0.0, 4.0, 2.0, 0.0, 0.0, 3.0, 0.0, 2.0, 1.0, 3.0, 0.6, 7.0, 0.0]),
-            by(0, &[0.0, 4.0, 4.0, 0.0, 0.0, 3.0, 0.0, 1.0, 1.0, 2.0, 1.0, 7.0, 0.0]),
+            by(
+                RATE,
+                &[(WINDOW, 2.0), (TOLERANCE, 2.0), (NOISE, 1.0), (AVERAGE, 3.0), (BURST, 0.6)],
+            ),
+            by(RATE, &[(WINDOW, 4.0), (NOISE, 1.0), (BURST, 1.0)]),
             // Growth is kept.
-            by(0, &[0.0, 4.0, 3.0, 1.0, 3.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
-            by(0, &[0.0, 4.0, 5.0, 0.0, 4.0, 3.0, 1.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
+            by(RATE, &[(WINDOW, 3.0), (LEAST, 1.0), (SURGE, 3.0), (HEADROOM, 1.0)]),
+            by(RATE, &[(WINDOW, 5.0), (SURGE, 4.0), (HEADROOM, 1.0)]),
             // By what is in flight.
-            by(1, &[7.0, 0.0, 1.0, 1.0, 0.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
-            by(1, &[7.0, 0.0, 5.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 1.0, 0.0, 7.0, 0.0]),
+            by(IN_FLIGHT, &[(LEAST, 1.0), (TOLERANCE, 0.0)]),
+            by(IN_FLIGHT, &[(WINDOW, 5.0), (TOLERANCE, 0.0), (AVERAGE, 1.0)]),
             // The same, and what starts counts as part of the answer.
-            by(1, &[7.0, 0.0, 1.0, 1.0, 0.0, 3.0, 0.0, 0.0, 3.0, 2.0, 0.0, 7.0, 1.0]),
-            by(1, &[7.0, 0.0, 4.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 1.0, 0.0, 7.0, 1.0]),
+            by(IN_FLIGHT, &[(LEAST, 1.0), (TOLERANCE, 0.0), (CREDIT, 1.0)]),
+            by(IN_FLIGHT, &[(WINDOW, 4.0), (TOLERANCE, 0.0), (AVERAGE, 1.0), (CREDIT, 1.0)]),
             // Never fewer than so many, and more where they are full.
-            by(3, &[6.0, 4.0, 3.0, 0.0, 0.0, 3.0, 0.0, 1.0, 3.0, 2.0, 0.0, 7.0, 0.0]),
+            by(LEAST, &[(RATE, 6.0), (WINDOW, 3.0)]),
         ],
     },
     Contender {
@@ -119,127 +141,63 @@ pub(super) const CONTENDERS: [Contender; 6] = [
     Contender {
         text: include_str!("../../policies/knative.yaml"),
         axes: &[
-            (ONLY, Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65])),
-            (KNATIVE_DELAY, WINDOWS),
-            (LEAST, LEASTS),
-            (MOST, MOSTS),
+            field(
+                ONLY,
+                Values::Sequences(&[0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.65]),
+                8.0,
+            ),
+            field(KNATIVE_DELAY, WINDOWS, 3.0),
+            field(LEAST, LEASTS, 0.0),
+            field(MOST, MOSTS, 7.0),
         ],
-        styles: BY_IN_FLIGHT,
+        styles: &[
+            by(ONLY, &[(KNATIVE_DELAY, 0.0)]),
+            by(ONLY, &[(LEAST, 1.0)]),
+            by(ONLY, &[(KNATIVE_DELAY, 4.0), (LEAST, 2.0)]),
+            by(ONLY, &[(KNATIVE_DELAY, 5.0)]),
+            by(LEAST, &[]),
+        ],
     },
     Contender {
         text: include_str!("../../policies/ray-serve.yaml"),
         axes: &[
-            (ONLY, Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5])),
-            (RAY_DELAY, WINDOWS),
-            (LEAST, LEASTS),
-            (MOST, MOSTS),
+            field(
+                ONLY,
+                Values::Sequences(&[0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5]),
+                8.0,
+            ),
+            field(RAY_DELAY, WINDOWS, 3.0),
+            field(LEAST, LEASTS, 0.0),
+            field(MOST, MOSTS, 7.0),
         ],
-        styles: BY_IN_FLIGHT,
+        styles: &[
+            by(ONLY, &[(RAY_DELAY, 0.0)]),
+            by(ONLY, &[(LEAST, 1.0)]),
+            by(ONLY, &[(RAY_DELAY, 4.0), (LEAST, 2.0)]),
+            by(ONLY, &[(RAY_DELAY, 5.0)]),
+            by(LEAST, &[]),
+        ],
     },
     Contender {
         text: include_str!("fixed.yaml"),
-        axes: &[(LEAST, LEASTS), (MOST, Values::Replicas(&[0.05]))],
-        styles: &[by(0, &[0.0, 0.0])],
+        axes: &[field(LEAST, LEASTS, 0.0), field(MOST, Values::Replicas(&[0.05]), 0.0)],
+        styles: &[by(LEAST, &[])],
     },
 ];
 
 /// What those are tuned by that have their metrics from Prometheus.
-const PROMETHEUS: &[(&str, Values)] = &[
-    (RATE, Values::Rate(RATES)),
-    (IN_FLIGHT, Values::Sequences(&[0.5, 0.8])),
-    (WINDOW, WINDOWS),
-    (LEAST, LEASTS),
-    (MOST, MOSTS),
+const PROMETHEUS: &[Field] = &[
+    field(RATE, Values::Rate(RATES), 8.0),
+    field(IN_FLIGHT, Values::Sequences(&[0.5, 0.8]), 1.0),
+    field(WINDOW, WINDOWS, 3.0),
+    field(LEAST, LEASTS, 0.0),
+    field(MOST, MOSTS, 7.0),
 ];
 
 const BY_ARRIVALS: &[Style] = &[
-    by(0, &[0.0, 0.0, 1.0, 0.0, 7.0]),
-    by(0, &[0.0, 1.0, 3.0, 1.0, 7.0]),
-    by(0, &[0.0, 0.0, 4.0, 2.0, 7.0]),
-    by(0, &[0.0, 1.0, 5.0, 0.0, 7.0]),
-    by(3, &[8.0, 1.0, 3.0, 0.0, 7.0]),
-];
-
-const BY_IN_FLIGHT: &[Style] = &[
-    by(0, &[0.0, 0.0, 0.0, 7.0]),
-    by(0, &[0.0, 3.0, 1.0, 7.0]),
-    by(0, &[0.0, 4.0, 2.0, 7.0]),
-    by(0, &[0.0, 5.0, 0.0, 7.0]),
-    by(2, &[8.0, 3.0, 0.0, 7.0]),
-];
-
-/// What `slo` is like when it does as a peer with the same bounds: it starts from there, too.
-pub(super) struct Likeness {
-    pub(super) peer: &'static str,
-    /// The target that the peer goes by.
-    pub(super) axis: usize,
-    pub(super) same: &'static [Same],
-    /// Where its metrics come from: its own samples, or as the peer has them.
-    pub(super) sampled: bool,
-    /// The places on the other axes.
-    pub(super) at: [f64; 13],
-}
-
-/// A field of a peer, and what an axis of `slo` is made of it: so many times as much, and so much more.
-pub(super) struct Same {
-    pub(super) field: &'static str,
-    pub(super) axis: usize,
-    pub(super) times: f64,
-    pub(super) more: f64,
-}
-
-const fn same(field: &'static str, axis: usize) -> Same {
-    Same { field, axis, times: 1.0, more: 0.0 }
-}
-
-/// Who has the fields of `slo`.
-const OWN_FIELDS: &[Same] = &[same(RATE, 0), same(IN_FLIGHT, 1), same(WINDOW, 2)];
-
-/// The same, and it lets go when a rate of the last minute says so.
-const OWN_FIELDS_LATER: &[Same] =
-    &[same(RATE, 0), same(IN_FLIGHT, 1), Same { more: 60.0, ..same(WINDOW, 2) }];
-
-/// Three quarters of what a replica may have, as in its example; and nothing falls in panic, for a minute.
-const KNATIVE_FIELDS: &[Same] =
-    &[Same { times: 0.75, ..same(ONLY, 1) }, Same { more: 60.0, ..same(KNATIVE_DELAY, 2) }];
-
-/// By the very metrics, with the HPA's tolerance.
-const fn by_the_same(peer: &'static str) -> Likeness {
-    let at = [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, 3.0, 2.0, 0.0, 7.0, 0.0];
-    Likeness { peer, axis: 0, same: OWN_FIELDS, sampled: false, at }
-}
-
-/// By arrivals that are sampled, likewise, and growth at so much noise.
-const fn by_arrivals(peer: &'static str, noise: f64) -> Likeness {
-    let at = [0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 2.0, noise, 2.0, 0.0, 7.0, 0.0];
-    Likeness { peer, axis: 0, same: OWN_FIELDS_LATER, sampled: true, at }
-}
-
-/// By what is in flight, with growth at so much noise and beyond such a burst.
-const fn by_in_flight(
-    peer: &'static str,
-    same: &'static [Same],
-    noise: f64,
-    burst: f64,
-) -> Likeness {
-    let at = [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, noise, 2.0, burst, 7.0, 0.0];
-    Likeness { peer, axis: 1, same, sampled: true, at }
-}
-
-pub(super) const LIKENESSES: [Likeness; 7] = [
-    // As late as those see it; and growth at once.
-    by_the_same("hpa-requests"),
-    by_arrivals("hpa-requests", 3.0),
-    by_the_same("keda-requests"),
-    by_arrivals("keda-requests", 4.0),
-    // What it begins to panic at; and what `slo` would.
-    by_in_flight("knative", KNATIVE_FIELDS, 0.0, 2.0),
-    by_in_flight("knative", KNATIVE_FIELDS, 3.0, 0.0),
-    Likeness {
-        peer: "ray-serve",
-        axis: 1,
-        same: &[same(ONLY, 1), same(RAY_DELAY, 2)],
-        sampled: true,
-        at: [7.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 0.5, 0.0, 7.0, 0.0],
-    },
+    by(RATE, &[(IN_FLIGHT, 0.0), (WINDOW, 1.0)]),
+    by(RATE, &[(LEAST, 1.0)]),
+    by(RATE, &[(IN_FLIGHT, 0.0), (WINDOW, 4.0), (LEAST, 2.0)]),
+    by(RATE, &[(WINDOW, 5.0)]),
+    by(LEAST, &[]),
 ];

@@ -5,6 +5,7 @@
 
 pub(crate) mod args;
 mod contenders;
+mod likenesses;
 mod load;
 mod scale;
 mod search;

@@ -1,12 +1,14 @@
 //! The values of a field, and the places between them.
 
-use super::contenders::Values;
+use super::contenders::{Field, Values};
 use super::tunings::Circumstances;
 
 /// The values of a field, rising, that its places lie between.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
     pub(super) field: &'static str,
+    /// Where a way to be run has it that says nothing else.
+    pub(super) at: f64,
     values: Vec<f64>,
     kind: Kind,
 }
@@ -24,10 +26,10 @@ enum Kind {
 }
 
 impl Scale {
-    pub(super) fn new((field, values): &(&'static str, Values), of: &Circumstances<'_>) -> Self {
+    pub(super) fn new(field: &Field, of: &Circumstances<'_>) -> Self {
         let sequences = f64::from(of.profile.max_sequences);
         let times = |values: &[f64], full: f64| values.iter().map(|value| value * full).collect();
-        let (values, kind) = match values {
+        let (values, kind) = match &field.values {
             Values::Rate(shares) => (times(shares, of.capacity), Kind::Target),
             Values::Sequences(shares) => (times(shares, sequences), Kind::Target),
             Values::Replicas(shares) => (of.replicas(shares), Kind::Whole),
@@ -35,7 +37,7 @@ impl Scale {
             Values::Given(values) => (values.to_vec(), Kind::Within),
             Values::Switch => (vec![0.0, 1.0], Kind::Switch),
         };
-        Self { field, values, kind }
+        Self { field: field.path, at: field.at, values, kind }
     }
 
     /// From its first place to its last.

@@ -8,9 +8,8 @@ use trimtab_sim::metrics::Bindings;
 use trimtab_sim::sweep::{Axis, ParseAxisError, Sweep};
 use trimtab_sim::{Candidate, ServiceProfile};
 
-use super::contenders::{
-    CONTENDERS, FIXED, HIGHEST, LEAST, LIKENESSES, Likeness, MOST, SAMPLING, Style,
-};
+use super::contenders::{CONTENDERS, FIXED, HIGHEST, LEAST, MOST, Places, SAMPLING, Style};
+use super::likenesses::{LIKENESSES, Likeness};
 use super::scale::Scale;
 use crate::error::CommandError;
 
@@ -99,17 +98,29 @@ impl Entrant {
         &self.axes
     }
 
+    fn axis(&self, field: &str) -> Option<usize> {
+        self.axes.iter().position(|axis| axis.field == field)
+    }
+
+    /// These places, and on the other axes those where nothing is said.
+    fn at(&self, places: Places) -> Vec<f64> {
+        let place = |axis: &Scale| {
+            let said = places.iter().find(|(field, _)| *field == axis.field);
+            said.map_or(axis.at, |(_, at)| *at)
+        };
+        self.axes.iter().map(place).collect()
+    }
+
     /// What is tried first: each way to be run, in the middle of its axis.
     pub(super) fn styles(&self) -> Vec<Place> {
         let middle = |(style, of): (usize, &Style)| {
-            let mut at = of.at.to_vec();
-            let reach = self.axes.get(of.axis).map_or(0.0, Scale::length);
-            if let Some(at) = at.get_mut(of.axis) {
-                *at = reach / 2.0;
-            }
-            Place { at, target: of.axis, style, reach, sampled: true }
+            let target = self.axis(of.axis)?;
+            let reach = self.axes.get(target)?.length();
+            let mut at = self.at(of.at);
+            *at.get_mut(target)? = reach / 2.0;
+            Some(Place { at, target, style, reach, sampled: true })
         };
-        self.styles.iter().enumerate().map(middle).collect()
+        self.styles.iter().enumerate().filter_map(middle).collect()
     }
 
     /// Where this one does what another does with a tuning, as far as it can.
@@ -150,13 +161,13 @@ impl Entrant {
     }
 
     fn by(&self, like: &Likeness, tuning: &BTreeMap<String, String>) -> Option<Place> {
-        let mut at = like.at.to_vec();
+        let mut at = self.at(like.at);
         for same in like.same {
-            let value = told(tuning, same.field)?;
-            let place = self.axes.get(same.axis)?.place_of(value * same.times + same.more);
-            *at.get_mut(same.axis)? = place;
+            let value = told(tuning, same.field)? * same.times + same.more;
+            let axis = self.axis(same.axis)?;
+            *at.get_mut(axis)? = self.axes.get(axis)?.place_of(value);
         }
-        let Likeness { axis: target, sampled, .. } = *like;
+        let (target, sampled) = (self.axis(like.axis)?, like.sampled);
         // What is sampled and what is not are two kinds.
         let style = self.styles.len() + if sampled { target } else { self.axes.len() + 1 };
         Some(Place { at, target, style, reach: REACH, sampled })
