@@ -39,10 +39,19 @@ pub(crate) struct SuiteArgs {
         requires = "suite"
     )]
     pub(crate) tunings: u16,
-    /// Runs everybody's best tuning on these seeds, too: what just meets the objectives on one misses them
-    /// on another; several are run one by one
-    #[arg(long, value_name = "NUMBER", value_delimiter = ',', requires = "suite")]
-    pub(crate) other_seeds: Vec<u64>,
+    /// On how many seeds everybody is tuned, from `--seed` on: the objectives have to be met on each
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..),
+        requires = "suite"
+    )]
+    pub(crate) tuning_seeds: u8,
+    /// On how many seeds after those everybody's best tuning is run, too: what just meets the objectives where
+    /// it was tuned misses them elsewhere
+    #[arg(long, value_name = "COUNT", default_value_t = 2, requires = "suite")]
+    pub(crate) other_seeds: u8,
 }
 
 /// A comparison that is defined once for all.

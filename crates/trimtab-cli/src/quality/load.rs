@@ -27,7 +27,8 @@ const MOST_KEPT: u64 = 5_000_000;
 
 /// A load as it is compared on.
 pub(super) struct SizedLoad {
-    pub(super) workload: First,
+    /// As each of the seeds makes it.
+    pub(super) workloads: Vec<First>,
     /// By what its rate was multiplied.
     pub(super) rate_scale: f64,
     /// Requests per second that one replica does when it is busy all the time.
@@ -36,18 +37,19 @@ pub(super) struct SizedLoad {
     pub(super) peak: f64,
 }
 
-/// The load at a rate that keeps `replicas` busy in the mean over its first `most` requests.
+/// The load at a rate that keeps `replicas` busy in the mean over its first `most` requests and these seeds.
 pub(super) fn sized(
     args: &LoadArgs,
-    seed: u64,
+    seeds: &[u64],
     profile: &ServiceProfile,
     objectives: &[Objective],
     (replicas, most): (f64, u64),
     interrupt: &Interrupt,
 ) -> Result<Result<SizedLoad, SurveyError>, CommandError> {
+    let first_seed = seeds.first().copied().unwrap_or_default();
     let mut scale = FIRST_SCALE;
     let (seen, mean) = loop {
-        let first = at_scale(args, seed, scale, MOST_LOOKED_AT, interrupt)?;
+        let first = at_scale(args, first_seed, scale, MOST_LOOKED_AT, interrupt)?;
         let seen = match survey(&first, profile, objectives) {
             Ok(seen) => seen,
             Err(SurveyError::Workload(_)) if scale < 1.0 => {
@@ -67,30 +69,28 @@ pub(super) fn sized(
     let capacity = seen.summary.requests as f64 / work.max(f64::MIN_POSITIVE);
     let mut rate_scale = round(scale * replicas / mean.max(f64::MIN_POSITIVE));
     // What the first `most` requests span may be a quiet or a busy part of the whole.
-    let part = at_scale(args, seed, rate_scale, most, interrupt)?;
-    let part = match survey(&part, profile, objectives) {
-        Ok(part) => part,
-        Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
-        Err(impossible) => return Ok(Err(impossible)),
-    };
-    let mean = busy(&part).max(f64::MIN_POSITIVE);
-    let peak = part.work.need(PEAK_SECONDS).into_iter().fold(0.0, f64::max) / mean;
-    rate_scale = round(rate_scale * replicas / mean);
-    let mut workload = at_scale(args, seed, rate_scale, most, interrupt)?;
-    if most <= MOST_KEPT {
-        workload.keep().map_err(workload_error)?;
+    let (mut mean, mut peak): (f64, f64) = (0.0, 0.0);
+    for seed in seeds {
+        let part = at_scale(args, *seed, rate_scale, most, interrupt)?;
+        let part = match survey(&part, profile, objectives) {
+            Ok(part) => part,
+            Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
+            Err(impossible) => return Ok(Err(impossible)),
+        };
+        mean += busy(&part) / seeds.len() as f64;
+        peak = part.work.need(PEAK_SECONDS).into_iter().fold(peak, f64::max);
     }
-    Ok(Ok(SizedLoad { workload, rate_scale, capacity, peak }))
-}
-
-/// The load of that size as another seed makes it: what was sized stays as it is.
-pub(super) fn of_seed(
-    args: &LoadArgs,
-    seed: u64,
-    sized: &SizedLoad,
-    interrupt: &Interrupt,
-) -> Result<First, CommandError> {
-    at_scale(args, seed, sized.rate_scale, sized.workload.most, interrupt)
+    let mean = mean.max(f64::MIN_POSITIVE);
+    rate_scale = round(rate_scale * replicas / mean);
+    let mut workloads = Vec::new();
+    for seed in seeds {
+        let mut workload = at_scale(args, *seed, rate_scale, most, interrupt)?;
+        if most <= MOST_KEPT {
+            workload.keep().map_err(workload_error)?;
+        }
+        workloads.push(workload);
+    }
+    Ok(Ok(SizedLoad { workloads, rate_scale, capacity, peak: peak / mean }))
 }
 
 /// Replicas that the load keeps busy in the mean.
@@ -104,7 +104,8 @@ fn round(scale: f64) -> f64 {
     format!("{scale:.2e}").parse().unwrap_or(scale)
 }
 
-fn at_scale(
+/// The first so many requests of the load as a seed makes it.
+pub(super) fn at_scale(
     args: &LoadArgs,
     seed: u64,
     rate_scale: f64,

@@ -306,7 +306,7 @@ pub(super) fn meets(run: &Run) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use trimtab_engine::Digest;
@@ -314,7 +314,8 @@ mod tests {
 
     use super::*;
 
-    fn run(share: f64, cost: f64, ended_early: bool) -> Run {
+    /// A run with so many requests within a promise of 99 %.
+    pub(in crate::quality) fn run(share: f64, cost: f64, ended_early: bool) -> Run {
         Run {
             policy: String::from("own"),
             digest: Digest::of("own"),

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use trimtab_sim::report::best_of_each;
-use trimtab_sim::{Comparison, Objective, Run};
+use trimtab_sim::{Objective, Run};
 
+use super::case::Compared;
 use super::search::meets;
 
 /// Who is compared with the others.
@@ -13,8 +14,8 @@ const OWN: &str = "slo";
 const EVEN: f64 = 0.01;
 
 /// A comparison, with what it was made on.
-pub(super) struct Row<'a> {
-    pub(super) comparison: &'a Comparison,
+pub(super) struct Row {
+    pub(super) compared: Compared,
     pub(super) replicas: f64,
     pub(super) rate_scale: f64,
 }
@@ -30,53 +31,36 @@ pub(super) enum Outcome {
     Loses,
 }
 
-/// A row's best tunings on other seeds.
-pub(super) struct Again {
-    pub(super) comparison: Comparison,
-    pub(super) replicas: f64,
-    /// Of each seed, in the order of those who are compared.
-    pub(super) runs: Vec<Vec<Run>>,
-}
-
-/// A row for each row, and how often each meets the objectives.
-pub(super) fn on_other_seeds(rows: &[Again], seeds: &[u64], out: &mut dyn Write) -> io::Result<()> {
-    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-    writeln!(out, "\nThe same tunings, on the seeds {}:\n", seeds.join(", "))?;
+/// The best tunings of every row on other seeds, and how often each meets the objectives there.
+pub(super) fn on_other_seeds(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nThe same tunings on other seeds:\n")?;
     writeln!(
         out,
         "| load | busy | lead time | `slo` | `hpa` | `keda` | `knative` | `rayServe` | fixed |"
     )?;
     writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")?;
-    let mut tally: Vec<(&str, usize)> = Vec::new();
-    for Again { comparison, replicas, runs } in rows {
-        let names = runs.first().into_iter().flatten().map(|run| run.policy.as_str());
+    let mut met: Vec<(&str, usize)> = Vec::new();
+    let mut count = 0;
+    for Row { compared, replicas, .. } in rows {
+        let Compared { load, lead_time, again, .. } = compared;
+        count += again.len();
         let mut cells = Vec::new();
-        for (who, name) in names.enumerate() {
-            let of_each: Vec<&Run> = runs.iter().filter_map(|runs| runs.get(who)).collect();
-            let listed = |of: &dyn Fn(&Run) -> String| {
-                of_each.iter().map(|run| of(run)).collect::<Vec<_>>().join(", ")
+        for (who, run) in again.first().into_iter().flatten().enumerate() {
+            let of_seeds: Vec<&Run> = again.iter().filter_map(|runs| runs.get(who)).collect();
+            let each = |tell: fn(&Run) -> String| {
+                of_seeds.iter().map(|run| tell(run)).collect::<Vec<_>>().join(", ")
             };
-            cells.push(format!(
-                "{} %; {}",
-                listed(&share),
-                listed(&|run| Digits(run.cost).to_string())
-            ));
-            let met = of_each.iter().filter(|run| meets(run)).count();
-            match tally.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, of)) => *of += met,
-                None => tally.push((name, met)),
+            cells.push(format!("{} %; {}", each(share), each(|run| Digits(run.cost).to_string())));
+            let meet = of_seeds.iter().filter(|run| meets(run)).count();
+            match met.iter_mut().find(|(name, _)| *name == run.policy) {
+                Some((_, met)) => *met += meet,
+                None => met.push((&run.policy, meet)),
             }
         }
-        let Comparison { workload, lead_time, .. } = comparison;
-        writeln!(out, "| {} | {replicas} | {lead_time} | {} |", workload.name, cells.join(" | "))?;
+        writeln!(out, "| {load} | {replicas} | {lead_time} | {} |", cells.join(" | "))?;
     }
-    let met: Vec<String> = tally.iter().map(|(name, of)| format!("`{name}` {of}")).collect();
-    writeln!(
-        out,
-        "\nOf {} runs on other seeds so many meet the objectives: {}.",
-        rows.len() * seeds.len(),
-        met.join(", ")
-    )
+    let met: Vec<String> = met.iter().map(|(name, met)| format!("`{name}` in {met}")).collect();
+    writeln!(out, "\nOf these {count} runs the objectives are met by {}.", met.join(", "))
 }
 
 pub(super) fn head(out: &mut dyn Write) -> io::Result<()> {
@@ -87,14 +71,14 @@ pub(super) fn head(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 }
 
-impl Row<'_> {
+impl Row {
     /// Writes the row.
     pub(super) fn write(
         &self,
         objectives: &[Objective],
         out: &mut dyn Write,
     ) -> io::Result<Outcome> {
-        let Self { comparison, replicas, rate_scale } = self;
+        let Self { compared, replicas, rate_scale } = self;
         let best = self.best(objectives);
         let result = result(&best, objectives);
         let cells: Vec<String> = best.iter().map(|run| cell(run)).collect();
@@ -108,8 +92,8 @@ impl Row<'_> {
         writeln!(
             out,
             "| {} | {rate_scale} | {replicas} | {} | {} | {efficiency:.2} | {word} |",
-            comparison.workload.name,
-            comparison.lead_time,
+            compared.load,
+            compared.lead_time,
             cells.join(" | ")
         )?;
         out.flush()?;
@@ -122,11 +106,10 @@ impl Row<'_> {
         objectives: &[Objective],
         err: &mut dyn Write,
     ) -> io::Result<()> {
-        let Self { comparison, .. } = self;
+        let Compared { load, lead_time, .. } = &self.compared;
         for run in self.best(objectives) {
             let tuning = run.tuning.iter().map(|(field, value)| format!("{field}={value}"));
             let tuning = tuning.collect::<Vec<_>>().join(" ");
-            let (load, lead_time) = (&comparison.workload.name, &comparison.lead_time);
             writeln!(err, "note: {load}, {lead_time}: {} {tuning}", run.policy)?;
         }
         Ok(())
@@ -134,7 +117,7 @@ impl Row<'_> {
 
     /// The best tuning of everybody.
     fn best(&self, objectives: &[Objective]) -> Vec<&Run> {
-        let runs = &self.comparison.runs;
+        let runs = &self.compared.runs;
         best_of_each(runs, objectives).into_iter().filter_map(|at| runs.get(at)).collect()
     }
 }

@@ -11,11 +11,22 @@ fn suite() -> snapbox::cmd::Command {
 fn a_row_for_each_load_size_and_lead_time() {
     suite()
         .args(["--scenario", "step", "--scenario", "steady", "--lead-time", "30s"])
-        .args(["--replicas", "2,5", "--other-seeds", "2,3"])
+        .args(["--replicas", "2,5"])
         .assert()
         .success()
         .stderr_eq(file!["golden/quality-tunings.txt"])
         .stdout_eq(file!["golden/quality.txt"]);
+}
+
+/// A row has the worst share of both seeds and the mean cost.
+#[test]
+fn everybody_is_tuned_on_as_many_seeds_as_are_asked_for() {
+    suite()
+        .args(["--scenario", "markov", "--lead-time", "120s", "--replicas", "2"])
+        .args(["--tuning-seeds", "2", "--other-seeds", "0"])
+        .assert()
+        .success()
+        .stdout_eq(file!["golden/quality-two-seeds.txt"]);
 }
 
 #[test]
@@ -41,7 +52,7 @@ fn policies_of_ones_own_are_refused() {
         .code(2)
         .stderr_eq(snapbox::str!["..."])
         .stdout_eq("");
-    for option in ["--replicas", "--tunings", "--other-seeds"] {
+    for option in ["--replicas", "--tunings", "--tuning-seeds", "--other-seeds"] {
         trimtab(["backtest", option, "12"]).assert().code(2).stdout_eq("");
     }
 }

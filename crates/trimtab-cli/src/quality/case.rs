@@ -1,0 +1,154 @@
+//! A load at a size: everybody is tuned on it at a lead time.
+
+use std::slice;
+
+use trimtab_metric::Span;
+use trimtab_sim::{Candidate, Cluster, Plan, Run, ServiceProfile, SurveyError};
+
+use super::load::{First, SizedLoad, at_scale, sized};
+use super::search::Search;
+use super::trials::Trials;
+use super::tunings::{Circumstances, entrants};
+use crate::backtest::args::{BacktestArgs, LoadArgs};
+use crate::backtest::progress::Bar;
+use crate::backtest::{jobs, setting};
+use crate::error::CommandError;
+use crate::process::{Interrupt, Process};
+
+/// How long whoever is told to stop has, where nothing else is said: enough for the longest answers of any load.
+/// With 30 s, a cluster's default, up to a hundredth of them would be cut where they are long, and who is
+/// compared would be tuned around that.
+const GRACE: Span = Span::from_secs(900);
+
+/// A load at a size.
+pub(super) struct Case<'a> {
+    pub(super) args: &'a BacktestArgs,
+    pub(super) load: &'a LoadArgs,
+    pub(super) replicas: f64,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// What came of the search on a load.
+pub(super) struct Compared {
+    pub(super) load: String,
+    pub(super) lead_time: String,
+    /// Of every tuning of everybody, over all seeds that they were tuned on.
+    pub(super) runs: Vec<Run>,
+    /// Those of the best tunings on each of the other seeds, everybody in the same order.
+    pub(super) again: Vec<Vec<Run>>,
+}
+
+impl Case<'_> {
+    /// What serves, and where.
+    fn fleet(&self) -> Result<(ServiceProfile, Cluster), CommandError> {
+        let mut fleet = self.args.setting.fleet.clone();
+        if fleet.cluster.is_none() {
+            fleet.grace_period.get_or_insert(GRACE);
+        }
+        setting::fleet(&fleet)
+    }
+
+    /// The seeds that everybody is tuned on, and those after them.
+    fn seeds(&self) -> (Vec<u64>, Vec<u64>) {
+        let first = self.args.setting.seed;
+        let tuned_on = first.saturating_add(self.args.suite.tuning_seeds.into());
+        let others = tuned_on.saturating_add(self.args.suite.other_seeds.into());
+        ((first..tuned_on).collect(), (tuned_on..others).collect())
+    }
+
+    pub(super) fn sized(&self) -> Result<Result<SizedLoad, SurveyError>, CommandError> {
+        let (profile, _) = self.fleet()?;
+        let size = (self.replicas, self.args.suite.most_requests);
+        let (seeds, _) = self.seeds();
+        let objectives = &self.args.setting.objectives;
+        sized(self.load, &seeds, &profile, objectives, size, self.interrupt)
+    }
+
+    /// Everybody with every tuning, and with the best on the other seeds.
+    pub(super) fn compare(
+        &self,
+        sized: &SizedLoad,
+        lead_time: Span,
+        process: Process,
+    ) -> Result<Compared, CommandError> {
+        let setting = &self.args.setting;
+        let (profile, _) = self.fleet()?;
+        let circumstances = Circumstances {
+            profile: &profile,
+            capacity: sized.capacity,
+            peak: sized.peak,
+            replicas: self.replicas,
+            lead_time_seconds: lead_time.as_millis() / 1000,
+        };
+        let entrants = entrants(&circumstances)?;
+        let tunings = usize::from(self.args.suite.tunings);
+        let search = |entrant| Search::new(entrant, &setting.objectives, tunings, setting.seed);
+        let mut searches: Vec<Search<'_>> = entrants.iter().map(search).collect();
+        let bar = Bar::new(process, self.interrupt);
+        let trials =
+            |plans| Trials { plans, jobs: jobs(setting), bar: &bar, interrupt: self.interrupt };
+        let (seeds, other_seeds) = self.seeds();
+        let loads = sized.workloads.iter().cloned().zip(seeds);
+        let plans: Result<Vec<Plan>, CommandError> =
+            loads.map(|(load, seed)| self.plan(load, lead_time, seed)).collect();
+        let mut tuned_on = trials(plans?);
+        // First the fleet that stays, from which everybody starts; then the peers, and `slo` starts from
+        // where they are best, too, as who comes from them would.
+        if let [own, peers @ .., fixed] = searches.as_mut_slice() {
+            search_on(&mut tuned_on, slice::from_mut(fixed))?;
+            peers.iter_mut().for_each(|peer| peer.start_below(fixed));
+            peers.iter_mut().for_each(|peer| peer.start_like(fixed));
+            search_on(&mut tuned_on, peers)?;
+            own.start_below(fixed);
+            peers.iter().chain([&*fixed]).for_each(|other| own.start_like(other));
+            search_on(&mut tuned_on, slice::from_mut(own))?;
+        }
+        let winners: Result<Vec<_>, CommandError> = searches.iter().map(Search::winner).collect();
+        let winners: Vec<Candidate> = winners?.into_iter().flatten().collect();
+        let plan = |seed: &u64| {
+            let most = self.args.suite.most_requests;
+            let load = at_scale(self.load, *seed, sized.rate_scale, most, self.interrupt)?;
+            self.plan(load, lead_time, *seed)
+        };
+        let plans: Result<Vec<Plan>, CommandError> = other_seeds.iter().map(plan).collect();
+        let again = trials(plans?).run_each(&winners)?;
+        let runs = searches.into_iter().flat_map(Search::into_runs).collect();
+        let (load, lead_time) = tuned_on.names();
+        Ok(Compared { load, lead_time, runs, again })
+    }
+
+    /// Of nobody yet.
+    fn plan(&self, load: First, lead_time: Span, seed: u64) -> Result<Plan, CommandError> {
+        let (profile, cluster) = self.fleet()?;
+        Ok(Plan {
+            profile,
+            objectives: self.args.setting.objectives.clone(),
+            seed,
+            workloads: vec![Box::new(load)],
+            sites: setting::sites(cluster, &[lead_time])?,
+            candidates: Vec::new(),
+            timelines: false,
+            details: Vec::new(),
+        })
+    }
+}
+
+/// Runs what these searches ask for, until none asks for more.
+fn search_on(trials: &mut Trials<'_>, searches: &mut [Search<'_>]) -> Result<(), CommandError> {
+    loop {
+        let mut candidates = Vec::new();
+        let mut counts = Vec::new();
+        for search in searches.iter_mut() {
+            let next = search.next()?;
+            counts.push(next.len());
+            candidates.extend(next);
+        }
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let mut runs = trials.run(&candidates)?.into_iter();
+        for (search, count) in searches.iter_mut().zip(&counts) {
+            search.note(runs.by_ref().take(*count).collect());
+        }
+    }
+}
