@@ -32,9 +32,9 @@ pub(super) struct Case<'a> {
 pub(super) struct Compared {
     pub(super) load: String,
     pub(super) lead_time: String,
-    /// Of every tuning of everybody, over all seeds that they were tuned on.
-    pub(super) runs: Vec<Run>,
-    /// Those of the best tunings on each of the other seeds, everybody in the same order.
+    /// Of everybody's best tuning, over all seeds that they were tuned on.
+    pub(super) best: Vec<Run>,
+    /// Of the same tunings on each of the other seeds.
     pub(super) again: Vec<Vec<Run>>,
 }
 
@@ -104,7 +104,7 @@ impl Case<'_> {
             search_on(&mut tuned_on, slice::from_mut(own))?;
         }
         let winners: Result<Vec<_>, CommandError> = searches.iter().map(Search::winner).collect();
-        let winners: Vec<Candidate> = winners?.into_iter().flatten().collect();
+        let (best, winners): (Vec<Run>, Vec<Candidate>) = winners?.into_iter().flatten().unzip();
         let plan = |seed: &u64| {
             let most = self.args.suite.most_requests;
             let load = at_scale(self.load, *seed, sized.rate_scale, most, self.interrupt)?;
@@ -112,9 +112,8 @@ impl Case<'_> {
         };
         let plans: Result<Vec<Plan>, CommandError> = other_seeds.iter().map(plan).collect();
         let again = trials(plans?).run_each(&winners)?;
-        let runs = searches.into_iter().flat_map(Search::into_runs).collect();
         let (load, lead_time) = tuned_on.names();
-        Ok(Compared { load, lead_time, runs, again })
+        Ok(Compared { load, lead_time, best, again })
     }
 
     /// Of nobody yet.

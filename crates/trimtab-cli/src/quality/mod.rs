@@ -59,7 +59,7 @@ pub(crate) fn run(
                 let (replicas, rate_scale) = (*replicas, sized.rate_scale);
                 let row = Row { compared, replicas, rate_scale };
                 let result = row.write(&args.setting.objectives, out)?;
-                row.tell_tunings(&args.setting.objectives, err)?;
+                row.tell_tunings(err)?;
                 *tally.entry(result).or_default() += 1;
                 rows.push(row);
             }

@@ -18,6 +18,8 @@ const ALONE: &[usize] = &[1; 12];
 /// only ranks. How many more than so many times what may is no matter.
 const COST_OF_MISSED: f64 = 1.0 / 6.0;
 const MOST_MISSED: f64 = 10.0;
+/// A cost that is higher by so small a share is no reason to meet the objectives only just.
+const HARDLY: f64 = 0.005;
 /// From so many of them, since what is best there need not lead to the best there is; after each round one
 /// ends, until the best is left.
 const CLIMBS: usize = 3;
@@ -164,14 +166,14 @@ impl<'a> Search<'a> {
         self.climbs = climbs;
     }
 
-    /// The tuning that is the best.
-    pub(super) fn winner(&self) -> Result<Option<Candidate>, CommandError> {
-        let best = self.best(0..self.runs.len()).and_then(|at| self.places.get(at));
-        best.map(|place| self.entrant.tuned(place)).transpose()
-    }
-
-    pub(super) fn into_runs(self) -> Vec<Run> {
-        self.runs
+    /// The best tuning, and how it did.
+    pub(super) fn winner(&self) -> Result<Option<(Run, Candidate)>, CommandError> {
+        let Some(best) = self.best(0..self.runs.len()) else { return Ok(None) };
+        let at = surest(&self.runs, best, self.objectives);
+        let Some((run, place)) = self.runs.get(at).zip(self.places.get(at)) else {
+            return Ok(None);
+        };
+        Ok(Some((run.clone(), self.entrant.tuned(place)?)))
     }
 
     /// Moves every way to be run by half of what is left of its reach, by how its run from the `first` one on
@@ -288,16 +290,33 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Of the runs that meet the objectives for hardly more than the cheapest, which is the best, the one that has the
+/// most to spare.
+fn surest(runs: &[Run], best: usize, objectives: &[Objective]) -> usize {
+    let Some(cheapest) = runs.get(best).filter(|run| meets(run)) else { return best };
+    let most = cheapest.cost * (1.0 + HARDLY);
+    let as_cheap = |run: &Run| meets(run) && !run.ended_early && run.cost <= most;
+    let runs = runs.iter().enumerate().filter(|(_, run)| as_cheap(run));
+    let missed = |run: &Run| missed(run, objectives);
+    let surest = runs.min_by(|(_, one), (_, other)| missed(one).total_cmp(&missed(other)));
+    surest.map_or(best, |(at, _)| at)
+}
+
 /// What it would cost, about, with just so much capacity that it meets the objectives.
 fn promise(run: &Run, objectives: &[Objective]) -> f64 {
     if run.ended_early && !meets(run) {
         return f64::INFINITY; // how far from them is not known
     }
+    let missed = missed(run, objectives).clamp(1.0 / MOST_MISSED, MOST_MISSED);
+    run.cost * libm::pow(missed, COST_OF_MISSED)
+}
+
+/// How many times as many requests as may miss an objective, where they are the most.
+fn missed(run: &Run, objectives: &[Objective]) -> f64 {
     let missed = run.attainment.iter().zip(objectives).map(|(attained, objective)| {
         (1.0 - attained.share) / (1.0 - objective.share).max(f64::EPSILON)
     });
-    let missed = missed.fold(0.0, f64::max).clamp(1.0 / MOST_MISSED, MOST_MISSED);
-    run.cost * libm::pow(missed, COST_OF_MISSED)
+    missed.fold(0.0, f64::max)
 }
 
 /// Whether it meets all objectives.
@@ -358,5 +377,23 @@ pub(super) mod tests {
         let objectives = ["ttft<=2s@99%".parse().unwrap()];
         assert_eq!(promise(&run(0.9, 100.0, true), &objectives), f64::INFINITY);
         assert!(promise(&run(0.995, 100.0, true), &objectives).is_finite());
+    }
+
+    /// A cost that is no difference buys what there is to spare for it; more is not spent, and who misses stays
+    /// who it is.
+    #[test]
+    fn of_those_that_cost_the_same_the_surest_is_the_best() {
+        let objectives = ["ttft<=2s@99%".parse().unwrap()];
+        let of = |runs: &[Run], best| surest(runs, best, &objectives);
+        let runs = [
+            run(0.9901, 100.0, false),
+            run(0.9950, 100.4, false),
+            run(0.9999, 101.0, false),
+            run(0.9899, 90.0, false),
+            run(0.9990, 100.2, true),
+        ];
+        assert_eq!(of(&runs, 0), 1);
+        let nobody = [run(0.98, 100.0, false), run(0.97, 100.1, false)];
+        assert_eq!(of(&nobody, 0), 0);
     }
 }

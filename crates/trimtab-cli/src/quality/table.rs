@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use trimtab_sim::report::best_of_each;
 use trimtab_sim::{Objective, Run};
 
 use super::case::Compared;
@@ -79,8 +78,8 @@ impl Row {
         out: &mut dyn Write,
     ) -> io::Result<Outcome> {
         let Self { compared, replicas, rate_scale } = self;
-        let best = self.best(objectives);
-        let result = result(&best, objectives);
+        let best = &compared.best;
+        let result = result(best, objectives);
         let cells: Vec<String> = best.iter().map(|run| cell(run)).collect();
         let own = best.iter().find(|run| run.policy == OWN);
         let efficiency = own.map_or(0.0, |run| run.efficiency);
@@ -101,24 +100,14 @@ impl Row {
     }
 
     /// What everybody is tuned to, for who wants to run the row again by hand.
-    pub(super) fn tell_tunings(
-        &self,
-        objectives: &[Objective],
-        err: &mut dyn Write,
-    ) -> io::Result<()> {
-        let Compared { load, lead_time, .. } = &self.compared;
-        for run in self.best(objectives) {
+    pub(super) fn tell_tunings(&self, err: &mut dyn Write) -> io::Result<()> {
+        let Compared { load, lead_time, best, .. } = &self.compared;
+        for run in best {
             let tuning = run.tuning.iter().map(|(field, value)| format!("{field}={value}"));
             let tuning = tuning.collect::<Vec<_>>().join(" ");
             writeln!(err, "note: {load}, {lead_time}: {} {tuning}", run.policy)?;
         }
         Ok(())
-    }
-
-    /// The best tuning of everybody.
-    fn best(&self, objectives: &[Objective]) -> Vec<&Run> {
-        let runs = &self.compared.runs;
-        best_of_each(runs, objectives).into_iter().filter_map(|at| runs.get(at)).collect()
     }
 }
 
@@ -149,7 +138,7 @@ impl std::fmt::Display for Digits {
     }
 }
 
-fn result(best: &[&Run], objectives: &[Objective]) -> Outcome {
+fn result(best: &[Run], objectives: &[Objective]) -> Outcome {
     let (own, others): (Vec<&Run>, Vec<&Run>) = best.iter().partition(|run| run.policy == OWN);
     let short = |run: &&Run| {
         let attained = run.attainment.iter().zip(objectives);
