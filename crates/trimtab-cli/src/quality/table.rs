@@ -80,7 +80,7 @@ impl Row {
         let Self { compared, replicas, rate_scale } = self;
         let best = &compared.best;
         let result = result(best, objectives);
-        let cells: Vec<String> = best.iter().map(|run| cell(run)).collect();
+        let cells: Vec<String> = best.iter().map(cell).collect();
         let own = best.iter().find(|run| run.policy == OWN);
         let efficiency = own.map_or(0.0, |run| run.efficiency);
         let word = match result {
