@@ -22,7 +22,7 @@ const FIRST_SCALE: f64 = 1e-4;
 const STEP: f64 = 10.0;
 /// How long a peak is that a fleet may be made for.
 const PEAK_SECONDS: f64 = 10.0;
-/// A load of so many requests at most is made once, and kept for all who are compared.
+/// A load of so many requests at most, over all seeds, is made once, and kept for all who are compared.
 const MOST_KEPT: u64 = 5_000_000;
 
 /// A load as it is compared on.
@@ -85,7 +85,7 @@ pub(super) fn sized(
     let mut workloads = Vec::new();
     for seed in seeds {
         let mut workload = at_scale(args, *seed, rate_scale, most, interrupt)?;
-        if most <= MOST_KEPT {
+        if most.saturating_mul(seeds.len() as u64) <= MOST_KEPT {
             workload.keep().map_err(workload_error)?;
         }
         workloads.push(workload);
