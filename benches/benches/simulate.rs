@@ -9,7 +9,7 @@ use trimtab_sim::{Workload, survey};
 const REQUESTS: f64 = 100_000.0;
 
 fn simulate(c: &mut Criterion) {
-    let fleet = Fleet::ten();
+    let fleet = Fleet::of(10);
     let workload = fleet.steady(REQUESTS);
     let mut group = c.benchmark_group("simulate");
     group.throughput(Throughput::Elements(REQUESTS as u64)).sample_size(20);
@@ -23,6 +23,9 @@ fn simulate(c: &mut Criterion) {
     group.bench_function("ten replicas, with a timeline", |b| {
         b.iter(|| black_box(fleet.simulate(&workload, Some(60.0))));
     });
+    let many = Fleet::of(200);
+    let workload = many.steady(REQUESTS);
+    group.bench_function("200 replicas", |b| b.iter(|| black_box(many.simulate(&workload, None))));
     group.finish();
 }
 

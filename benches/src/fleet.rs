@@ -1,4 +1,4 @@
-//! The fleet of the simulator's measurements: ten replicas that stay ten.
+//! The fleets of the simulator's measurements: replicas that stay as many as they are.
 
 use trimtab_engine::Policy;
 use trimtab_sim::metrics::Bindings;
@@ -7,16 +7,27 @@ use trimtab_sim::{
     Workload,
 };
 
-/// Ten replicas, whatever happens; the queue is looked at all the same.
-const TEN: &str = r#"{
-    "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"},
-    "minReplicas": 10, "maxReplicas": 10,
-    "metrics": [{"type": "Pods", "pods": {"metric": {"name": "requests_waiting"},
-        "target": {"type": "AverageValue", "averageValue": "4"}}}]
-}"#;
+/// As many replicas, whatever happens; the queue is looked at all the same.
+fn spec(replicas: u32) -> String {
+    format!(
+        r#"{{
+            "scaleTargetRef": {{"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"}},
+            "minReplicas": {replicas}, "maxReplicas": {replicas},
+            "metrics": [{{"type": "Pods", "pods": {{"metric": {{"name": "requests_waiting"}},
+                "target": {{"type": "AverageValue", "averageValue": "4"}}}}}}]
+        }}"#
+    )
+}
 
-/// Ten replicas of the 8B profile on A100s.
+/// Requests a second for each replica: two thirds of what it can do.
+const EACH: f64 = 6.0;
+
+/// Requests a second of the scenario as it is.
+const STEADY: f64 = 40.0;
+
+/// So many replicas of the 8B profile on A100s.
 pub struct Fleet {
+    replicas: u32,
     policy: Policy,
     bindings: Bindings,
     /// What it promises.
@@ -28,11 +39,12 @@ pub struct Fleet {
 
 impl Fleet {
     /// The fleet.
-    #[expect(clippy::expect_used, reason = "the inputs are constants")]
-    pub fn ten() -> Self {
+    #[expect(clippy::expect_used, reason = "the inputs are sound with any count")]
+    pub fn of(replicas: u32) -> Self {
         let profile = ServiceProfile::named("llama-3.1-8b-a100").expect("the profile is built in");
-        let policy = crate::policy(TEN);
+        let policy = crate::policy(&spec(replicas));
         Self {
+            replicas,
             bindings: Bindings::new(&policy, &[]).expect("the metric is a signal"),
             policy,
             objectives: vec!["ttft<=2s@99%".parse().expect("an objective")],
@@ -41,11 +53,12 @@ impl Fleet {
         }
     }
 
-    /// Requests as in a published conversation trace, 60 a second: two thirds of what ten replicas can do.
+    /// Requests as in a published conversation trace, six a second for each replica.
     #[expect(clippy::expect_used, reason = "the scenario is built in")]
     pub fn steady(&self, requests: f64) -> Scenario {
         let scenario = Scenario::named("steady", 1).expect("the scenario is built in");
-        scenario.with_rate_scale(1.5).with_duration_seconds(requests / 60.0)
+        let rate = EACH * f64::from(self.replicas);
+        scenario.with_rate_scale(rate / STEADY).with_duration_seconds(requests / rate)
     }
 
     /// Simulates, with a timeline of this step or without.
@@ -55,7 +68,7 @@ impl Fleet {
             profile: &self.profile,
             cluster: &self.cluster,
             objectives: &self.objectives,
-            initial_replicas: 10,
+            initial_replicas: self.replicas,
             seed: 1,
             step_seconds,
         };

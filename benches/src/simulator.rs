@@ -17,7 +17,7 @@ const LONG: f64 = 10_000_000.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
-    let fleet = Fleet::ten();
+    let fleet = Fleet::of(10);
     let workload = fleet.steady(REQUESTS);
     writeln!(out, "ten replicas of {}, 60 requests/s, on one core\n", fleet.profile.name)?;
     writeln!(out, "| what | requests/s | each |")?;
@@ -33,6 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     row(&mut out, "simulating, with a timeline", REQUESTS, || {
         drop(black_box(fleet.simulate(&workload, Some(60.0))));
+    })?;
+
+    let many = Fleet::of(200);
+    let workload = many.steady(REQUESTS);
+    row(&mut out, "simulating 200 replicas, 1200 requests/s", REQUESTS, || {
+        drop(black_box(many.simulate(&workload, None)));
     })?;
 
     let folder = tempfile::tempdir()?;

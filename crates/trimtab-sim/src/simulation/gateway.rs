@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::tournament::Tournament;
 use crate::cluster::{self, Routing};
 use crate::{Moment, Request};
 
@@ -25,11 +26,11 @@ pub(super) enum Admission {
 }
 
 /// The ready replicas, in the order in which they became ready.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Endpoints {
     slots: Vec<usize>,
     /// Requests in flight, by place.
-    loads: Vec<u32>,
+    loads: Tournament<u32>,
     /// The place of each slot; `usize::MAX` for those that get nothing.
     places: Vec<usize>,
     turn: usize,
@@ -37,7 +38,7 @@ struct Endpoints {
 
 impl Gateway {
     pub(super) fn new(settings: cluster::Gateway) -> Self {
-        Self { settings, queue: VecDeque::new(), endpoints: Endpoints::default() }
+        Self { settings, queue: VecDeque::new(), endpoints: Endpoints::new() }
     }
 
     /// Takes a request that arrives.
@@ -93,9 +94,7 @@ impl Gateway {
     /// The replica in `slot`, which has `load` requests, may get more from now on.
     pub(super) fn add_again(&mut self, slot: usize, load: u32) {
         self.endpoints.add(slot);
-        if let Some(place) = self.endpoints.load_mut(slot) {
-            *place = load;
-        }
+        self.endpoints.change(slot, |_| load);
     }
 
     /// The replica in `slot` gets nothing new from now on.
@@ -105,32 +104,32 @@ impl Gateway {
 
     /// `count` requests of the replica in `slot` are done.
     pub(super) fn done(&mut self, slot: usize, count: u32) {
-        if let Some(load) = self.endpoints.load_mut(slot) {
-            *load = load.saturating_sub(count);
-        }
+        self.endpoints.change(slot, |load| load.saturating_sub(count));
     }
 }
 
 impl Endpoints {
+    fn new() -> Self {
+        Self { slots: Vec::new(), loads: Tournament::new(u32::MAX), places: Vec::new(), turn: 0 }
+    }
+
     /// The replica that gets the next request, if one has room; counts the request to it.
     fn choose(&mut self, settings: &cluster::Gateway) -> Option<usize> {
         let most = settings.max_requests_per_replica;
+        if self.loads.least() >= most {
+            return None;
+        }
         let place = match settings.routing {
-            Routing::LeastLoaded => {
-                let (place, load) = self.loads.iter().enumerate().min_by_key(|(_, load)| **load)?;
-                (*load < most).then_some(place)?
-            }
+            Routing::LeastLoaded => self.loads.first(),
             Routing::RoundRobin => {
-                let count = self.loads.len();
-                let turns = (0..count).map(|step| (self.turn + step) % count);
-                let place = turns
-                    .into_iter()
-                    .find(|place| self.loads.get(*place).is_some_and(|load| *load < most))?;
+                let count = self.slots.len();
+                let mut turns = (0..count).map(|step| (self.turn + step) % count);
+                let place = turns.find(|place| self.loads.get(*place) < most)?;
                 self.turn = (place + 1) % count;
                 place
             }
         };
-        *self.loads.get_mut(place)? += 1;
+        self.loads.set(place, self.loads.get(place) + 1);
         self.slots.get(place).copied()
     }
 
@@ -140,23 +139,24 @@ impl Endpoints {
         }
         if let Some(place) = self.places.get_mut(slot) {
             *place = self.slots.len();
+            self.loads.set(self.slots.len(), 0);
             self.slots.push(slot);
-            self.loads.push(0);
         }
     }
 
     fn remove(&mut self, slot: usize) {
         let Some(place) = self.place(slot) else { return };
         self.slots.remove(place);
-        self.loads.remove(place);
         if let Some(gone) = self.places.get_mut(slot) {
             *gone = usize::MAX;
         }
         for (place, slot) in self.slots.iter().enumerate().skip(place) {
+            self.loads.set(place, self.loads.get(place + 1));
             if let Some(moved) = self.places.get_mut(*slot) {
                 *moved = place;
             }
         }
+        self.loads.set(self.slots.len(), u32::MAX);
         if self.turn > place {
             self.turn -= 1;
         }
@@ -166,8 +166,10 @@ impl Endpoints {
         self.places.get(slot).copied().filter(|place| *place < self.slots.len())
     }
 
-    fn load_mut(&mut self, slot: usize) -> Option<&mut u32> {
-        let place = self.place(slot)?;
-        self.loads.get_mut(place)
+    /// The requests in flight of the replica in `slot` change.
+    fn change(&mut self, slot: usize, change: impl FnOnce(u32) -> u32) {
+        if let Some(place) = self.place(slot) {
+            self.loads.set(place, change(self.loads.get(place)));
+        }
     }
 }

@@ -14,7 +14,7 @@ mod gateway;
 mod latency;
 mod recorder;
 mod replica;
-mod schedule;
+mod tournament;
 
 use thiserror::Error;
 use trimtab_engine::{DecisionRecord, ObservationError, Policy};

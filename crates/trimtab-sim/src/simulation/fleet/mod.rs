@@ -14,7 +14,7 @@ use super::course::Counts;
 use super::gateway::{Admission, Gateway};
 use super::recorder::Recorder;
 use super::replica::{Replica, State};
-use super::schedule::Schedule;
+use super::tournament::Tournament;
 use crate::cluster::Cluster;
 use crate::metrics::{GatewayExporter, Gauges, PodView, Scraper, ServiceLoad};
 use crate::supply::{NodeId, PoolUse, PoolView, Supply, SupplyEvent};
@@ -42,7 +42,8 @@ pub(super) struct Fleet<'a> {
     happened: Vec<SupplyEvent>,
     gateway: Gateway,
     gateway_exporter: GatewayExporter,
-    schedule: Schedule,
+    /// When something happens next in the server in each slot.
+    schedule: Tournament<Moment>,
     pub(super) agenda: Agenda,
     pub(super) scraper: Scraper,
     pub(super) recorder: Recorder,
@@ -73,7 +74,7 @@ impl<'a> Fleet<'a> {
             happened: Vec::new(),
             gateway: Gateway::new(*cluster.gateway()),
             gateway_exporter: GatewayExporter::new(),
-            schedule: Schedule::new(),
+            schedule: Tournament::new(Moment::NEVER),
             agenda: Agenda::default(),
             scraper: Scraper::new(cluster.metrics(), seed),
             recorder,
@@ -92,12 +93,12 @@ impl<'a> Fleet<'a> {
 
     /// When the next thing happens in the fleet or to its nodes, apart from the agenda.
     pub(super) fn next_event(&self) -> Moment {
-        self.schedule.next().min(self.supply.next_event())
+        self.schedule.least().min(self.supply.next_event())
     }
 
     /// Lets that happen.
     pub(super) fn advance(&mut self) {
-        let (server, supply) = (self.schedule.next(), self.supply.next_event());
+        let (server, supply) = (self.schedule.least(), self.supply.next_event());
         if server <= supply {
             self.advance_server(server);
         } else {
@@ -160,7 +161,6 @@ impl<'a> Fleet<'a> {
         self.recorder.queue(now, waiting);
     }
 
-    /// Requests that have waited too long are turned away.
     /// The load of the service as it is.
     pub(super) fn load(&mut self, now: Moment) -> ServiceLoad {
         self.expire(now);
@@ -174,6 +174,7 @@ impl<'a> Fleet<'a> {
         })
     }
 
+    /// Requests that have waited too long are turned away.
     fn expire(&mut self, now: Moment) {
         let expired = self.gateway.expire(now);
         if expired > 0 {
@@ -215,7 +216,7 @@ impl<'a> Fleet<'a> {
 
     /// Whether some request is still on its way.
     pub(super) fn is_serving(&self) -> bool {
-        self.gateway.waiting() > 0 || self.schedule.next() < Moment::NEVER
+        self.gateway.waiting() > 0 || self.schedule.least() < Moment::NEVER
     }
 
     /// What the nodes have been used for.
