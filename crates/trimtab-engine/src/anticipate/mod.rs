@@ -118,7 +118,7 @@ fn credit<R: Recorder>(
     admitted
 }
 
-/// Raises the count to what the load of one lead time from now takes.
+/// Raises the count to what the load from one lead time from now on takes.
 fn forecast<R: Recorder>(
     policy: &Policy,
     rules: &Anticipation,

@@ -1,4 +1,4 @@
-//! The load one lead time from now: which model says it, how much more it may be, and how good that was.
+//! The load from one lead time from now on: which model says it, how much more it may be, and how good that was.
 
 use alloc::vec::Vec;
 
@@ -219,7 +219,8 @@ impl Forecaster {
         self.models.as_ref()?.forecast(model, ahead, step)
     }
 
-    /// What the load will be one lead time from now, by the model that was the best lately.
+    /// What the load will be at most from one lead time from now on, for a step, by the model that was the best
+    /// lately. What is asked for now has to be enough for so long: what the next step says can't serve sooner.
     pub(crate) fn forecast(
         &self,
         rules: &ForecastRules,
@@ -238,7 +239,8 @@ impl Forecaster {
         if naive.is_some_and(|naive| naive.loss < best.loss) {
             return Err(IgnoredReason::WorseThanNaive);
         }
-        let point = self.point(best.model, step).ok_or(IgnoredReason::Learning)?;
+        let points = [step, step.saturating_add(1)].map(|step| self.point(best.model, step));
+        let point = points.into_iter().flatten().max().ok_or(IgnoredReason::Learning)?;
         let load = fmax(point.get() + best.margin(point, rules.quantile), 0.0);
         let load = Finite::new(load).ok_or(IgnoredReason::Learning)?;
         Ok(Forecast { model: best.model, point, load, loss: best.loss })
@@ -368,15 +370,31 @@ mod tests {
         };
         let ramp = of(|tick| tick);
         assert_eq!(ramp.model, ForecastModel::LocalTrend);
-        assert!((ramp.load.get() - 206.5).abs() < 0.1, "{ramp:?}"); // 206 and 207
+        assert!((ramp.load.get() - 208.5).abs() < 0.1, "{ramp:?}"); // 208 and 209
         let faster = of(|tick| tick * tick);
         assert_eq!(faster.model, ForecastModel::LocalTrend);
-        assert!((faster.load.get() - 206.5 * 206.5).abs() < 300.0, "{faster:?}");
+        assert!((faster.load.get() - 208.5 * 208.5).abs() < 300.0, "{faster:?}");
         let waves = (0..400_u32).map(|tick| f64::from(tick / 2 % 8 * 5 % 8));
         let known = after(&rules, every_15(waves));
         let forecast = known.forecast(&rules, Timestamp::from_secs(399 * 15), LEAD_TIME).unwrap();
         assert_eq!((forecast.model, forecast.loss.get()), (ForecastModel::SeasonalNaive, 0.0));
-        assert_eq!(forecast.load.get(), f64::from((399 / 2 + 4) % 8 * 5 % 8));
+        assert_eq!(forecast.load.get(), 7.0); // 203 * 5 % 8, and 4 after it
+    }
+
+    /// A jump in the middle of a step is expected from the begin of that step on: its mean alone says half of it.
+    #[test]
+    fn a_jump_that_recurs_is_expected_before_it_comes() {
+        let rules = rules(&[ForecastModel::SeasonalNaive], 20);
+        // On for ten minutes and off for ten; the first tick is the begin of a step, and a step has two.
+        let load = |tick: i64| if tick.rem_euclid(40) < 20 { 90.0 } else { 10.0 };
+        let at = |tick: i64| Timestamp::from_secs(tick * 15);
+        for tick in 400..440 {
+            let known = after(&rules, (1..=tick).map(|tick| (at(tick), load(tick))));
+            let forecast = known.forecast(&rules, at(tick), LEAD_TIME).unwrap().load.get();
+            // Of one that ends within its step less may be said: it is there already.
+            let lead_time_later = load(tick + 8).min(load(tick + 9));
+            assert!(forecast >= lead_time_later, "{tick}: {forecast}");
+        }
     }
 
     /// A trend that is broken again and again is worse than no trend.
