@@ -57,6 +57,10 @@ pub(super) fn sized(
                 continue;
             }
             Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
+            Err(_) if scale < 1.0 => {
+                scale *= STEP; // so few may be none of those that can be served in time
+                continue;
+            }
             Err(impossible) => return Ok(Err(impossible)),
         };
         if seen.summary.requests >= FEWEST_LOOKED_AT || scale >= 1.0 {

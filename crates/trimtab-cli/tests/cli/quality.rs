@@ -1,5 +1,7 @@
 //! `trimtab backtest --suite quality`: everybody tuned, one row for each load, size and lead time.
 
+use std::fmt::Write;
+
 use crate::command::{Desk, trimtab};
 use snapbox::file;
 
@@ -42,6 +44,26 @@ fn what_nobody_can_serve_is_left_out_and_said() {
             "note: left out: `llama-3.1-8b-a100` can't meet `ttft<=2s@99%` on `long`, [..]\n",
         )
         .stdout_eq(file!["golden/quality-none.txt"]);
+}
+
+/// Eight of a thousand are longer than can be served in time, where ten may be. Thinned out for a first look, more
+/// than one in a hundred are.
+#[test]
+fn of_few_requests_nobody_is_told_to_be_impossible() {
+    let desk = Desk::new();
+    let mut rows = String::from("timestamp_s,input_tokens,output_tokens\n");
+    for at in 0..1000 {
+        let input = if at % 125 == 20 { 30_000 } else { 300 };
+        writeln!(rows, "{at},{input},80").unwrap();
+    }
+    desk.write("some-long.csv", &rows);
+    let done = suite()
+        .args(["--lead-time", "30s", "--replicas", "2", "--other-seeds", "0", "--trace"])
+        .arg(desk.path("some-long.csv"))
+        .assert()
+        .success();
+    let out = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(out.contains("| some-long |"), "{out}");
 }
 
 #[test]
