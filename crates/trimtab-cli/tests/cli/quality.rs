@@ -57,11 +57,12 @@ fn of_few_requests_nobody_is_told_to_be_impossible() {
         writeln!(rows, "{at},{input},80").unwrap();
     }
     desk.write("some-long.csv", &rows);
-    let done = suite()
-        .args(["--lead-time", "30s", "--replicas", "2", "--other-seeds", "0", "--trace"])
-        .arg(desk.path("some-long.csv"))
-        .assert()
-        .success();
+    let done =
+        trimtab(["backtest", "--suite", "quality", "--most-requests", "20000", "--tunings", "1"])
+            .args(["--lead-time", "30s", "--replicas", "2", "--other-seeds", "0", "--trace"])
+            .arg(desk.path("some-long.csv"))
+            .assert()
+            .success();
     let out = String::from_utf8(done.get_output().stdout.clone()).unwrap();
     assert!(out.contains("| some-long |"), "{out}");
 }
