@@ -392,7 +392,7 @@ mod tests {
             let known = after(&rules, (1..=tick).map(|tick| (at(tick), load(tick))));
             let forecast = known.forecast(&rules, at(tick), LEAD_TIME).unwrap().load.get();
             // Of one that ends within its step less may be said: it is there already.
-            let lead_time_later = load(tick + 8).min(load(tick + 9));
+            let lead_time_later = fmin(load(tick + 8), load(tick + 9));
             assert!(forecast >= lead_time_later, "{tick}: {forecast}");
         }
     }
