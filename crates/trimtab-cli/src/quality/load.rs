@@ -52,15 +52,12 @@ pub(super) fn sized(
         let first = at_scale(args, first_seed, scale, MOST_LOOKED_AT, interrupt)?;
         let seen = match survey(&first, profile, objectives) {
             Ok(seen) => seen,
-            Err(SurveyError::Workload(_)) if scale < 1.0 => {
-                scale *= STEP; // thinned out to nothing
+            // Thinned out to nothing, or to so few that one that nobody can serve in time is too many.
+            Err(_) if scale < 1.0 => {
+                scale *= STEP;
                 continue;
             }
             Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
-            Err(_) if scale < 1.0 => {
-                scale *= STEP; // so few may be none of those that can be served in time
-                continue;
-            }
             Err(impossible) => return Ok(Err(impossible)),
         };
         if seen.summary.requests >= FEWEST_LOOKED_AT || scale >= 1.0 {
