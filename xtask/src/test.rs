@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is, with what it needs set up.
 
-use std::env;
+use std::num::NonZero;
+use std::{env, thread};
 
 use clap::Args;
 
@@ -45,10 +46,9 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
         ("tests", "test --workspace --all-features --no-fail-fast --lib --bins --tests --examples"),
         ("documentation tests", "test --workspace --all-features --no-fail-fast --doc"),
     ] {
-        report.command(
-            name,
-            project.cargo(arguments).envs(vectors.clone()).envs(browser).envs(server),
-        );
+        let mut command = project.cargo(arguments);
+        command.envs(vectors.clone()).envs(browser).envs(server).envs(side_by_side());
+        report.command(name, &mut command);
     }
     server::test(project, report);
     wheel::test(project, report);
@@ -63,6 +63,17 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
             "\nnote: only the recorded vectors in this tree were tested; set {VECTORS} to the folder of the full recordings to test them all"
         );
     }
+}
+
+/// How many tests of a program run at once, where nobody says otherwise. Those that need a server or a clock wait for
+/// most of their time, so few cores do more than one each; those that compute take no longer for it.
+fn side_by_side() -> Option<(&'static str, String)> {
+    const THREADS: &str = "RUST_TEST_THREADS";
+    const PER_CORE: usize = 3;
+    const ENOUGH: usize = 12;
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = (cores * PER_CORE).min(ENOUGH).max(cores);
+    env::var_os(THREADS).is_none().then(|| (THREADS, threads.to_string()))
 }
 
 const VECTORS: &str = "TRIMTAB_SHARED";
