@@ -55,6 +55,8 @@ pub(super) const KNATIVE_DELAY: &str = "spec.knative.scaleDownDelaySeconds";
 pub(super) const RAY_DELAY: &str = "spec.rayServe.downscaleDelaySeconds";
 pub(super) const LEAST: &str = "spec.minReplicas";
 pub(super) const MOST: &str = "spec.maxReplicas";
+/// How long growth has to last.
+pub(super) const UP_WINDOW: &str = "spec.behavior.scaleUp.stabilizationWindowSeconds";
 pub(super) const TOLERANCE: &str = "spec.behavior.scaleUp.tolerance";
 const HEADROOM: &str = "spec.slo.headroom";
 const SURGE: &str = "spec.slo.surgeQuantile";
@@ -102,6 +104,7 @@ pub(super) const CONTENDERS: [Contender; 6] = [
             field(BURST, Values::Whole(&[100.0, 150.0, 200.0, 300.0]), 0.0),
             field(MOST, MOSTS, 7.0),
             field(CREDIT, Values::Switch, 0.0),
+            field(UP_WINDOW, Values::Whole(&[0.0, 15.0, 30.0, 60.0]), 0.0),
         ],
         styles: &[
             // By arrivals, and nothing kept for growth: for a short while, for long.

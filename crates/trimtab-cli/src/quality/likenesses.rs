@@ -1,8 +1,9 @@
-//! Where `slo` does as a peer that was tuned: it starts from there, too, as who comes from that peer would.
+//! Where `slo` does as a peer that was tuned: it starts from there, too, as who comes from that peer would, and
+//! no latency or cache holds what the peer would let go.
 
 use super::contenders::{
     AVERAGE, BURST, IN_FLIGHT, KNATIVE_DELAY, NOISE, ONLY, Places, RATE, RAY_DELAY, TOLERANCE,
-    WINDOW,
+    UP_WINDOW, WINDOW,
 };
 
 /// What `slo` is like when it does as a peer with the same bounds.
@@ -68,5 +69,10 @@ pub(super) const LIKENESSES: [Likeness; 7] = [
     // What it begins to panic at; and what `slo` would.
     by_in_flight("knative", KNATIVE_FIELDS, &[(TOLERANCE, 0.0), (NOISE, 0.0), (BURST, 2.0)]),
     by_in_flight("knative", KNATIVE_FIELDS, &[(TOLERANCE, 0.0)]),
-    by_in_flight("ray-serve", RAY_FIELDS, &[(TOLERANCE, 0.0), (NOISE, 4.0), (AVERAGE, 0.5)]),
+    // Its mean of half a minute, and growth that has to last as long.
+    by_in_flight(
+        "ray-serve",
+        RAY_FIELDS,
+        &[(TOLERANCE, 0.0), (NOISE, 4.0), (AVERAGE, 0.5), (UP_WINDOW, 2.0)],
+    ),
 ];

@@ -103,10 +103,10 @@ impl<'a> Search<'a> {
         self.styles.extend(bound);
     }
 
-    /// Tries, too, where it does as another one does that was tuned.
+    /// Tries, too, where it does as another one does with the tuning that came of its search.
     pub(super) fn start_like(&mut self, other: &Self) {
-        let best = other.best(0..other.runs.len()).and_then(|at| other.runs.get(at));
-        let like = best.map(|run| self.entrant.like(other.entrant.name(), &run.tuning));
+        let like =
+            other.winning_run().map(|run| self.entrant.like(other.entrant.name(), &run.tuning));
         self.styles.extend(like.into_iter().flatten());
     }
 
@@ -168,12 +168,21 @@ impl<'a> Search<'a> {
 
     /// The best tuning, and how it did.
     pub(super) fn winner(&self) -> Result<Option<(Run, Candidate)>, CommandError> {
-        let Some(best) = self.best(0..self.runs.len()) else { return Ok(None) };
-        let at = surest(&self.runs, best, self.objectives);
-        let Some((run, place)) = self.runs.get(at).zip(self.places.get(at)) else {
+        let at = self.winning();
+        let Some((run, place)) = at.and_then(|at| self.runs.get(at).zip(self.places.get(at)))
+        else {
             return Ok(None);
         };
         Ok(Some((run.clone(), self.entrant.tuned(place)?)))
+    }
+
+    fn winning(&self) -> Option<usize> {
+        let best = self.best(0..self.runs.len())?;
+        Some(surest(&self.runs, best, self.objectives))
+    }
+
+    fn winning_run(&self) -> Option<&Run> {
+        self.runs.get(self.winning()?)
     }
 
     /// Moves every way to be run by half of what is left of its reach, by how its run from the `first` one on
@@ -184,7 +193,7 @@ impl<'a> Search<'a> {
         let mut going = Vec::new();
         for mut style in core::mem::take(&mut self.styles) {
             let runs = self.places.iter().zip(&self.runs).skip(first);
-            let run = runs.filter(|(place, _)| place.at == style.at).map(|(_, run)| run).next();
+            let run = runs.filter(|(place, _)| place.is_at(&style)).map(|(_, run)| run).next();
             let axis = self.entrant.axes().get(style.target);
             // What was tried in another way already is no way of its own.
             let (Some(run), Some(axis)) = (run, axis) else { continue };
@@ -251,7 +260,7 @@ impl<'a> Search<'a> {
         [step, step / 3.0, -step / 3.0].map(|by| moved(by / 2.0)).to_vec()
     }
 
-    /// A neighbour, near or far: some of its axes move.
+    /// A neighbour, near or far: some of its axes move, and what holds it may come or go.
     fn beside(&mut self, best: &Place, step: f64) -> Place {
         let mut place = best.clone();
         let axes = self.entrant.axes();
@@ -261,6 +270,9 @@ impl<'a> Search<'a> {
             if self.random.unit() < chance {
                 *at = axis.within(*at + step * self.random.normal());
             }
+        }
+        if self.entrant.can_be_held() && self.random.unit() < chance {
+            place.held = !place.held;
         }
         place
     }

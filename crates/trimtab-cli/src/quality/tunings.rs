@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use trimtab_engine::Policy;
+use trimtab_engine::{Metric, MetricSpec, Policy, SloRole, SloSignalSpec};
 use trimtab_manifest::{Source, read_policies};
 use trimtab_sim::metrics::Bindings;
 use trimtab_sim::sweep::{Axis, ParseAxisError, Sweep};
@@ -38,10 +38,9 @@ impl Circumstances<'_> {
 pub(super) struct Entrant {
     name: String,
     policy: Policy,
-    /// The same, of which nothing is sampled.
-    unsampled: Policy,
-    /// What is the same in all tunings.
+    /// What is the same in all tunings, and in all that are held.
     fixed: Vec<String>,
+    held: Vec<String>,
     axes: Vec<Scale>,
     styles: &'static [Style],
 }
@@ -58,6 +57,15 @@ pub(super) struct Place {
     pub(super) reach: f64,
     /// Whether its metrics are samples, where its policy takes any.
     pub(super) sampled: bool,
+    /// Whether a latency and guards hold what its demands would let go, where its policy has any.
+    pub(super) held: bool,
+}
+
+impl Place {
+    /// Whether it is where another one is, whatever way it came there.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        (&self.at, self.sampled, self.held) == (&other.at, other.sampled, other.held)
+    }
 }
 
 /// How far from where somebody does as another one it may be best, in steps of the grid.
@@ -69,18 +77,17 @@ pub(super) fn entrants(of: &Circumstances<'_>) -> Result<Vec<Entrant>, CommandEr
     for contender in &CONTENDERS {
         let source = Source::new("policy.yaml", contender.text);
         for document in read_policies(&source)?.policies {
-            let mut fixed = Vec::new();
-            if contender.text.contains("leadTimeSeconds") {
+            let (mut fixed, mut held) = (Vec::new(), Vec::new());
+            if document.policy.spec().slo.is_some() {
                 fixed.push(format!("spec.slo.leadTimeSeconds={}", of.lead_time_seconds));
-                let always =
-                    ["spec.slo.latency.maxBoostPercent=0", "spec.retire.maxSessionSeconds=900"];
-                fixed.extend(always.map(str::to_owned));
+                fixed.push(String::from("spec.retire.maxSessionSeconds=900"));
+                held.push(String::from("spec.slo.latency.maxBoostPercent=0"));
             }
             entrants.push(Entrant {
                 name: document.metadata.name.clone(),
-                unsampled: unsampled(&document.policy)?,
                 policy: document.policy,
                 fixed,
+                held,
                 axes: contender.axes.iter().map(|axis| Scale::new(axis, of)).collect(),
                 styles: contender.styles,
             });
@@ -118,7 +125,7 @@ impl Entrant {
             let reach = self.axes.get(target)?.length();
             let mut at = self.at(of.at);
             *at.get_mut(target)? = reach / 2.0;
-            Some(Place { at, target, style, reach, sampled: true })
+            Some(Place { at, target, style, reach, sampled: true, held: true })
         };
         self.styles.iter().enumerate().filter_map(middle).collect()
     }
@@ -170,7 +177,31 @@ impl Entrant {
         let (target, sampled) = (self.axis(like.axis)?, like.sampled);
         // What is sampled and what is not are two kinds.
         let style = self.styles.len() + if sampled { target } else { self.axes.len() + 1 };
-        Some(Place { at, target, style, reach: REACH, sampled })
+        // No peer knows of a latency or a cache.
+        Some(Place { at, target, style, reach: REACH, sampled, held: false })
+    }
+
+    /// Whether anything holds it that it could do without.
+    pub(super) fn can_be_held(&self) -> bool {
+        self.policy.spec().slo.as_ref().is_some_and(|slo| slo.signals.iter().any(holds))
+    }
+
+    /// The policy with the metrics that a place has.
+    fn policy_at(&self, place: &Place) -> Result<Policy, CommandError> {
+        let mut spec = self.policy.spec().clone();
+        if let Some(slo) = spec.slo.as_mut().filter(|_| !place.sampled) {
+            slo.sampling = None;
+        }
+        if let Some(slo) = spec.slo.as_mut().filter(|_| !place.held) {
+            let (held, others) = slo.signals.drain(..).partition::<Vec<_>, _>(holds);
+            slo.signals = others;
+            let held = |metric: &MetricSpec| {
+                let name = metric.external.as_ref().map(|external| &external.metric.name);
+                held.iter().any(|signal| Some(&signal.metric) == name)
+            };
+            spec.metrics.iter_mut().for_each(|metrics| metrics.retain(|metric| !held(metric)));
+        }
+        Policy::new(spec).map_err(|error| CommandError::argument(error.to_string()))
     }
 
     /// With these places on its axes.
@@ -184,15 +215,20 @@ impl Entrant {
                 most if axis.field == MOST => axis.text(most.max(least)),
                 value => axis.text(value),
             });
-        let axes = self.fixed.iter().cloned().chain(own).map(|text| text.parse());
+        let held = self.held.iter().filter(|_| place.held);
+        let same = self.fixed.iter().chain(held).cloned();
+        let axes = same.chain(own).map(|text| text.parse());
         let axes: Result<Vec<Axis>, ParseAxisError> = axes.collect();
         let axes = axes.map_err(|error| CommandError::argument(error.to_string()))?;
         let sweep = Sweep { axes, random: None, seed: 1 };
-        let policy = if place.sampled { &self.policy } else { &self.unsampled };
-        let tuned = sweep.tune(&self.name, policy);
+        let tuned = sweep.tune(&self.name, &self.policy_at(place)?);
         let tuned = tuned.map_err(|error| CommandError::argument(error.to_string()))?;
         let tuned = tuned.into_iter().next();
-        let tuned = tuned.ok_or_else(|| CommandError::argument("there is nothing to tune"))?;
+        let mut tuned = tuned.ok_or_else(|| CommandError::argument("there is nothing to tune"))?;
+        if self.can_be_held() && !place.held {
+            let metrics: Vec<&str> = tuned.policy.metrics().iter().map(Metric::name).collect();
+            tuned.tuning.insert(String::from("metrics"), metrics.join(","));
+        }
         let bindings = Bindings::new(&tuned.policy, &[])
             .map_err(|error| CommandError::argument(error.to_string()))?;
         let name = self.name.clone();
@@ -200,13 +236,9 @@ impl Entrant {
     }
 }
 
-/// With metrics as they are scraped.
-fn unsampled(policy: &Policy) -> Result<Policy, CommandError> {
-    let mut spec = policy.spec().clone();
-    if let Some(slo) = &mut spec.slo {
-        slo.sampling = None;
-    }
-    Policy::new(spec).map_err(|error| CommandError::argument(error.to_string()))
+/// Whether a signal lets nothing go that the demands would.
+fn holds(signal: &SloSignalSpec) -> bool {
+    matches!(signal.role, SloRole::Latency | SloRole::Guard)
 }
 
 /// The value of a field in a tuning.
@@ -254,6 +286,8 @@ mod tests {
                     assert!((-1.0..=61.0).contains(&later) || longest, "{}: {like:?}", peer.name);
                     let policy = own.tuned(&like).unwrap().policy;
                     assert_eq!(policy.sampling().is_some(), like.sampled, "{}", peer.name);
+                    let metrics: Vec<&str> = policy.metrics().iter().map(Metric::name).collect();
+                    assert_eq!(metrics, ["requests_per_second", "requests_in_flight"]);
                     if !like.sampled {
                         assert!(later.abs() < 1.0, "{}: {like:?}", peer.name);
                     }
@@ -266,6 +300,15 @@ mod tests {
                     assert_eq!(told(&like.tuning, MOST), told(&tuning, LEAST));
                 }
             }
+        }
+        // Only `slo` knows of more than its demands; its own ways to be run do, and without it is another tuning.
+        assert!(own.can_be_held() && !peers.iter().any(Entrant::can_be_held));
+        for way in own.styles() {
+            let free = Place { held: false, ..way.clone() };
+            let [held, free] = [way, free].map(|place| own.tuned(&place).unwrap());
+            let names = |of: &Candidate| of.policy.metrics().len();
+            assert_eq!((names(&held), names(&free)), (4, 2));
+            assert_ne!(held.tuning, free.tuning);
         }
         // A way to be run that is bounded differs by its most alone; where the way is a least count there is
         // none.
