@@ -14,7 +14,7 @@ const INSTRUMENTED: &str = "--cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Builds the targets as one step and runs each as its own.
+/// Builds the targets as one step and runs each as its own, one on each core at a time.
 pub(crate) fn run(project: &Project, report: &mut Report, seconds: u32) {
     if seconds == 0 {
         println!("\nnote: the fuzz targets were left out, as asked");
@@ -30,12 +30,8 @@ pub(crate) fn run(project: &Project, report: &mut Report, seconds: u32) {
     });
     let Some(programs) = programs else { return };
     match targets(project) {
-        Ok(targets) => {
-            for target in targets {
-                report
-                    .step(&format!("fuzz {target}"), || fuzz(project, &programs, &target, seconds));
-            }
-        }
+        Ok(targets) => report
+            .side_by_side("fuzz", &targets, |target| fuzz(project, &programs, target, seconds)),
         Err(error) => report.step("fuzz", || Outcome::Failed(error)),
     }
 }
@@ -69,12 +65,13 @@ fn targets(project: &Project) -> Result<Vec<String>, String> {
 }
 
 /// Runs one target: first on the inputs kept in the tree, then on the corpus it has grown, then on new ones.
-fn fuzz(project: &Project, programs: &Path, target: &str, seconds: u32) -> Outcome {
+fn fuzz(project: &Project, programs: &Path, target: &str, seconds: u32) -> (Outcome, String) {
     let corpus = project.path("fuzz/corpus").join(target);
     let artifacts = project.path("fuzz/artifacts").join(target);
     for folder in [&corpus, &artifacts] {
         if let Err(error) = fs::create_dir_all(folder) {
-            return Outcome::Failed(format!("{}: {error}", folder.display()));
+            let why = format!("{}: {error}", folder.display());
+            return (Outcome::Failed(why), String::new());
         }
     }
     let mut prefix = OsString::from("-artifact_prefix=");
@@ -91,5 +88,5 @@ fn fuzz(project: &Project, programs: &Path, target: &str, seconds: u32) -> Outco
     if kept.is_dir() {
         command.arg(kept);
     }
-    report::run(&mut command)
+    report::told(&mut command)
 }

@@ -1,6 +1,8 @@
 //! What was run, how long it took and how it ended.
 
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Whether a step that could not be run spoils the whole.
@@ -46,7 +48,43 @@ impl Report {
         println!("\n=== {name}");
         let start = Instant::now();
         let outcome = work();
-        let took = seconds(start.elapsed());
+        self.note(name, outcome, start.elapsed());
+    }
+
+    /// Runs a step for each of these, one on each core at a time. What a step says is printed when it ends.
+    pub(crate) fn side_by_side(
+        &mut self,
+        what: &str,
+        of: &[String],
+        work: impl Fn(&str) -> (Outcome, String) + Sync,
+    ) {
+        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+        let left = Mutex::new(of.iter());
+        let next = || left.lock().ok()?.next();
+        let (told, ended) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..cores {
+                let (told, next, work) = (told.clone(), &next, &work);
+                scope.spawn(move || {
+                    while let Some(one) = next() {
+                        let start = Instant::now();
+                        let (outcome, said) = work(one);
+                        let _only_fails_without_a_report =
+                            told.send((one, outcome, said, start.elapsed()));
+                    }
+                });
+            }
+            drop(told);
+            for (one, outcome, said, took) in ended {
+                let name = format!("{what} {one}");
+                println!("\n=== {name}\n{}", said.trim_end());
+                self.note(&name, outcome, took);
+            }
+        });
+    }
+
+    fn note(&mut self, name: &str, outcome: Outcome, took: Duration) {
+        let took = seconds(took);
         match outcome {
             Outcome::Passed => {
                 println!("--- {name}: passed in {took}");
@@ -86,6 +124,25 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
         Ok(status) if status.success() => Outcome::Passed,
         Ok(status) => Outcome::Failed(status.to_string()),
         Err(error) => Outcome::Failed(format!("could not start: {error}")),
+    }
+}
+
+/// Runs a command and judges it as [`run`] does; the second is the command and all that it wrote.
+pub(crate) fn told(command: &mut Command) -> (Outcome, String) {
+    let spelled = spelled(command);
+    match command.output() {
+        Ok(output) => {
+            let [out, err] =
+                [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+            let outcome = match output.status {
+                status if status.success() => Outcome::Passed,
+                status => Outcome::Failed(status.to_string()),
+            };
+            (outcome, format!("$ {spelled}\n{out}{err}"))
+        }
+        Err(error) => {
+            (Outcome::Failed(format!("could not start: {error}")), format!("$ {spelled}"))
+        }
     }
 }
 
@@ -140,6 +197,20 @@ mod tests {
         report.step("second", || Outcome::Passed);
         assert_eq!((report.passed, report.failed.len()), (1, 1));
         assert_eq!(report.finish(), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn steps_side_by_side_are_all_run_and_told() {
+        let numbers: Vec<_> = (0..20).map(|number| number.to_string()).collect();
+        let mut report = Report::new(Strictness::SkippedPasses);
+        report.side_by_side("step", &numbers, |number| {
+            let outcome = match number {
+                "7" => Outcome::Failed("on purpose".to_owned()),
+                _ => Outcome::Passed,
+            };
+            (outcome, format!("{number} was here"))
+        });
+        assert_eq!((report.passed, report.failed), (19, vec!["step 7: on purpose".to_owned()]));
     }
 
     #[test]
