@@ -4,24 +4,10 @@
 //! As in `lifecycle.rs`: a request with `n` tokens to generate takes `n - 1` seconds, the policy decides
 //! every 10 s, and what it decides takes effect 1 s later.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
-mod support;
-
-use support::{Listed, cluster, policy, request};
 use trimtab_engine::DecisionRecord;
-use trimtab_sim::{DecodeTime, PrefillTime, Request, ServiceProfile, Simulated, Simulation, Watch};
+use trimtab_sim::{Request, Simulated};
 
-fn profile() -> ServiceProfile {
-    ServiceProfile {
-        prefill: PrefillTime { c0_ms: 0.0, c1_ms: 1.0, c2_ms: 0.0 },
-        decode: DecodeTime { a_ms: 1000.0, b_ms: 0.0, c_ms: 0.0 },
-        kv_tokens: 100_000,
-        max_sequences: 16,
-        max_batched_tokens: 100_000,
-        ..ServiceProfile::named("llama-3.1-8b-a100").unwrap()
-    }
-}
+use crate::support::{Fleet, Kept, Listed, a_second_a_token, assert_seconds, ready, request};
 
 /// Two requests in flight for each replica, without windows.
 fn two_each(more: &str) -> String {
@@ -32,56 +18,20 @@ fn two_each(more: &str) -> String {
     )
 }
 
-/// Keeps every decision, and makes it again.
-#[derive(Default)]
-struct Kept(Vec<DecisionRecord>);
-
-impl Watch for Kept {
-    fn proceeds(&mut self, _: u64) -> bool {
-        true
-    }
-
-    fn wants_records(&self) -> bool {
-        true
-    }
-
-    fn decided(&mut self, record: &DecisionRecord) -> std::io::Result<()> {
-        self.0.push(serde_json::from_str(&serde_json::to_string(record)?)?);
-        Ok(())
-    }
-}
-
+/// With every decision, which is made again.
 fn simulate(
     cluster_text: &str,
     more: &str,
     requests: &[Request],
 ) -> (Simulated, Vec<DecisionRecord>) {
-    let profile = profile();
-    let (policy, bindings) = policy(&two_each(more));
-    let cluster = cluster(&profile, cluster_text);
-    let simulation = Simulation {
-        profile: &profile,
-        cluster: &cluster,
-        initial_replicas: cluster.initial_replicas(&policy, 0.0),
-        objectives: &[],
-        seed: 1,
-        step_seconds: None,
-    };
+    let fleet = Fleet::new(a_second_a_token(), cluster_text, &two_each(more));
     let mut kept = Kept::default();
-    let done = simulation.run(&Listed(requests.to_vec()), &policy, &bindings, &mut kept).unwrap();
-    for record in &kept.0 {
-        assert_eq!(record.again(&policy).unwrap(), *record);
+    let done = fleet.watched(&Listed(requests.to_vec()), &mut kept).unwrap();
+    for record in &mut kept.0 {
+        *record = serde_json::from_str(&serde_json::to_string(record).unwrap()).unwrap();
+        assert_eq!(record.again(fleet.policy()).unwrap(), *record);
     }
     (done, kept.0)
-}
-
-#[track_caller]
-fn assert_seconds(found: f64, expected: f64) {
-    assert!((found - expected).abs() < 1e-6, "{found} s, expected {expected} s");
-}
-
-fn ready(done: &Simulated) -> f64 {
-    done.replica_seconds.busy + done.replica_seconds.idle
 }
 
 fn answer(at: f64, tokens: u32) -> Request {

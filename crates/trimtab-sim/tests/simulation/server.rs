@@ -1,10 +1,10 @@
 //! Laws of one replica's server: nothing is lost, tokens come in order, and closed-form runs agree
 //! with taking every step.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use proptest::prelude::*;
 use trimtab_sim::{Moment, Random, Request, Served, Server, ServerEvents, ServiceProfile};
+
+use crate::support::a100;
 
 #[derive(Default)]
 struct Log {
@@ -31,8 +31,7 @@ impl ServerEvents for Log {
 }
 
 fn small(kv_tokens: u64, max_sequences: u32, max_batched_tokens: u32) -> ServiceProfile {
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
-    ServiceProfile { kv_tokens, max_sequences, max_batched_tokens, ..profile }
+    ServiceProfile { kv_tokens, max_sequences, max_batched_tokens, ..a100() }
 }
 
 fn serve(profile: &ServiceProfile, requests: &[Request]) -> (Log, Server) {
@@ -92,7 +91,7 @@ proptest! {
 #[test]
 fn arrivals_between_steps_change_nothing_but_their_own_iteration() {
     // A second request that comes while the first decodes: the run is cut at the next step.
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
+    let profile = a100();
     let first = Request { arrival: Moment::START, input_tokens: 1000, output_tokens: 50 };
     let second =
         Request { arrival: Moment::from_seconds(0.2), input_tokens: 1000, output_tokens: 1 };

@@ -1,11 +1,12 @@
 //! The document of a cluster: what it means when something is left out, and what is refused.
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 use std::path::Path;
 
 use trimtab_manifest::{Limits, Source, from_str};
 use trimtab_sim::cluster::Delay;
 use trimtab_sim::{Cluster, ClusterSpec, ServiceProfile};
+
+use crate::support::a100;
 
 fn checked(yaml: &str) -> Result<Cluster, String> {
     let source = Source::new("cluster.yaml", yaml);
@@ -198,7 +199,7 @@ fn files_are_beside_the_document() {
     let source = Source::new("cluster.yaml", yaml);
     let mut spec: ClusterSpec = from_str(&source, &Limits::default()).unwrap();
     spec.relative_to(Path::new("/beside"));
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
+    let profile = a100();
     let refused = spec.check(&profile).unwrap_err();
     let broken = refused.broken();
     assert_eq!(broken[0].field(), "pools[1].spot.availability.nodesPerUnit");

@@ -1,7 +1,5 @@
 //! What the policy sees of a cluster: what was scraped, late, and nothing else.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
-
 use proptest::prelude::*;
 use trimtab_engine::{
     MetricReading, ObservationRecord, PodPhase, Policy, PolicySpec, ReadingRecord, State,

@@ -1,7 +1,5 @@
 //! Laws of the generated workloads.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
-
 use proptest::prelude::*;
 use trimtab_sim::{Request, Scenario, TokenLength, TokenLengths, Workload, summarize};
 

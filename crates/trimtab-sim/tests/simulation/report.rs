@@ -1,7 +1,5 @@
 //! The front, the text and the picture, on backtests that are made up.
 
-#![expect(clippy::indexing_slicing, reason = "a test may fail by panic")]
-
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

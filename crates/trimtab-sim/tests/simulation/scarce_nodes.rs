@@ -1,16 +1,10 @@
 //! Pools that bring no more nodes: what an HPA asks for all the same, and what a policy with `supply`
 //! makes of it.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
-mod support;
-
-use support::{Listed, cluster, policy, request};
 use trimtab_engine::{CapacityType, ConditionReason, ConditionType, DecisionRecord, PodPhase};
-use trimtab_sim::{
-    Candidate, Plan, Quiet, Request, ServiceProfile, Simulated, Simulation, SimulationError, Site,
-    Watch,
-};
+use trimtab_sim::{Candidate, Plan, Quiet, Request, Simulated, SimulationError, Site};
+
+use crate::support::{Fleet, Kept, Listed, a100, cluster, policy, request};
 
 /// Room for two replicas on reserved nodes and for three on spot nodes, and never for more.
 const SCARCE: &str = "\
@@ -37,25 +31,6 @@ const SUPPLY: &str = "supply:
   pools: [{name: reserved}, {name: spot}]
 ";
 
-/// Keeps every decision.
-#[derive(Default)]
-struct Kept(Vec<DecisionRecord>);
-
-impl Watch for Kept {
-    fn proceeds(&mut self, _: u64) -> bool {
-        true
-    }
-
-    fn wants_records(&self) -> bool {
-        true
-    }
-
-    fn decided(&mut self, record: &DecisionRecord) -> std::io::Result<()> {
-        self.0.push(record.clone());
-        Ok(())
-    }
-}
-
 /// Long answers, about 20 of them at a time.
 fn watched(policy_text: &str) -> Result<(Simulated, Vec<DecisionRecord>), SimulationError> {
     let requests = (0..1200).map(|number| request(f64::from(number) * 0.5, 500, 800));
@@ -66,19 +41,8 @@ fn on_requests(
     policy_text: &str,
     requests: Vec<Request>,
 ) -> Result<(Simulated, Vec<DecisionRecord>), SimulationError> {
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
-    let (policy, bindings) = policy(policy_text);
-    let cluster = cluster(&profile, SCARCE);
-    let simulation = Simulation {
-        profile: &profile,
-        cluster: &cluster,
-        initial_replicas: cluster.initial_replicas(&policy, 0.0),
-        objectives: &[],
-        seed: 1,
-        step_seconds: None,
-    };
     let mut kept = Kept::default();
-    let done = simulation.run(&Listed(requests), &policy, &bindings, &mut kept)?;
+    let done = Fleet::new(a100(), SCARCE, policy_text).watched(&Listed(requests), &mut kept)?;
     Ok((done, kept.0))
 }
 
@@ -191,7 +155,7 @@ fn a_policy_that_speaks_of_other_pools_or_replicas_is_refused() {
 
 #[test]
 fn a_backtest_takes_policies_with_and_without_supply() {
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
+    let profile = a100();
     let candidate = |name: &str, text: &str| {
         let (policy, bindings) = policy(text);
         Candidate {

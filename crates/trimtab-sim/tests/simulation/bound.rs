@@ -1,8 +1,9 @@
 //! The clairvoyant bound against the optimum of small cases, and its laws.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
 
 use proptest::prelude::*;
-use trimtab_sim::{BoundBuilder, Moment, Overlap, Request, ServiceProfile, Work};
+use trimtab_sim::{BoundBuilder, Moment, Overlap, Request, Work};
+
+use crate::support::a100;
 
 const SLOT: f64 = 10.0;
 
@@ -23,13 +24,9 @@ fn jobs(slots: usize, most: usize, halves: u32) -> impl Strategy<Value = Vec<Job
     prop::collection::vec(job, 0..=most)
 }
 
-fn profile() -> ServiceProfile {
-    ServiceProfile::named("llama-3.1-8b-a100").unwrap()
-}
-
 fn builder(bin_seconds: f64) -> BoundBuilder {
     let objective = "ttft<=2s".parse().unwrap();
-    BoundBuilder::new(&profile(), &[objective], Overlap::None, bin_seconds)
+    BoundBuilder::new(&a100(), &[objective], Overlap::None, bin_seconds)
 }
 
 fn seconds(slot: usize) -> f64 {

@@ -5,29 +5,16 @@
 //! `n` tokens to generate takes `n - 1` seconds. The policy decides every 10 s, and what it decides
 //! takes effect 1 s later.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
-mod support;
-
 use std::collections::BTreeMap;
 
-use support::{Listed, cluster, policy, request};
 use trimtab_engine::DecisionRecord;
 use trimtab_sim::{
-    Candidate, DecodeTime, Plan, PrefillTime, Quiet, Request, ServiceProfile, Simulated,
-    Simulation, Site, Unwatched, Watch,
+    Candidate, Plan, PrefillTime, Quiet, Request, ServiceProfile, Simulated, Site, Unwatched, Watch,
 };
 
-fn profile() -> ServiceProfile {
-    ServiceProfile {
-        prefill: PrefillTime { c0_ms: 0.0, c1_ms: 1.0, c2_ms: 0.0 },
-        decode: DecodeTime { a_ms: 1000.0, b_ms: 0.0, c_ms: 0.0 },
-        kv_tokens: 100_000,
-        max_sequences: 16,
-        max_batched_tokens: 100_000,
-        ..ServiceProfile::named("llama-3.1-8b-a100").unwrap()
-    }
-}
+use crate::support::{
+    Fleet, Listed, a_second_a_token, assert_seconds, cluster, policy, ready, request,
+};
 
 /// A policy that wants this many replicas.
 fn wants(replicas: u32) -> String {
@@ -47,27 +34,8 @@ fn watched(
     requests: &[Request],
     watch: &mut dyn Watch,
 ) -> Simulated {
-    let profile = profile();
-    let (policy, bindings) = policy(policy_text);
-    let cluster = cluster(&profile, cluster_text);
-    let simulation = Simulation {
-        profile: &profile,
-        cluster: &cluster,
-        initial_replicas: cluster.initial_replicas(&policy, 0.0),
-        objectives: &[],
-        seed: 1,
-        step_seconds: None,
-    };
-    simulation.run(&Listed(requests.to_vec()), &policy, &bindings, watch).unwrap()
-}
-
-#[track_caller]
-fn assert_seconds(found: f64, expected: f64) {
-    assert!((found - expected).abs() < 1e-6, "{found} s, expected {expected} s");
-}
-
-fn ready(done: &Simulated) -> f64 {
-    done.replica_seconds.busy + done.replica_seconds.idle
+    let fleet = Fleet::new(a_second_a_token(), cluster_text, policy_text);
+    fleet.watched(&Listed(requests.to_vec()), watch).unwrap()
 }
 
 /// So many tokens to generate, in as many seconds but one.
@@ -331,19 +299,9 @@ metrics:
 #[test]
 fn a_prompt_that_costs_nothing_is_read() {
     let prefill = PrefillTime { c0_ms: 0.0, c1_ms: 0.0, c2_ms: 0.0 };
-    let profile = ServiceProfile { prefill, ..profile() };
-    let (policy, bindings) = policy(&wants(1));
-    let cluster = cluster(&profile, "{}");
-    let simulation = Simulation {
-        profile: &profile,
-        cluster: &cluster,
-        initial_replicas: cluster.initial_replicas(&policy, 0.0),
-        objectives: &[],
-        seed: 1,
-        step_seconds: None,
-    };
+    let profile = ServiceProfile { prefill, ..a_second_a_token() };
     let requests = Listed(vec![answer(1.0, 3), answer(1.5, 1)]);
-    let done = simulation.run(&requests, &policy, &bindings, &mut Unwatched).unwrap();
+    let done = Fleet::new(profile, "{}", &wants(1)).run(&requests).unwrap();
     assert_eq!(done.requests.served, 2);
     // The second is read with the second step of the first.
     assert_seconds(done.latency.e2e.mean, (2.0 + 1.5) / 2.0);
@@ -363,7 +321,7 @@ fn the_loads_of_others_stay_when_a_replica_goes() {
 
 /// What a run is rated by.
 fn efficiency(replicas: u32, cluster_text: &str, objective: &str, requests: Vec<Request>) -> f64 {
-    let profile = profile();
+    let profile = a_second_a_token();
     let (policy, bindings) = policy(&wants(replicas));
     let cluster = cluster(&profile, cluster_text);
     let candidate =

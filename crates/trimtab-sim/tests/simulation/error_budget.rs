@@ -1,40 +1,24 @@
 //! An error budget in a closed loop: what the fleet served is what the next decisions hang on.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+use trimtab_sim::{Scenario, TokenLength, TokenLengths};
 
-#[expect(dead_code, reason = "for other tests")]
-mod support;
-
-use support::{cluster, policy};
-use trimtab_sim::cluster::Delay;
-use trimtab_sim::{Scenario, ServiceProfile, Simulation, TokenLength, TokenLengths, Unwatched};
+use crate::support::{Fleet, a100, ready};
 
 /// A day of requests, with so many in flight for each replica: the share within 2 s, and replica-seconds.
 fn a_day(in_flight: u32, budget: &str) -> (f64, f64) {
-    let (policy, bindings) = policy(&format!(
+    let policy = format!(
         "strategy: slo\nminReplicas: 1\nmaxReplicas: 60\nretire: {{maxSessionSeconds: 900}}\n\
          metrics:\n\
          - {{type: External, external: {{metric: {{name: requests_in_flight}}, \
          target: {{type: AverageValue, averageValue: {in_flight}}}}}}}\n{budget}"
-    ));
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
-    let cluster = cluster(&profile, "control: {drainSeconds: 900}");
-    let cluster = cluster.with_lead_time(Delay::fixed(120.0).unwrap());
+    );
+    let fleet = Fleet::new(a100(), "control: {drainSeconds: 900}", &policy);
+    let fleet = fleet.with_lead_time(120.0).ready_for(6.0).promising("ttft<=2s@99%");
     let answers = TokenLength::from_median_and_p95(500.0, 1500.0).unwrap();
     let load = Scenario::named("diurnal", 1).unwrap().with_rate_scale(0.1);
     let load = load.with_tokens(TokenLengths { output: answers, ..TokenLengths::default() });
-    let objectives = ["ttft<=2s@99%".parse().unwrap()];
-    let simulation = Simulation {
-        profile: &profile,
-        cluster: &cluster,
-        initial_replicas: cluster.initial_replicas(&policy, 6.0),
-        objectives: &objectives,
-        seed: 1,
-        step_seconds: None,
-    };
-    let done = simulation.run(&load, &policy, &bindings, &mut Unwatched).unwrap();
-    let spent = done.replica_seconds.busy + done.replica_seconds.idle;
-    (done.attainment.first().unwrap().share, spent)
+    let done = fleet.run(&load).unwrap();
+    (done.attainment.first().unwrap().share, ready(&done))
 }
 
 const NONE: &str = "slo: {leadTimeSeconds: 120, sampling: {}}";

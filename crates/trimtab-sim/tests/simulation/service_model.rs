@@ -1,7 +1,5 @@
 //! The service model of `strategy: slo` against the servers that it is a model of.
 
-#![expect(clippy::expect_used, reason = "a test may fail by panic")]
-
 use trimtab_engine::strategy::slo::{Mix, Objectives, ServiceModel};
 use trimtab_manifest::{Source, read_policies};
 use trimtab_sim::{Moment, Random, Request, Served, Server, ServerEvents, ServiceProfile};
@@ -136,7 +134,7 @@ fn as_many_as_asked_for_meet_the_objectives() {
 /// The example describes the profile that it says it does.
 #[test]
 fn the_example_is_the_profile() {
-    let text = include_str!("../../../examples/llm-inference/slo-model.yaml");
+    let text = include_str!("../../../../examples/llm-inference/slo-model.yaml");
     let profile = ServiceProfile::named("llama-3.1-8b-a100").expect("it is built in");
     let read = read_policies(&Source::new("slo-model.yaml", text)).expect("it reads");
     let spec = read.policies.first().expect("it has one").policy.spec();

@@ -1,16 +1,13 @@
 //! The same seed gives the same bytes: with any number of threads, on any platform, whoever else
 //! takes part, and again from the decision log.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use support::{Listed, cluster, policy, request};
 use trimtab_engine::DecisionRecord;
 use trimtab_sim::{Backtest, Candidate, Plan, Quiet, Random, Request, ServiceProfile, Site};
+
+use crate::support::{Listed, a100, cluster, policy, request};
 
 /// All that chance decides: starts, wakes, losses, notices, lost scrapes.
 const CLUSTER: &str = "gateway: {queueCapacity: 500, routing: RoundRobin, queueTimeoutSeconds: 120}
@@ -61,8 +58,7 @@ fn candidate(text: &str) -> Candidate {
 }
 
 fn plan(seed: u64, policies: &[&str]) -> Plan {
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
-    let profile = ServiceProfile { kv_tokens: 60_000, ..profile };
+    let profile = ServiceProfile { kv_tokens: 60_000, ..a100() };
     let site = |lead_time: &str| Site {
         lead_time: lead_time.to_owned(),
         cluster: cluster(&profile, &format!("{CLUSTER}\nstart: {lead_time}")),

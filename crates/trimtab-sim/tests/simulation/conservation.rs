@@ -1,14 +1,9 @@
 //! What adds up, whatever arrives, wherever it is served and whoever decides: every request ends
 //! once, every replica-second is in one state, and nothing is had for less than the bound.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
-
-mod support;
-
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use support::{Listed, cluster, policy, request};
 use trimtab_engine::DecisionRecord;
 use trimtab_sim::cluster::{
     AvailabilitySpec, AvailabilityStep, Control, Delay, GatewaySpec, Metrics, PoolSpec, Routing,
@@ -19,10 +14,11 @@ use trimtab_sim::{
     Simulated, Simulation, Site, Watch,
 };
 
+use crate::support::{Listed, a100, cluster, policy, request};
+
 /// Small enough that a handful of requests fills it.
 fn profile() -> ServiceProfile {
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
-    ServiceProfile { kv_tokens: 3_000, max_sequences: 8, max_batched_tokens: 512, ..profile }
+    ServiceProfile { kv_tokens: 3_000, max_sequences: 8, max_batched_tokens: 512, ..a100() }
 }
 
 const POLICIES: [&str; 5] = [

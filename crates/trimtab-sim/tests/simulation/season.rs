@@ -1,39 +1,22 @@
 //! A forecast with a season in a closed loop: a jump that recurs finds the replicas ready.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+use trimtab_sim::Scenario;
 
-#[expect(dead_code, reason = "for other tests")]
-mod support;
-
-use support::{cluster, policy};
-use trimtab_sim::cluster::Delay;
-use trimtab_sim::{Scenario, ServiceProfile, Simulation, Unwatched};
-
-const LEAD_TIME: f64 = 240.0;
+use crate::support::{Fleet, a100};
 
 /// A load that comes and goes every half an hour, seen through Prometheus: the share within 2 s.
 fn five_hours(anticipate: &str) -> f64 {
-    let (policy, bindings) = policy(&format!(
+    let policy = format!(
         "strategy: hpa\nminReplicas: 2\nmaxReplicas: 20\n\
          behavior: {{scaleUp: {{stabilizationWindowSeconds: 0, \
          policies: [{{type: Pods, value: 8, periodSeconds: 15}}]}}}}\n\
          metrics:\n\
          - {{type: External, external: {{metric: {{name: requests_per_second}}, \
          target: {{type: AverageValue, averageValue: 7}}}}}}\n{anticipate}"
-    ));
-    let profile = ServiceProfile::named("llama-3.1-8b-a100").unwrap();
-    let cluster = cluster(&profile, "{}").with_lead_time(Delay::fixed(LEAD_TIME).unwrap());
+    );
+    let fleet = Fleet::new(a100(), "{}", &policy).with_lead_time(240.0).ready_for(6.0);
     let load = Scenario::named("on-off", 1).unwrap().with_duration_seconds(18_000.0);
-    let objectives = ["ttft<=2s@99%".parse().unwrap()];
-    let simulation = Simulation {
-        profile: &profile,
-        cluster: &cluster,
-        initial_replicas: cluster.initial_replicas(&policy, 6.0),
-        objectives: &objectives,
-        seed: 1,
-        step_seconds: None,
-    };
-    let done = simulation.run(&load, &policy, &bindings, &mut Unwatched).unwrap();
+    let done = fleet.promising("ttft<=2s@99%").run(&load).unwrap();
     done.attainment.first().unwrap().share
 }
 

@@ -4,14 +4,9 @@
 //! prompt takes a microsecond and decoding a millisecond per token, so that the tokens to generate
 //! are the service time, and who gets its first token at once did not wait.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
+use trimtab_sim::{DecodeTime, PrefillTime, Random, Request, ServiceProfile, Simulated};
 
-mod support;
-
-use support::{Listed, cluster, policy, request};
-use trimtab_sim::{
-    DecodeTime, PrefillTime, Random, Request, ServiceProfile, Simulated, Simulation, Unwatched,
-};
+use crate::support::{Fleet, Listed, a100, request};
 
 const PROMPT_SECONDS: f64 = 1e-6;
 const TOKEN_SECONDS: f64 = 1e-3;
@@ -23,36 +18,27 @@ fn profile() -> ServiceProfile {
         kv_tokens: 10_000_000,
         max_sequences: 1,
         max_batched_tokens: 10_000_000,
-        ..ServiceProfile::named("llama-3.1-8b-a100").unwrap()
+        ..a100()
     }
 }
 
 /// So many replicas all the time.
 fn simulate(replicas: u32, queue_capacity: u32, scrape: f64, requests: &[Request]) -> Simulated {
-    let profile = profile();
-    let (policy, bindings) = policy(&format!(
+    let policy = format!(
         "minReplicas: {replicas}
 maxReplicas: {replicas}
 hpa: {{syncPeriodSeconds: 3600}}
 metrics:
 - type: Pods
   pods: {{metric: {{name: requests_running}}, target: {{type: AverageValue, averageValue: 1}}}}"
-    ));
+    );
     let text = format!(
         "gateway: {{queueCapacity: {queue_capacity}, maxRequestsPerReplica: 1}}
 metrics: {{scrapeSeconds: {scrape}, windowSeconds: {window}}}",
         window = 2.0 * scrape
     );
-    let cluster = cluster(&profile, &text);
-    let simulation = Simulation {
-        profile: &profile,
-        cluster: &cluster,
-        initial_replicas: cluster.initial_replicas(&policy, 0.0),
-        objectives: &["ttft<=0.01ms@1%".parse().unwrap()],
-        seed: 1,
-        step_seconds: Some(60.0),
-    };
-    simulation.run(&Listed(requests.to_vec()), &policy, &bindings, &mut Unwatched).unwrap()
+    let fleet = Fleet::new(profile(), &text, &policy).in_steps(60.0);
+    fleet.promising("ttft<=0.01ms@1%").run(&Listed(requests.to_vec())).unwrap()
 }
 
 /// Poisson arrivals at `rate` a second; `tokens` are decoded for each.
