@@ -1,7 +1,5 @@
 //! What clients do besides, with both servers.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};

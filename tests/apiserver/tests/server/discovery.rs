@@ -1,7 +1,5 @@
 //! What both servers say that they serve.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -1,7 +1,5 @@
 //! The same requests, drawn at random, to both servers: the answers are the same.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panic")]
-
 use std::fmt::Write as _;
 
 use hyper::{Method, Request};

@@ -1,7 +1,5 @@
 //! What both servers answer of metrics.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;

@@ -1,7 +1,5 @@
 //! What goes wrong on demand, and what clients make of it.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, pin_mut};

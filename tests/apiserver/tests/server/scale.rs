@@ -1,7 +1,5 @@
 //! What both servers do with the scale of objects, and who owns it then.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::core::v1::ReplicationController;

@@ -1,7 +1,5 @@
 //! What both servers do with single objects.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};

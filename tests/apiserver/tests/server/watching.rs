@@ -1,7 +1,5 @@
 //! What both servers do with lists and watches.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, pin_mut};
