@@ -1,6 +1,6 @@
 //! What was run, how long it took and how it ended.
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -121,10 +121,13 @@ impl Report {
 pub(crate) fn run(command: &mut Command) -> Outcome {
     println!("$ {}", spelled(command));
     match command.status() {
-        Ok(status) if status.success() => Outcome::Passed,
-        Ok(status) => Outcome::Failed(status.to_string()),
+        Ok(status) => judged(status),
         Err(error) => Outcome::Failed(format!("could not start: {error}")),
     }
+}
+
+fn judged(status: ExitStatus) -> Outcome {
+    if status.success() { Outcome::Passed } else { Outcome::Failed(status.to_string()) }
 }
 
 /// Runs a command and judges it as [`run`] does; the second is the command and all that it wrote.
@@ -134,11 +137,7 @@ pub(crate) fn told(command: &mut Command) -> (Outcome, String) {
         Ok(output) => {
             let [out, err] =
                 [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-            let outcome = match output.status {
-                status if status.success() => Outcome::Passed,
-                status => Outcome::Failed(status.to_string()),
-            };
-            (outcome, format!("$ {spelled}\n{out}{err}"))
+            (judged(output.status), format!("$ {spelled}\n{out}{err}"))
         }
         Err(error) => {
             (Outcome::Failed(format!("could not start: {error}")), format!("$ {spelled}"))

@@ -47,7 +47,7 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
         ("documentation tests", "test --workspace --all-features --no-fail-fast --doc"),
     ] {
         let mut command = project.cargo(arguments);
-        command.envs(vectors.clone()).envs(browser).envs(server).envs(side_by_side());
+        command.envs(vectors.clone()).envs(browser).envs(server).envs(test_threads());
         report.command(name, &mut command);
     }
     server::test(project, report);
@@ -67,7 +67,7 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
 
 /// How many tests of a program run at once, where nobody says otherwise. Those that need a server or a clock wait for
 /// most of their time, so few cores do more than one each; those that compute take no longer for it.
-fn side_by_side() -> Option<(&'static str, String)> {
+fn test_threads() -> Option<(&'static str, String)> {
     const THREADS: &str = "RUST_TEST_THREADS";
     const PER_CORE: usize = 3;
     const ENOUGH: usize = 12;

@@ -10,8 +10,8 @@ use trimtab_engine::{
 };
 use trimtab_metric::{Span, Timestamp};
 
-/// 2026-11-24T10:00:00Z, a Tuesday
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
+use crate::signals::START;
+
 const STRATEGIES: [&str; 5] = ["hpa", "keda", "knative", "rayServe", "slo"];
 
 /// One metric `load`, 10 for each replica.

@@ -8,8 +8,7 @@ use trimtab_engine::{
 };
 use trimtab_metric::{Span, Timestamp};
 
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
+use crate::signals::START;
 
 /// The HPA's own types.
 const HPAS: [&str; 4] = ["AbleToScale", "ScalingActive", "ScalingLimited", "ScaledToZero"];

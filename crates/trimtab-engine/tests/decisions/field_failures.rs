@@ -10,8 +10,7 @@ use trimtab_engine::{
 };
 use trimtab_metric::Timestamp;
 
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
+use crate::signals::START;
 
 fn policy(strategy: &str, metrics: Value, more: Value) -> Policy {
     let mut spec = json!({

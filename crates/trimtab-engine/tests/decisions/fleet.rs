@@ -12,18 +12,12 @@ use trimtab_engine::{
 };
 use trimtab_metric::{Quantity, Span, Timestamp};
 
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
+use crate::signals::{START, merged};
+
 /// Ticks that a start takes: the first two without a node.
 const START_TICKS: u32 = 4;
 /// Ticks that a promotion takes.
 const PROMOTE_TICKS: u32 = 1;
-
-pub(crate) fn merged(mut into: Value, more: Value) -> Value {
-    let more = more.as_object().expect("an object").clone();
-    into.as_object_mut().expect("an object").extend(more);
-    into
-}
 
 /// Ten requests in flight for each replica; under `apa` and `hpa by pod` told pod by pod.
 pub(crate) fn spec(strategy: &str, more: Value) -> Value {

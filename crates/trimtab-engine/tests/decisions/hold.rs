@@ -6,10 +6,10 @@ use trimtab_engine::{
     Decision, ObservationRecord, Policy, PolicySpec, Rule, ScaleUpdate, State, decide_traced,
     next_deadline, settle,
 };
-use trimtab_metric::{Span, Timestamp};
+use trimtab_metric::Span;
 
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
+use crate::signals::START;
+
 const STRATEGIES: [&str; 5] = ["hpa", "keda", "knative", "rayServe", "slo"];
 
 fn policy(strategy: &str, field: &str, value: Value) -> Policy {

@@ -3,13 +3,13 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use trimtab_engine::{
-    Decision, InvalidPolicy, ObservationRecord, Outcome, Policy, PolicySpec, ScaleUpdate, State,
-    StrategyState, decide_traced, settle,
+    Decision, ObservationRecord, Outcome, Policy, ScaleUpdate, State, StrategyState, decide_traced,
+    settle,
 };
 use trimtab_metric::{Span, Timestamp};
 
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
+use crate::refusals::refused;
+use crate::signals::{START, checked, merged};
 
 /// A queue, four for each replica; active above 2.
 fn queue(keda: Value, more: Value) -> Value {
@@ -27,16 +27,6 @@ fn queue(keda: Value, more: Value) -> Value {
 fn external(name: &str, average: &str) -> Value {
     json!({"type": "External", "external": {"metric": {"name": name},
         "target": {"type": "AverageValue", "averageValue": average}}})
-}
-
-fn merged(mut into: Value, more: Value) -> Value {
-    let more = more.as_object().expect("an object").clone();
-    into.as_object_mut().expect("an object").extend(more);
-    into
-}
-
-fn checked(spec: Value) -> Result<Policy, InvalidPolicy> {
-    Policy::new(serde_json::from_value::<PolicySpec>(spec).expect("a policy"))
 }
 
 /// A workload over time; what is decided is carried out.
@@ -377,12 +367,5 @@ fn what_keda_refuses_is_refused() {
             json!({}),
         ),
     ];
-    let refused: Vec<String> = specs
-        .into_iter()
-        .map(|spec| match checked(spec) {
-            Ok(policy) => panic!("{policy:?}"),
-            Err(invalid) => invalid.to_string(),
-        })
-        .collect();
-    assert_snapshot!("refused", refused.join("\n\n"));
+    assert_snapshot!("refused", refused(specs));
 }

@@ -26,6 +26,7 @@ mod hold;
 mod keda;
 mod knative;
 mod redundancy;
+mod refusals;
 mod resolving;
 mod retire;
 mod retire_in_order;

@@ -1,6 +1,7 @@
 //! Who leaves, and when: cases, and the laws over fleets that carry out what is decided.
 
-use crate::fleet::{Fleet, Load, loads, merged, policy, spec};
+use crate::fleet::{Fleet, Load, loads, policy, spec};
+use crate::signals::{START, merged};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -9,9 +10,6 @@ use trimtab_engine::{
     State, decide, decide_traced, next_deadline, settle,
 };
 use trimtab_metric::{Span, Timestamp};
-
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
 
 /// Pods as they are seen, and the requests in flight of the whole service, of which 10 are one
 /// replica's.

@@ -1,15 +1,13 @@
 //! Who leaves where replicas leave in one order only, as those of a StatefulSet: cases, and the
 //! laws over fleets.
 
-use crate::fleet::{Fleet, loads, merged, policy, spec};
+use crate::fleet::{Fleet, loads, policy, spec};
+use crate::signals::{START, merged};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use trimtab_engine::{Decision, ObservationRecord, RetirePlan, State, decide_traced};
 use trimtab_metric::{Span, Timestamp};
-
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
 
 fn at(seconds: i64) -> Value {
     json!(START.saturating_add(Span::from_secs(seconds)))

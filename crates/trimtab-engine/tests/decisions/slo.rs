@@ -9,6 +9,7 @@ use trimtab_engine::{
 };
 use trimtab_metric::{Span, Timestamp};
 
+use crate::refusals::refused;
 use crate::signals::{START, Seen, checked, merged, spec, with_budget};
 
 /// A workload over time; what is decided is not carried out, the next observation says what is.
@@ -341,14 +342,7 @@ fn what_is_wrong_is_refused() {
             json!({"metrics": metric("Pods", json!({"type": "AverageValue", "averageValue": "1"}))}),
         ),
     ];
-    let refused: Vec<String> = specs
-        .into_iter()
-        .map(|spec| match checked(spec) {
-            Ok(policy) => panic!("{policy:?}"),
-            Err(invalid) => invalid.to_string(),
-        })
-        .collect();
-    assert_snapshot!("refused", refused.join("\n\n"));
+    assert_snapshot!("refused", refused(specs));
 }
 
 /// What four replicas share, as a series of two-second samples, the newest first.

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use trimtab_engine::strategy::slo::SloStep;
 use trimtab_engine::{
-    Decision, InvalidPolicy, ObservationRecord, Policy, PolicySpec, Rule, ScaleUpdate, State,
-    StrategyState, decide, decide_traced, settle,
+    Decision, ObservationRecord, Policy, Rule, ScaleUpdate, State, StrategyState, decide,
+    decide_traced, settle,
 };
 use trimtab_metric::{Span, Timestamp};
 
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
+use crate::refusals::refused;
+use crate::signals::{START, checked};
 
 /// Metrics of the whole service, each with its target, and what `slo` says of them.
 fn spec(metrics: &[(&str, &str)], slo: &Value) -> Value {
@@ -34,10 +34,6 @@ fn spec(metrics: &[(&str, &str)], slo: &Value) -> Value {
         "metrics": metrics,
         "slo": slo,
     })
-}
-
-fn checked(spec: Value) -> Result<Policy, InvalidPolicy> {
-    Policy::new(serde_json::from_value::<PolicySpec>(spec).expect("a policy"))
 }
 
 /// A workload over time, of replicas that are all ready.
@@ -353,14 +349,7 @@ fn what_is_wrong_is_refused() {
             "signals": [{"metric": "running", "offered": {},
                 "learned": {"queue": "waiting", "queueAt": "1"}}]})),
     ];
-    let refused: Vec<String> = specs
-        .into_iter()
-        .map(|spec| match checked(spec) {
-            Ok(policy) => panic!("{policy:?}"),
-            Err(invalid) => invalid.to_string(),
-        })
-        .collect();
-    assert_snapshot!("refused", refused.join("\n\n"));
+    assert_snapshot!("refused", refused(specs));
 }
 
 /// A policy of everything at once, with the names of its metrics.

@@ -1,17 +1,14 @@
 //! What comes from the warm pool and goes to it: cases, and the laws over fleets that carry out what
 //! is decided.
 
-use crate::fleet::{Fleet, Load, loads, merged, policy, spec};
+use crate::fleet::{Fleet, Load, loads, policy, spec};
+use crate::signals::{START, merged};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use trimtab_engine::{
     Decision, ObservationRecord, Policy, PolicySpec, State, WarmPlan, decide, decide_traced,
 };
-use trimtab_metric::Timestamp;
-
-/// 2026-11-24T10:00:00Z
-const START: Timestamp = Timestamp::from_secs(1_795_514_400);
 
 /// Decides once, without history, on so many requests in flight of which 10 are one replica's.
 fn once(more: Value, replicas: i32, in_flight: i32, warm: Option<(u32, u32)>) -> Decision {
