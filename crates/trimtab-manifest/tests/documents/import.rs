@@ -1,21 +1,14 @@
 //! Other autoscalers' manifests as policies: the examples, their notes, and what is refused.
 
-use std::path::Path;
-
 use trimtab_manifest::{Colour, Source, import, read_policies};
 
-fn example(name: &str) -> Source {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/manifests").join(name);
-    Source::new(name, std::fs::read_to_string(path).unwrap())
-}
+use crate::examples::{assert_read_again, example, names};
 
 /// What an example becomes, and what is said of it.
 fn told(name: &str) -> String {
     let imported = import(&example(name)).unwrap();
     for policy in &imported.policies {
-        let again = read_policies(&Source::new("policy.yaml", policy.to_yaml())).unwrap();
-        let again = &again.policies[0];
-        assert_eq!((&again.policy, &again.metadata), (&policy.policy, &policy.metadata));
+        assert_read_again(policy);
     }
     let all = read_policies(&Source::new("policies.yaml", imported.to_yaml())).unwrap();
     assert_eq!(all.policies.len(), imported.policies.len());
@@ -33,16 +26,9 @@ macro_rules! examples {
 
         #[test]
         fn every_example_is_told() {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/manifests");
-            let mut files: Vec<String> = std::fs::read_dir(folder)
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .filter(|name| name.ends_with(".yaml"))
-                .collect();
-            files.sort();
             let mut told = vec![$($file),*];
             told.sort_unstable();
-            assert_eq!(files, told);
+            assert_eq!(names(), told);
         }
     };
 }

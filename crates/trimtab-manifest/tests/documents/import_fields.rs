@@ -1,9 +1,9 @@
 //! Every field of a peer's manifest: taken, noted, or refused, and never passed over.
 
-use std::path::Path;
-
 use trimtab_engine::Target;
 use trimtab_manifest::{Imported, ManifestError, Source, import};
+
+use crate::examples::{example, names};
 
 fn read(text: &str) -> Result<Imported, ManifestError> {
     import(&Source::new("manifest.yaml", text))
@@ -33,15 +33,11 @@ fn outcome(text: &str) -> String {
 /// field is one of those that have nothing to do with how many replicas there are.
 #[test]
 fn no_value_can_be_changed_in_silence() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/manifests");
     let mut silent = Vec::new();
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap()).collect();
-    files.sort_by_key(|file| file.file_name());
-    let files = files.iter().filter(|file| file.path().extension().is_some_and(|it| it == "yaml"));
-    for file in files {
-        let name = file.file_name().into_string().unwrap();
-        let text = std::fs::read_to_string(file.path()).unwrap();
-        let before = outcome(&text);
+    for name in names() {
+        let source = example(&name);
+        let text = source.text();
+        let before = outcome(text);
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate() {
             let Some((key, value)) = line.split_once(": ") else { continue };

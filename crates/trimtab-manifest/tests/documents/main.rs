@@ -6,6 +6,7 @@
     reason = "the lint spares tests and not what they call"
 )]
 
+mod examples;
 mod host;
 mod hostile;
 mod import;

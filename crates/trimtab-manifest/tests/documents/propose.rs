@@ -1,14 +1,9 @@
 //! Other autoscalers' manifests as proposals under `slo`: the examples, and those that are refused.
 
-use std::path::Path;
-
 use trimtab_engine::StrategyName;
-use trimtab_manifest::{Colour, ImportedPolicy, Source, import, read_policies};
+use trimtab_manifest::{Colour, ImportedPolicy, Source, import};
 
-fn example(name: &str) -> Source {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/manifests").join(name);
-    Source::new(name, std::fs::read_to_string(path).unwrap())
-}
+use crate::examples::{assert_read_again, example, names};
 
 /// What is proposed for an example, and what is said of it; or why nothing is.
 fn told(name: &str) -> String {
@@ -19,9 +14,7 @@ fn told(name: &str) -> String {
     };
     for policy in &proposed.policies {
         assert_eq!(policy.policy.spec().strategy, StrategyName::Slo);
-        let again = read_policies(&Source::new("policy.yaml", policy.to_yaml())).unwrap();
-        let again = &again.policies[0];
-        assert_eq!((&again.policy, &again.metadata), (&policy.policy, &policy.metadata));
+        assert_read_again(policy);
     }
     let (yaml, notes) = (proposed.to_yaml(), proposed.render_notes(Colour::Never));
     format!("{yaml}===\n{notes}\n===\n{}", proposed.render_changes())
@@ -29,14 +22,7 @@ fn told(name: &str) -> String {
 
 #[test]
 fn the_examples() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/manifests");
-    let mut files: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".yaml"))
-        .collect();
-    files.sort();
-    for file in files {
+    for file in names() {
         let name = file.trim_end_matches(".yaml").replace('-', "_");
         insta::assert_snapshot!(name, told(&file));
     }
