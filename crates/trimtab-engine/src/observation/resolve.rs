@@ -111,6 +111,37 @@ impl<'a> Numbers<'a> {
     }
 }
 
+/// The rows of the pods, by name.
+struct Rows<'a>(Vec<(&'a str, usize)>);
+
+impl<'a> Rows<'a> {
+    fn of(pods: &'a [PodRecord]) -> Result<Self, ObservationError> {
+        let named = pods.iter().enumerate().map(|(row, pod)| (pod.name.as_str(), row));
+        let mut rows: Vec<_> = named.collect();
+        rows.sort_by_key(|(name, _)| *name); // most lists are in order, or nearly so
+        let twice = rows.iter().zip(rows.iter().skip(1)).find(|(one, next)| one.0 == next.0);
+        match twice {
+            Some(((name, _), _)) => {
+                Err(ObservationError::DuplicatePod { name: (*name).to_string() })
+            }
+            None => Ok(Self(rows)),
+        }
+    }
+
+    /// The row of a pod. `next` is where the one that comes after the last in order is: who asks in order
+    /// finds it there.
+    fn find(&self, name: &str, next: &mut usize) -> Option<usize> {
+        let is_next = self.0.get(*next).is_some_and(|(next, _)| *next == name);
+        let place = if is_next {
+            *next
+        } else {
+            self.0.binary_search_by_key(&name, |(name, _)| name).ok()?
+        };
+        *next = place + 1;
+        self.0.get(place).map(|(_, row)| *row)
+    }
+}
+
 impl ObservationRecord {
     /// Matches the record's names with the policy and makes what [`decide`](crate::decide) reads.
     ///
@@ -122,7 +153,7 @@ impl ObservationRecord {
     /// [`ObservationError`], for what can't be meant: a reading that no metric takes, a form that
     /// the metric's type does not have, a pod listed twice, a negative count.
     pub fn resolve(&self, policy: &Policy) -> Result<Observation, ObservationError> {
-        let rows = self.rows()?;
+        let rows = Rows::of(&self.pods)?;
         let mut taken = vec![false; self.readings.len()];
         let readings = policy
             .metrics()
@@ -163,16 +194,6 @@ impl ObservationRecord {
         }))
     }
 
-    fn rows(&self) -> Result<BTreeMap<&str, usize>, ObservationError> {
-        let mut rows = BTreeMap::new();
-        for (row, pod) in self.pods.iter().enumerate() {
-            if rows.insert(pod.name.as_str(), row).is_some() {
-                return Err(ObservationError::DuplicatePod { name: pod.name.clone() });
-            }
-        }
-        Ok(rows)
-    }
-
     fn table(&self, policy: &Policy) -> PodTable {
         let mut table = PodTable::with_capacity(self.pods.len());
         let (mut nodes, mut zones) = (Numbers::default(), Numbers::default());
@@ -207,7 +228,7 @@ impl ObservationRecord {
         &self,
         metric: &Metric,
         policy: &Policy,
-        rows: &BTreeMap<&str, usize>,
+        rows: &Rows<'_>,
         taken: &mut [bool],
     ) -> Result<MetricReading, ObservationError> {
         let own = self.readings.iter().zip(taken).find(|(reading, taken)| {
@@ -244,7 +265,7 @@ impl ObservationRecord {
         reading: &ReadingRecord,
         metric: &Metric,
         policy: &Policy,
-        rows: &BTreeMap<&str, usize>,
+        rows: &Rows<'_>,
     ) -> Result<MetricReading, ObservationError> {
         if let Some(unavailable) = reading.unavailable {
             return Ok(MetricReading::Unavailable(unavailable));
@@ -306,14 +327,15 @@ impl ObservationRecord {
         samples: impl Iterator<Item = (&'a str, Reading)>,
         metric: &Metric,
         policy: &Policy,
-        rows: &BTreeMap<&str, usize>,
+        rows: &Rows<'_>,
     ) -> PodReadings {
         let mut readings = PodReadings::with_capacity(self.pods.len());
         let mut by_row = vec![Reading::Missing; self.pods.len()];
         // Of several samples of one pod the last counts.
         let mut unlisted = BTreeMap::new();
+        let mut next = 0;
         for (pod, reading) in samples {
-            match rows.get(pod).and_then(|row| by_row.get_mut(*row)) {
+            match rows.find(pod, &mut next).and_then(|row| by_row.get_mut(row)) {
                 Some(slot) => *slot = reading,
                 None => drop(unlisted.insert(pod, reading)),
             }

@@ -1,10 +1,14 @@
 //! From an observation with names to one without: what is missing, what is wrong, what is extra.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use trimtab_engine::{
-    MetricReading, Observation, ObservationError, ObservationRecord, Policy, PolicySpec,
-    Unavailable,
+    MetricReading, Observation, ObservationError, ObservationRecord, PodReadings, Policy,
+    PolicySpec, Unavailable,
 };
+use trimtab_metric::{Reading, Sample, Span, Timestamp};
 
 fn policy() -> Policy {
     let average = json!({"type": "AverageValue", "averageValue": "4"});
@@ -135,4 +139,63 @@ fn a_large_negative_reading_survives_being_written_down() {
     let value = trimtab_metric::Quantity::from_milli(milli);
     let read = readings(json!([{"metric": "rate", "value": value.to_string()}]));
     assert_eq!(read[2], MetricReading::Total(milli));
+}
+
+fn names() -> impl Strategy<Value = Vec<String>> {
+    let distinct = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>();
+    proptest::collection::btree_set("[ab]{1,3}", 0..8).prop_map(distinct).prop_shuffle()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// In whatever order pods and samples come: each pod has the last sample of its name, and those of
+    /// others stand beside the pods.
+    #[test]
+    fn samples_find_their_pods(
+        pods in names(),
+        samples in proptest::collection::vec(("[ab]{1,3}", 0_i64..9), 0..10),
+    ) {
+        let last: BTreeMap<&str, i64> =
+            samples.iter().map(|(pod, units)| (pod.as_str(), units * 1_000)).collect();
+        let mut expected = PodReadings::default();
+        for (_, milli) in last.iter().filter(|(pod, _)| !pods.iter().any(|name| name == **pod)) {
+            expected.push_unlisted(*milli);
+        }
+        let (at, window) = (Timestamp::from_secs(0), Span::from_secs(60));
+        for pod in &pods {
+            let milli = last.get(pod.as_str());
+            let value = |milli: &i64| Reading::Value(Sample { milli: *milli, at, window });
+            expected.push(milli.map_or(Reading::Missing, value));
+        }
+        let expected = if samples.is_empty() { MISSING } else { MetricReading::PerPod(expected) };
+
+        let entry = |(pod, units): &(String, i64)| {
+            let usage = json!({"cpu": units.to_string()});
+            json!({"pod": pod, "containers": [{"name": "server", "usage": usage}]})
+        };
+        let metrics: Vec<Value> = samples.iter().map(entry).collect();
+        let by_name: BTreeMap<&str, String> =
+            last.iter().map(|(pod, milli)| (*pod, (milli / 1_000).to_string())).collect();
+        let pods: Vec<Value> = pods.iter().map(|name| json!({"name": name})).collect();
+        let own = json!([{"metric": "waiting", "pods": by_name}]);
+        let seen = resolve(json!({"pods": pods, "podMetrics": metrics, "readings": own})).unwrap();
+        prop_assert_eq!(&seen.readings[0], &expected);
+        prop_assert_eq!(&seen.readings[3], &expected);
+    }
+
+    /// A name that is there twice is found, wherever it is.
+    #[test]
+    fn twins_are_found(pods in names(), at in any::<prop::sample::Index>(), to in any::<prop::sample::Index>()) {
+        prop_assume!(!pods.is_empty());
+        let twin = at.get(&pods).clone();
+        let mut twice = pods.clone();
+        twice.insert(to.index(pods.len() + 1), twin.clone());
+        let listed = |pods: &[String]| {
+            let pods: Vec<Value> = pods.iter().map(|name| json!({"name": name})).collect();
+            resolve(json!({"pods": pods}))
+        };
+        prop_assert!(listed(&pods).is_ok());
+        prop_assert_eq!(listed(&twice), Err(ObservationError::DuplicatePod { name: twin }));
+    }
 }

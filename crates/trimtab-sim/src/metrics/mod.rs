@@ -1,7 +1,7 @@
 //! What production sees of the cluster: exported, scraped now and then, late, and now and then lost.
 //!
 //! Replicas and the gateway count ([`Exporter`], [`GatewayExporter`]); a [`Scraper`] reads what they
-//! counted; [`Bindings`] say which [`Signal`] each metric of a policy takes; [`observe`] makes the
+//! counted; [`Bindings`] say which [`Signal`] each metric of a policy takes; an [`Observer`] makes the
 //! observation that the policy decides on. It never shows the future, nor the exact present. What a
 //! strategy samples by itself is taken by a [`Sampler`] instead.
 
@@ -21,7 +21,7 @@ pub use bindings::{BindError, Bindings};
 pub use exporter::{Exporter, GatewayExporter, Gauges};
 pub use names::{PublishedName, Whole, published_names};
 pub use nodes::observe_nodes;
-pub use observe::{PodView, observe};
+pub use observe::{Observer, PodView};
 pub use sampler::{Sampler, ServiceLoad};
 pub use scraper::Scraper;
 pub use signal::{Signal, Statistic, Timing};

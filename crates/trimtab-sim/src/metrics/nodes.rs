@@ -10,7 +10,7 @@ use crate::supply::PoolView;
 ///
 /// ```
 /// use trimtab_engine::{Policy, PolicySpec};
-/// use trimtab_sim::metrics::{Bindings, PodView, Scraper, observe, observe_nodes};
+/// use trimtab_sim::metrics::{Bindings, Observer, PodView, Scraper, observe_nodes};
 /// use trimtab_sim::supply::Supply;
 /// use trimtab_sim::{ClusterSpec, Moment, ServiceProfile, cluster::Metrics};
 ///
@@ -29,8 +29,10 @@ use crate::supply::PoolView;
 /// let node = supply.pool_of(placed.node).map(|pool| (placed.node, pool));
 /// let pods = [PodView { node, start_time: Some(start), ..PodView::default() }];
 /// let scraper = Scraper::new(&Metrics::default(), 1);
-/// let mut seen = observe(&Bindings::new(&policy, &[])?, &scraper, &[], start, 1, &pods);
-/// observe_nodes(&mut seen, &policy, &pods, &supply.pool_views(start));
+/// let bindings = Bindings::new(&policy, &[])?;
+/// let mut observer = Observer::new(&bindings);
+/// let seen = observer.observe(&scraper, &[], start, 1, &pods);
+/// observe_nodes(seen, &policy, &pods, &supply.pool_views(start));
 /// assert_eq!(seen.pods[0].node_name.as_deref(), Some("node-0"));
 /// assert_eq!(seen.supply.as_ref().unwrap()[0].free_gpus, Some(1));
 /// seen.resolve(&policy)?;

@@ -2,19 +2,21 @@
 //! count that it wants is written.
 
 use trimtab_engine::{
-    Decision, DecisionRecord, ObservationError, ObservationRecord, Policy, ScaleUpdate, State,
+    Decision, DecisionRecord, ObservationError, Policy, ScaleUpdate, State,
     WarmCounts, decide, decide_traced, settle,
 };
 
 use crate::Moment;
-use crate::metrics::{Bindings, PodView, Sampler, Scraper, ServiceLoad, observe, observe_nodes};
+use crate::metrics::{
+    Bindings, Observer, PodView, Sampler, Scraper, ServiceLoad, observe_nodes,
+};
 use crate::supply::PoolView;
 
 /// A policy in charge of the simulated workload.
 #[derive(Debug)]
 pub(super) struct Control<'a> {
     policy: &'a Policy,
-    bindings: &'a Bindings,
+    observer: Observer<'a>,
     /// What the strategy samples by itself.
     samplers: Vec<Option<Sampler>>,
     state: State,
@@ -36,7 +38,8 @@ pub(super) enum Detail {
 impl<'a> Control<'a> {
     pub(super) fn new(policy: &'a Policy, bindings: &'a Bindings, replicas: i32) -> Self {
         let (samplers, state) = (bindings.samplers(policy), State::for_policy(policy));
-        Self { policy, bindings, samplers, state, spec_replicas: replicas }
+        let observer = Observer::new(bindings);
+        Self { policy, observer, samplers, state, spec_replicas: replicas }
     }
 
     /// How long it waits between two decisions, in nanoseconds.
@@ -71,14 +74,15 @@ impl<'a> Control<'a> {
         pools: &[PoolView<'_>],
         detail: Detail,
     ) -> Result<(Decision, Option<DecisionRecord>), ObservationError> {
-        let seen = observe(self.bindings, scraper, &self.samplers, now, self.spec_replicas, pods);
-        let mut seen = ObservationRecord { warm, ..seen };
-        if self.asks_for_nodes() {
-            observe_nodes(&mut seen, self.policy, pods, pools);
+        let asks_for_nodes = self.asks_for_nodes();
+        let seen = self.observer.observe(scraper, &self.samplers, now, self.spec_replicas, pods);
+        seen.warm = warm;
+        if asks_for_nodes {
+            observe_nodes(seen, self.policy, pods, pools);
         }
         let before = core::mem::take(&mut self.state);
         let (decision, record) = if detail == Detail::Record {
-            let (mut record, after) = DecisionRecord::decide(self.policy, before, seen)?;
+            let (mut record, after) = DecisionRecord::decide(self.policy, before, seen.clone())?;
             self.state = record.settle(self.policy, after, ScaleUpdate::Applied);
             (record.decision.clone(), Some(record))
         } else {

@@ -273,7 +273,7 @@ impl Simulation<'_> {
             (false, true) => Detail::Trace,
             (false, false) => Detail::Count,
         };
-        let pods = fleet.pods();
+        let pods = fleet.pods(control.asks_for_nodes());
         let warm = fleet.warm_counts();
         let pools = if control.asks_for_nodes() { fleet.pool_views(now) } else { Vec::new() };
         let (decision, record) =

@@ -182,12 +182,13 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// The pods as the control plane sees them, in the order of their creation.
-    pub(super) fn pods(&self) -> Vec<PodView> {
+    /// The pods as the control plane sees them, in the order of their creation, and where they run if asked.
+    pub(super) fn pods(&self, with_nodes: bool) -> Vec<PodView> {
         let present = self.slots.iter().flatten().filter(|replica| !replica.for_warm_pool);
         let is_told = |replica: &Replica| {
             replica.state == State::Draining && replica.draining_since.is_some()
         };
+        let pool_of = |node: NodeId| Some((node, self.supply.pool_of(node)?));
         let mut pods: Vec<PodView> = present
             .map(|replica| PodView {
                 id: replica.number,
@@ -202,7 +203,7 @@ impl<'a> Fleet<'a> {
                 in_flight: self.retires_by_policy.then(|| replica.server.in_flight()),
                 draining_since: replica.draining_since,
                 created: replica.created,
-                node: replica.node.and_then(|node| Some((node, self.supply.pool_of(node)?))),
+                node: replica.node.filter(|_| with_nodes).and_then(pool_of),
             })
             .collect();
         pods.sort_unstable_by_key(|pod| pod.id);
