@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use trimtab_engine::{
-    CapacityType, ContainerRecord, ObservationRecord, PodPhase, PodRecord, PodSample, Readiness, ReadingRecord,
-    ReadyCondition, Selector, Unavailable,
+    CapacityType, ContainerRecord, ObservationRecord, PodPhase, PodRecord, PodSample, Readiness,
+    ReadingRecord, ReadyCondition, Selector, Unavailable,
 };
 use trimtab_metric::{Quantity, Reading, Sample, Span, Timestamp};
 

@@ -2,14 +2,12 @@
 //! count that it wants is written.
 
 use trimtab_engine::{
-    Decision, DecisionRecord, ObservationError, Policy, ScaleUpdate, State,
-    WarmCounts, decide, decide_traced, settle,
+    Decision, DecisionRecord, ObservationError, Policy, ScaleUpdate, State, WarmCounts, decide,
+    decide_traced, settle,
 };
 
 use crate::Moment;
-use crate::metrics::{
-    Bindings, Observer, PodView, Sampler, Scraper, ServiceLoad, observe_nodes,
-};
+use crate::metrics::{Bindings, Observer, PodView, Sampler, Scraper, ServiceLoad, observe_nodes};
 use crate::supply::PoolView;
 
 /// A policy in charge of the simulated workload.

@@ -8,7 +8,7 @@ use trimtab_engine::{
 use trimtab_sim::Moment;
 use trimtab_sim::cluster::Metrics;
 use trimtab_sim::metrics::{
-    Bindings, Exporter, GatewayExporter, Gauges, PodView, Scraper, Signal, observe, timestamp,
+    Bindings, Exporter, GatewayExporter, Gauges, Observer, PodView, Scraper, Signal, timestamp,
 };
 
 fn at(seconds: f64) -> Moment {
@@ -18,6 +18,17 @@ fn at(seconds: f64) -> Moment {
 /// As by default, but read at once.
 fn prompt() -> Metrics {
     Metrics { delay_seconds: 0.0, ..Metrics::default() }
+}
+
+/// As one sees it that has seen nothing yet.
+fn observe(
+    bindings: &Bindings,
+    scraper: &Scraper,
+    now: Moment,
+    spec_replicas: i32,
+    pods: &[PodView],
+) -> ObservationRecord {
+    Observer::new(bindings).observe(scraper, &[], now, spec_replicas, pods).clone()
 }
 
 fn pod(id: u64) -> PodView {
@@ -101,7 +112,7 @@ fn a_lost_scrape_leaves_the_value_before_it_until_that_is_stale() {
     scraper.scrape(at(15.0), 0, &Exporter::new(), gauges(7));
     scraper.scrape(at(30.0), 0, &Exporter::new(), gauges(8));
     let seen = |now: f64| {
-        let record = observe(&bindings, &scraper, &[], at(now), 1, &[pod(0), pod(1)]);
+        let record = observe(&bindings, &scraper, at(now), 1, &[pod(0), pod(1)]);
         (sample(&record, 0), total(&record, 1))
     };
     assert_eq!(seen(29.999), (Some((7.0, 15.0)), Ok(2.0)));
@@ -119,7 +130,7 @@ fn scrapes_are_lost_as_often_as_it_says() {
         let read = |scrape| {
             let now = at(f64::from(scrape) * 15.0);
             scraper.scrape(now, 0, &Exporter::new(), Gauges::default());
-            sample(&observe(&bindings, &scraper, &[], now, 1, &[pod(0)]), 0)
+            sample(&observe(&bindings, &scraper, now, 1, &[pod(0)]), 0)
                 .is_some_and(|(_, taken)| taken == now.seconds())
         };
         (1..=4000).map(read).collect()
@@ -156,7 +167,7 @@ fn rates_and_quantiles_over_the_window_by_hand() {
         scraper.scrape(now, 0, &server, Gauges::default());
         scraper.scrape_gateway(now, &gateway, 0);
     }
-    let record = observe(&bindings, &scraper, &[], at(120.0), 1, &[pod(0)]);
+    let record = observe(&bindings, &scraper, at(120.0), 1, &[pod(0)]);
     assert_eq!(sample(&record, 0), Some((20.0, 120.0)));
     assert_eq!(sample(&record, 1), Some((40.0, 120.0)));
     // The median is at 1.5 of 3, of which 2 are in (0.1, 0.25].
@@ -179,7 +190,7 @@ fn the_service_is_gateway_and_servers_and_a_servers_name_is_the_servers_alone() 
     ]);
     let mut scraper = Scraper::new(&prompt(), 1);
     let seen = |scraper: &Scraper, now: f64| -> Vec<_> {
-        let record = observe(&bindings, scraper, &[], at(now), 0, &[]);
+        let record = observe(&bindings, scraper, at(now), 0, &[]);
         (0..6).map(|reading| total(&record, reading)).collect()
     };
     let missing = Err(Unavailable::Missing);
@@ -209,7 +220,7 @@ fn what_a_replica_did_stays_in_the_totals_for_a_window_after_it_has_gone() {
         scraper.scrape(at(f64::from(scrape) * 15.0), 0, &server, Gauges::default());
     }
     scraper.forget(at(91.0), 0);
-    let seen = |now: f64| total(&observe(&bindings, &scraper, &[], at(now), 0, &[]), 0);
+    let seen = |now: f64| total(&observe(&bindings, &scraper, at(now), 0, &[]), 0);
     assert_eq!(seen(90.0), Ok(20.0));
     // 60, 75 and 90 are inside: 600 tokens in 30 s, and half an interval at the far end.
     assert_eq!(seen(115.0), Ok((20.0 * (30.0 + 5.0 + 7.5) / 60.0 * 1e3_f64).round() / 1e3));
@@ -230,7 +241,7 @@ fn a_resource_is_the_ratio_of_a_request_of_one() {
     let mut scraper = Scraper::new(&prompt(), 1);
     let gauges = Gauges { running: 0, waiting: 0, kv_used: 0.9 };
     scraper.scrape(at(400.0), 0, &Exporter::new(), gauges);
-    let record = observe(&bindings, &scraper, &[], at(400.0), 1, &[pod(0)]);
+    let record = observe(&bindings, &scraper, at(400.0), 1, &[pod(0)]);
     let observation = record.resolve(&policy).unwrap();
     let (decision, state) = decide(&policy, State::for_policy(&policy), &observation);
     assert_eq!(decision.desired_replicas, 2, "{state:?}"); // 90 % is 1.5 times 60 %
@@ -264,7 +275,7 @@ fn an_observation_as_it_is_written() {
         PodView { ready: false, start_time: Some(at(61.0)), ready_since: at(61.0), ..pod(5) },
         PodView { phase: PodPhase::Pending, start_time: None, ready: false, ..pod(6) },
     ];
-    let record = observe(&bindings, &scraper, &[], at(80.0), 3, &pods);
+    let record = observe(&bindings, &scraper, at(80.0), 3, &pods);
     record.resolve(&policy).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&record).unwrap());
 }
@@ -276,9 +287,8 @@ fn the_attained_share_counts_what_was_rejected_and_cut() {
     let bindings = Bindings::new(&policy, &[]).unwrap();
     let mut scraper = Scraper::new(&Metrics::default(), 1);
     let mut gateway = GatewayExporter::new();
-    let share = |scraper: &Scraper, second: f64| {
-        total(&observe(&bindings, scraper, &[], at(second), 0, &[]), 0)
-    };
+    let share =
+        |scraper: &Scraper, second: f64| total(&observe(&bindings, scraper, at(second), 0, &[]), 0);
     for scrape in 1..=5 {
         for request in 0..17 {
             gateway.on_finish(4.0);
@@ -377,7 +387,7 @@ proptest! {
         let bindings = Bindings::new(&policy, &[]).unwrap();
         let pods: Vec<PodView> = (0..4).map(pod).collect();
         let visible = now.after_nanos(-delay * 1_000_000);
-        let seen = |until| observe(&bindings, &after(&metrics, &events, until), &[], now, 4, &pods);
+        let seen = |until| observe(&bindings, &after(&metrics, &events, until), now, 4, &pods);
         let record = seen(now);
         prop_assert_eq!(&record, &seen(visible));
         prop_assert_eq!(&record, &seen(now));
