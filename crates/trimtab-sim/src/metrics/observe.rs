@@ -147,7 +147,8 @@ impl<'a> Observer<'a> {
     }
 
     /// What the policy sees at `now`. Nothing of it comes from what was seen before, but for the memory
-    /// that names are in.
+    /// that names are in: who adds to it leaves the pods in their order, and their names and containers as they
+    /// are.
     ///
     /// A strategy that samples by itself is told what its `samplers` report, at once: one for each metric
     /// of the bindings, or none for those that are not sampled.
