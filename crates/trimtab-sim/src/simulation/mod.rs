@@ -273,9 +273,10 @@ impl Simulation<'_> {
             (false, true) => Detail::Trace,
             (false, false) => Detail::Count,
         };
-        let pods = fleet.pods(control.asks_for_nodes());
+        let with_nodes = control.asks_for_nodes();
+        let pods = fleet.pods(with_nodes);
         let warm = fleet.warm_counts();
-        let pools = if control.asks_for_nodes() { fleet.pool_views(now) } else { Vec::new() };
+        let pools = if with_nodes { fleet.pool_views(now) } else { Vec::new() };
         let (decision, record) =
             control.decide(now, &fleet.scraper, &pods, warm, &pools, detail)?;
         if let Some(record) = record {
