@@ -52,6 +52,10 @@ pub(crate) struct SuiteArgs {
     /// it was tuned misses them elsewhere
     #[arg(long, value_name = "COUNT", default_value_t = 2, requires = "suite")]
     pub(crate) other_seeds: u8,
+    /// On how many further parts of a load, each of `--most-requests`, everybody's best tuning is run, too, with its
+    /// `maxReplicas` lifted: as who tunes on yesterday and runs today
+    #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "suite")]
+    pub(crate) later_parts: u8,
 }
 
 /// A comparison that is defined once for all.

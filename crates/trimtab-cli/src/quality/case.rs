@@ -3,13 +3,14 @@
 use std::slice;
 
 use trimtab_metric::Span;
-use trimtab_sim::{Candidate, Cluster, Plan, Run, ServiceProfile, SurveyError};
+use trimtab_sim::{Cluster, Plan, Run, ServiceProfile, SurveyError, survey};
 
-use super::load::{First, SizedLoad, at_scale, sized};
+use super::load::{Part, SizedLoad, at_scale, sized};
 use super::search::Search;
 use super::trials::Trials;
 use super::tunings::{Circumstances, entrants};
 use crate::backtest::args::{BacktestArgs, LoadArgs};
+use crate::backtest::failure::workload_error;
 use crate::backtest::progress::Bar;
 use crate::backtest::{jobs, setting};
 use crate::error::CommandError;
@@ -35,7 +36,11 @@ pub(super) struct Compared {
     /// Of everybody's best tuning, over all seeds that they were tuned on.
     pub(super) best: Vec<Run>,
     /// Of the same tunings on each of the other seeds.
-    pub(super) again: Vec<Vec<Run>>,
+    pub(super) other_seeds: Vec<Vec<Run>>,
+    /// Of the same tunings on each of the later parts that the load has, with as many replicas as are tried at
+    /// most: a bound that the first part needs no more than may be too little for the next, and would be all that is
+    /// compared.
+    pub(super) later_parts: Vec<Vec<Run>>,
 }
 
 impl Case<'_> {
@@ -85,13 +90,13 @@ impl Case<'_> {
         let search = |entrant| Search::new(entrant, &setting.objectives, tunings, setting.seed);
         let mut searches: Vec<Search<'_>> = entrants.iter().map(search).collect();
         let bar = Bar::new(process, self.interrupt);
-        let trials =
-            |plans| Trials { plans, jobs: jobs(setting), bar: &bar, interrupt: self.interrupt };
+        let trials = |loads: Vec<(Part, u64)>| -> Result<Trials<'_>, CommandError> {
+            let plan = |(load, seed)| self.plan(load, lead_time, seed);
+            let plans = loads.into_iter().map(plan).collect::<Result<_, _>>()?;
+            Ok(Trials { plans, jobs: jobs(setting), bar: &bar, interrupt: self.interrupt })
+        };
         let (seeds, other_seeds) = self.seeds();
-        let loads = sized.workloads.iter().cloned().zip(seeds);
-        let plans: Result<Vec<Plan>, CommandError> =
-            loads.map(|(load, seed)| self.plan(load, lead_time, seed)).collect();
-        let mut tuned_on = trials(plans?);
+        let mut tuned_on = trials(sized.workloads.iter().cloned().zip(seeds).collect())?;
         // First the fleet that stays, from which everybody starts; then the peers, and `slo` starts from
         // where they are best, too, as who comes from them would.
         if let [own, peers @ .., fixed] = searches.as_mut_slice() {
@@ -103,21 +108,49 @@ impl Case<'_> {
             peers.iter().chain([&*fixed]).for_each(|other| own.start_like(other));
             search_on(&mut tuned_on, slice::from_mut(own))?;
         }
-        let winners: Result<Vec<_>, CommandError> = searches.iter().map(Search::winner).collect();
-        let (best, winners): (Vec<Run>, Vec<Candidate>) = winners?.into_iter().flatten().unzip();
-        let plan = |seed: &u64| {
+        let (mut best, mut tuned, mut unbound) = (Vec::new(), Vec::new(), Vec::new());
+        for search in &searches {
+            let Some(winner) = search.winner()? else { continue };
+            best.push(winner.run);
+            tuned.push(winner.tuned);
+            unbound.push(winner.unbound);
+        }
+        let made_by = |seed| {
             let most = self.args.suite.most_requests;
-            let load = at_scale(self.load, *seed, sized.rate_scale, most, self.interrupt)?;
-            self.plan(load, lead_time, *seed)
+            Ok((at_scale(self.load, seed, sized.rate_scale, most, self.interrupt)?, seed))
         };
-        let plans: Result<Vec<Plan>, CommandError> = other_seeds.iter().map(plan).collect();
-        let again = trials(plans?).run_each(&winners)?;
+        let others: Result<Vec<(Part, u64)>, CommandError> =
+            other_seeds.into_iter().map(made_by).collect();
+        let later = self.later_parts(sized)?.into_iter();
+        let other_seeds = trials(others?)?.run_each(&tuned)?;
+        let later_parts =
+            trials(later.map(|part| (part, setting.seed)).collect())?.run_each(&unbound)?;
         let (load, lead_time) = tuned_on.names();
-        Ok(Compared { load, lead_time, best, again })
+        Ok(Compared { load, lead_time, best, other_seeds, later_parts })
+    }
+
+    /// What comes after the requests that everybody is tuned on, as the first seed makes it, in parts of as many:
+    /// those that can be served within the objectives at all, and the last one if it is half as long at least.
+    fn later_parts(&self, sized: &SizedLoad) -> Result<Vec<Part>, CommandError> {
+        let (profile, _) = self.fleet()?;
+        let mut parts = Vec::new();
+        let Some(first) = sized.workloads.first() else { return Ok(parts) };
+        for at in 1..=self.args.suite.later_parts {
+            let part = first.later(at.into());
+            if !part.is_half_full().map_err(workload_error)? {
+                break;
+            }
+            match survey(&part, &profile, &self.args.setting.objectives) {
+                Ok(_) => parts.push(part),
+                Err(SurveyError::Impossible { .. }) => {}
+                Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
+            }
+        }
+        Ok(parts)
     }
 
     /// Of nobody yet.
-    fn plan(&self, load: First, lead_time: Span, seed: u64) -> Result<Plan, CommandError> {
+    fn plan(&self, load: Part, lead_time: Span, seed: u64) -> Result<Plan, CommandError> {
         let (profile, cluster) = self.fleet()?;
         Ok(Plan {
             profile,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use trimtab_sim::{
-    Objective, Request, Requests, ServiceProfile, Survey, SurveyError, Workload, WorkloadError,
-    survey,
+    Moment, Objective, Request, Requests, ServiceProfile, Survey, SurveyError, Workload,
+    WorkloadError, survey,
 };
 
 use crate::backtest::args::LoadArgs;
@@ -28,7 +28,7 @@ const MOST_KEPT: u64 = 5_000_000;
 /// A load as it is compared on.
 pub(super) struct SizedLoad {
     /// As each of the seeds makes it.
-    pub(super) workloads: Vec<First>,
+    pub(super) workloads: Vec<Part>,
     /// By what its rate was multiplied.
     pub(super) rate_scale: f64,
     /// Requests per second that one replica does when it is busy all the time.
@@ -112,23 +112,37 @@ pub(super) fn at_scale(
     rate_scale: f64,
     most: u64,
     interrupt: &Interrupt,
-) -> Result<First, CommandError> {
+) -> Result<Part, CommandError> {
     let args = LoadArgs { rate_scale, ..args.clone() };
     let workloads = setting::workloads(&args, seed, interrupt, &mut Vec::new())?;
     let inner = workloads.into_iter().next();
     let inner = inner.ok_or_else(|| CommandError::argument("there is no load"))?;
-    Ok(First { inner: inner.into(), most, kept: None })
+    Ok(Part { inner: inner.into(), after: 0, most, kept: None })
 }
 
-/// The first so many requests of a load.
+/// So many requests of a load, from the first one on or after so many.
 #[derive(Clone)]
-pub(super) struct First {
+pub(super) struct Part {
     inner: Arc<dyn Workload>,
+    after: u64,
     most: u64,
     kept: Option<Arc<[Request]>>,
 }
 
-impl First {
+impl Part {
+    /// As many requests again, so many parts after this one.
+    pub(super) fn later(&self, parts: u64) -> Self {
+        let after = self.after.saturating_add(self.most.saturating_mul(parts));
+        Self { after, kept: None, ..self.clone() }
+    }
+
+    /// Whether there are half as many requests as there may be.
+    pub(super) fn is_half_full(&self) -> Result<bool, WorkloadError> {
+        let last = self.most.div_ceil(2).saturating_sub(1);
+        let last = self.requests()?.nth(usize::try_from(last).unwrap_or(usize::MAX));
+        Ok(last.transpose()?.is_some())
+    }
+
     /// Makes the requests, once for all.
     fn keep(&mut self) -> Result<(), WorkloadError> {
         let requests: Result<Vec<Request>, WorkloadError> = self.requests()?.collect();
@@ -137,16 +151,28 @@ impl First {
     }
 }
 
-impl Workload for First {
+impl Workload for Part {
     fn name(&self) -> &str {
         self.inner.name()
     }
 
+    /// A later part begins with its first request.
     fn requests(&self) -> Result<Requests, WorkloadError> {
         if let Some(kept) = self.kept.clone() {
             return Ok(Box::new((0..).map_while(move |at: usize| kept.get(at).copied().map(Ok))));
         }
-        let most = usize::try_from(self.most).unwrap_or(usize::MAX);
-        Ok(Box::new(self.inner.requests()?.take(most)))
+        let [after, most] =
+            [self.after, self.most].map(|of| usize::try_from(of).unwrap_or(usize::MAX));
+        let requests = self.inner.requests()?.skip(after).take(most);
+        if after == 0 {
+            return Ok(Box::new(requests));
+        }
+        let mut first = None;
+        Ok(Box::new(requests.map(move |request| {
+            let request = request?;
+            let first = *first.get_or_insert(request.arrival);
+            let arrival = Moment::from_nanos(request.arrival.nanos_since(first));
+            Ok(Request { arrival, ..request })
+        })))
     }
 }

@@ -1,7 +1,8 @@
 //! `trimtab backtest --suite quality`: `slo` against the peers, everybody at their best tuning.
 //!
 //! On every load, at every size and lead time, each is tuned in its targets, bounds and windows, on the very load
-//! that is then compared on, as one seed or several make it; and what came of that is run on other seeds.
+//! that is then compared on, as one seed or several make it; and what came of that is run on other seeds, and on what
+//! comes after.
 
 pub(crate) mod args;
 mod case;
@@ -25,7 +26,7 @@ use crate::backtest::args::{BacktestArgs, LoadArgs};
 use crate::error::CommandError;
 use crate::process::Process;
 use case::Case;
-use table::{Outcome, Row, head, on_other_seeds};
+use table::{Elsewhere, Outcome, Row, head, write_elsewhere};
 
 /// Lead times where none are given, in seconds.
 const LEAD_TIMES: [i64; 3] = [30, 120, 300];
@@ -73,8 +74,8 @@ pub(crate) fn run(
         count(Outcome::Wins),
         count(Outcome::Even)
     )?;
-    if args.suite.other_seeds > 0 && !rows.is_empty() {
-        on_other_seeds(&rows, out)?;
+    for elsewhere in Elsewhere::ALL {
+        write_elsewhere(elsewhere, &rows, out)?;
     }
     Ok(if lost > 0 && args.fail_on_miss { Exit::No } else { Exit::Done })
 }

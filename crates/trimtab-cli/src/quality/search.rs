@@ -60,6 +60,15 @@ pub(super) struct Search<'a> {
     random: Random,
 }
 
+/// What came of a search.
+pub(super) struct Winner {
+    /// How the best tuning did.
+    pub(super) run: Run,
+    pub(super) tuned: Candidate,
+    /// The same, with as many replicas as are tried at most.
+    pub(super) unbound: Candidate,
+}
+
 /// From one place to ever better ones.
 struct Climb {
     /// The best run so far.
@@ -167,13 +176,14 @@ impl<'a> Search<'a> {
     }
 
     /// The best tuning, and how it did.
-    pub(super) fn winner(&self) -> Result<Option<(Run, Candidate)>, CommandError> {
+    pub(super) fn winner(&self) -> Result<Option<Winner>, CommandError> {
         let at = self.winning();
         let Some((run, place)) = at.and_then(|at| self.runs.get(at).zip(self.places.get(at)))
         else {
             return Ok(None);
         };
-        Ok(Some((run.clone(), self.entrant.tuned(place)?)))
+        let unbound = self.entrant.tuned(&self.entrant.unbound(place))?;
+        Ok(Some(Winner { run: run.clone(), tuned: self.entrant.tuned(place)?, unbound }))
     }
 
     fn winning(&self) -> Option<usize> {

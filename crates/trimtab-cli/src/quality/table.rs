@@ -30,9 +30,47 @@ pub(super) enum Outcome {
     Loses,
 }
 
-/// The best tunings of every row on other seeds, and how often each meets the objectives there.
-pub(super) fn on_other_seeds(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\nThe same tunings on other seeds:\n")?;
+/// What else the best tunings of every row are run on.
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Elsewhere {
+    /// The same load as other seeds make it.
+    OtherSeeds,
+    /// What comes after the part that was tuned on.
+    LaterParts,
+}
+
+impl Elsewhere {
+    pub(super) const ALL: [Self; 2] = [Self::OtherSeeds, Self::LaterParts];
+
+    /// Of everybody, on each seed or part.
+    fn runs(self, compared: &Compared) -> &[Vec<Run>] {
+        match self {
+            Self::OtherSeeds => &compared.other_seeds,
+            Self::LaterParts => &compared.later_parts,
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::OtherSeeds => "The same tunings on other seeds:",
+            Self::LaterParts => "The same tunings, with `maxReplicas` lifted, on what comes after:",
+        }
+    }
+}
+
+/// A row for each that was run elsewhere, and how often everybody meets the objectives there; nothing where
+/// none was.
+pub(super) fn write_elsewhere(
+    elsewhere: Elsewhere,
+    rows: &[Row],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let rows = rows.iter().map(|row| (row, elsewhere.runs(&row.compared)));
+    let rows: Vec<(&Row, &[Vec<Run>])> = rows.filter(|(_, again)| !again.is_empty()).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}\n", elsewhere.title())?;
     writeln!(
         out,
         "| load | busy | lead time | `slo` | `hpa` | `keda` | `knative` | `rayServe` | fixed |"
@@ -40,22 +78,22 @@ pub(super) fn on_other_seeds(rows: &[Row], out: &mut dyn Write) -> io::Result<()
     writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")?;
     let mut met: Vec<(&str, usize)> = Vec::new();
     let mut count = 0;
-    for Row { compared, replicas, .. } in rows {
-        let Compared { load, lead_time, again, .. } = compared;
+    for (Row { compared, replicas, .. }, again) in &rows {
         count += again.len();
         let mut cells = Vec::new();
         for (who, run) in again.first().into_iter().flatten().enumerate() {
-            let of_seeds: Vec<&Run> = again.iter().filter_map(|runs| runs.get(who)).collect();
+            let of_each: Vec<&Run> = again.iter().filter_map(|runs| runs.get(who)).collect();
             let each = |tell: fn(&Run) -> String| {
-                of_seeds.iter().map(|run| tell(run)).collect::<Vec<_>>().join(", ")
+                of_each.iter().map(|run| tell(run)).collect::<Vec<_>>().join(", ")
             };
             cells.push(format!("{} %; {}", each(share), each(|run| Digits(run.cost).to_string())));
-            let meet = of_seeds.iter().filter(|run| meets(run)).count();
+            let meet = of_each.iter().filter(|run| meets(run)).count();
             match met.iter_mut().find(|(name, _)| *name == run.policy) {
                 Some((_, met)) => *met += meet,
                 None => met.push((&run.policy, meet)),
             }
         }
+        let Compared { load, lead_time, .. } = compared;
         writeln!(out, "| {load} | {replicas} | {lead_time} | {} |", cells.join(" | "))?;
     }
     let met: Vec<String> = met.iter().map(|(name, met)| format!("`{name}` in {met}")).collect();

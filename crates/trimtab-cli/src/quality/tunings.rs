@@ -157,6 +157,17 @@ impl Entrant {
         Some(place)
     }
 
+    /// The same place with as many replicas as are tried at most; a fleet that stays is as large as it was.
+    pub(super) fn unbound(&self, place: &Place) -> Place {
+        let mut place = place.clone();
+        for (axis, at) in self.axes.iter().zip(&mut place.at) {
+            if axis.field == MOST {
+                *at = axis.length();
+            }
+        }
+        place
+    }
+
     fn take_over(&self, fields: &[&str], tuning: &BTreeMap<String, String>, place: &mut Place) {
         for (axis, at) in self.axes.iter().zip(&mut place.at) {
             if fields.contains(&axis.field)
@@ -294,6 +305,8 @@ mod tests {
                 }
                 // The peers, too, start from the fleet that stays.
                 if peer.name == FIXED {
+                    let unbound = peer.tuned(&peer.unbound(&place)).unwrap();
+                    assert_eq!(unbound.tuning, tuning, "a fleet that stays has no other size");
                     let like = peers.first().unwrap().like(FIXED, &tuning);
                     let like = peers.first().unwrap().tuned(like.first().unwrap()).unwrap();
                     assert_eq!(told(&like.tuning, LEAST), told(&tuning, LEAST));
@@ -320,6 +333,8 @@ mod tests {
                     continue;
                 };
                 let mut tuned = who.tuned(&way).unwrap().tuning;
+                let unbound = who.tuned(&who.unbound(&bound)).unwrap().tuning;
+                assert_eq!(unbound, tuned, "{}: the ways are not bound", who.name);
                 tuned.insert(String::from("maxReplicas"), String::from("31"));
                 assert_eq!(who.tuned(&bound).unwrap().tuning, tuned, "{}", who.name);
             }
