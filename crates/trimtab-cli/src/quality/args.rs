@@ -52,10 +52,11 @@ pub(crate) struct SuiteArgs {
     /// it was tuned misses them elsewhere
     #[arg(long, value_name = "COUNT", default_value_t = 2, requires = "suite")]
     pub(crate) other_seeds: u8,
-    /// On how many further parts of a load, each of `--most-requests`, everybody's best tuning is run, too, with its
-    /// `maxReplicas` lifted: as who tunes on yesterday and runs today
-    #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "suite")]
-    pub(crate) later_parts: u8,
+    /// On how many requests after the first `--most-requests` everybody's best tuning is run, too, with its
+    /// `maxReplicas` lifted, and `slo` with an error budget as well: as who tunes on yesterday and runs today; 0
+    /// for none (default: as many again)
+    #[arg(long, value_name = "COUNT", requires = "suite")]
+    pub(crate) later_requests: Option<u64>,
 }
 
 /// A comparison that is defined once for all.

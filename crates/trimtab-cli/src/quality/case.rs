@@ -37,10 +37,10 @@ pub(super) struct Compared {
     pub(super) best: Vec<Run>,
     /// Of the same tunings on each of the other seeds.
     pub(super) other_seeds: Vec<Vec<Run>>,
-    /// Of the same tunings on each of the later parts that the load has, with as many replicas as are tried at
-    /// most: a bound that the first part needs no more than may be too little for the next, and would be all that is
-    /// compared.
-    pub(super) later_parts: Vec<Vec<Run>>,
+    /// Of the same tunings, and `slo` with an error budget besides, on what comes after, if there is anything: with
+    /// as many replicas as are tried at most, since a bound that the first part needs no more than may be too little
+    /// for the next, and would be all that is compared.
+    pub(super) later: Vec<Vec<Run>>,
 }
 
 impl Case<'_> {
@@ -108,45 +108,45 @@ impl Case<'_> {
             peers.iter().chain([&*fixed]).for_each(|other| own.start_like(other));
             search_on(&mut tuned_on, slice::from_mut(own))?;
         }
-        let (mut best, mut tuned, mut unbound) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut best, mut tuned) = (Vec::new(), Vec::new());
+        let (mut unbound, mut budgeted) = (Vec::new(), Vec::new());
         for search in &searches {
             let Some(winner) = search.winner()? else { continue };
             best.push(winner.run);
             tuned.push(winner.tuned);
             unbound.push(winner.unbound);
+            budgeted.extend(winner.budgeted);
         }
+        unbound.append(&mut budgeted);
         let made_by = |seed| {
             let most = self.args.suite.most_requests;
             Ok((at_scale(self.load, seed, sized.rate_scale, most, self.interrupt)?, seed))
         };
         let others: Result<Vec<(Part, u64)>, CommandError> =
             other_seeds.into_iter().map(made_by).collect();
-        let later = self.later_parts(sized)?.into_iter();
         let other_seeds = trials(others?)?.run_each(&tuned)?;
-        let later_parts =
-            trials(later.map(|part| (part, setting.seed)).collect())?.run_each(&unbound)?;
+        let later = self.later(sized)?.map(|part| (part, setting.seed));
+        let later = trials(later.into_iter().collect())?.run_each(&unbound)?;
         let (load, lead_time) = tuned_on.names();
-        Ok(Compared { load, lead_time, best, other_seeds, later_parts })
+        Ok(Compared { load, lead_time, best, other_seeds, later })
     }
 
-    /// What comes after the requests that everybody is tuned on, as the first seed makes it, in parts of as many:
-    /// those that can be served within the objectives at all, and the last one if it is half as long at least.
-    fn later_parts(&self, sized: &SizedLoad) -> Result<Vec<Part>, CommandError> {
-        let (profile, _) = self.fleet()?;
-        let mut parts = Vec::new();
-        let Some(first) = sized.workloads.first() else { return Ok(parts) };
-        for at in 1..=self.args.suite.later_parts {
-            let part = first.later(at.into());
-            if !part.is_half_full().map_err(workload_error)? {
-                break;
-            }
-            match survey(&part, &profile, &self.args.setting.objectives) {
-                Ok(_) => parts.push(part),
-                Err(SurveyError::Impossible { .. }) => {}
-                Err(SurveyError::Workload(error)) => return Err(workload_error(error)),
-            }
+    /// What comes after the requests that everybody is tuned on, as the first seed makes it: nothing where that is
+    /// less than half as many, or can't be served within the objectives at all.
+    fn later(&self, sized: &SizedLoad) -> Result<Option<Part>, CommandError> {
+        let suite = &self.args.suite;
+        let most = suite.later_requests.unwrap_or(suite.most_requests);
+        let later = sized.workloads.first().map(|first| first.later(most));
+        let Some(later) = later.filter(|_| most > 0) else { return Ok(None) };
+        if !later.has(suite.most_requests.div_ceil(2).min(most)).map_err(workload_error)? {
+            return Ok(None);
         }
-        Ok(parts)
+        let (profile, _) = self.fleet()?;
+        match survey(&later, &profile, &self.args.setting.objectives) {
+            Ok(_) => Ok(Some(later)),
+            Err(SurveyError::Impossible { .. }) => Ok(None),
+            Err(SurveyError::Workload(error)) => Err(workload_error(error)),
+        }
     }
 
     /// Of nobody yet.

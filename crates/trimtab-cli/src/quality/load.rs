@@ -130,17 +130,16 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// As many requests again, so many parts after this one.
-    pub(super) fn later(&self, parts: u64) -> Self {
-        let after = self.after.saturating_add(self.most.saturating_mul(parts));
-        Self { after, kept: None, ..self.clone() }
+    /// So many requests after these.
+    pub(super) fn later(&self, most: u64) -> Self {
+        let after = self.after.saturating_add(self.most);
+        Self { after, most, kept: None, ..self.clone() }
     }
 
-    /// Whether there are half as many requests as there may be.
-    pub(super) fn is_half_full(&self) -> Result<bool, WorkloadError> {
-        let last = self.most.div_ceil(2).saturating_sub(1);
-        let last = self.requests()?.nth(usize::try_from(last).unwrap_or(usize::MAX));
-        Ok(last.transpose()?.is_some())
+    /// Whether there are so many.
+    pub(super) fn has(&self, requests: u64) -> Result<bool, WorkloadError> {
+        let last = usize::try_from(requests.saturating_sub(1)).unwrap_or(usize::MAX);
+        Ok(self.requests()?.nth(last).transpose()?.is_some())
     }
 
     /// Makes the requests, once for all.

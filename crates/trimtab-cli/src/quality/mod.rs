@@ -5,6 +5,7 @@
 //! comes after.
 
 pub(crate) mod args;
+mod budget;
 mod case;
 mod contenders;
 mod likenesses;

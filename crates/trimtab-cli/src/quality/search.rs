@@ -65,8 +65,9 @@ pub(super) struct Winner {
     /// How the best tuning did.
     pub(super) run: Run,
     pub(super) tuned: Candidate,
-    /// The same, with as many replicas as are tried at most.
+    /// The same, with as many replicas as are tried at most; and that with an error budget, where it can have one.
     pub(super) unbound: Candidate,
+    pub(super) budgeted: Option<Candidate>,
 }
 
 /// From one place to ever better ones.
@@ -182,8 +183,15 @@ impl<'a> Search<'a> {
         else {
             return Ok(None);
         };
-        let unbound = self.entrant.tuned(&self.entrant.unbound(place))?;
-        Ok(Some(Winner { run: run.clone(), tuned: self.entrant.tuned(place)?, unbound }))
+        let unbound = self.entrant.unbound(place);
+        // Whatever misses any of the objectives is what it is charged with.
+        let share = self.objectives.iter().map(|objective| objective.share).fold(1.0, f64::min);
+        Ok(Some(Winner {
+            run: run.clone(),
+            tuned: self.entrant.tuned(place)?,
+            budgeted: self.entrant.budgeted(&unbound, share)?,
+            unbound: self.entrant.tuned(&unbound)?,
+        }))
     }
 
     fn winning(&self) -> Option<usize> {

@@ -35,25 +35,25 @@ pub(super) enum Outcome {
 pub(super) enum Elsewhere {
     /// The same load as other seeds make it.
     OtherSeeds,
-    /// What comes after the part that was tuned on.
-    LaterParts,
+    /// What comes after the part that was tuned on, and there `slo` with an error budget, too.
+    Later,
 }
 
 impl Elsewhere {
-    pub(super) const ALL: [Self; 2] = [Self::OtherSeeds, Self::LaterParts];
+    pub(super) const ALL: [Self; 2] = [Self::OtherSeeds, Self::Later];
 
-    /// Of everybody, on each seed or part.
+    /// Of everybody, on each seed or on what comes after.
     fn runs(self, compared: &Compared) -> &[Vec<Run>] {
         match self {
             Self::OtherSeeds => &compared.other_seeds,
-            Self::LaterParts => &compared.later_parts,
+            Self::Later => &compared.later,
         }
     }
 
     const fn title(self) -> &'static str {
         match self {
             Self::OtherSeeds => "The same tunings on other seeds:",
-            Self::LaterParts => "The same tunings, with `maxReplicas` lifted, on what comes after:",
+            Self::Later => "The same tunings, with `maxReplicas` lifted, on what comes after:",
         }
     }
 }
@@ -71,11 +71,15 @@ pub(super) fn write_elsewhere(
         return Ok(());
     }
     writeln!(out, "\n{}\n", elsewhere.title())?;
+    let (budget, line) = match elsewhere {
+        Elsewhere::OtherSeeds => ("", ""),
+        Elsewhere::Later => (" `slo` with a budget |", " --- |"),
+    };
     writeln!(
         out,
-        "| load | busy | lead time | `slo` | `hpa` | `keda` | `knative` | `rayServe` | fixed |"
+        "| load | busy | lead time | `slo` | `hpa` | `keda` | `knative` | `rayServe` | fixed |{budget}"
     )?;
-    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |")?;
+    writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |{line}")?;
     let mut met: Vec<(&str, usize)> = Vec::new();
     let mut count = 0;
     for (Row { compared, replicas, .. }, again) in &rows {

@@ -8,6 +8,7 @@ use trimtab_sim::metrics::Bindings;
 use trimtab_sim::sweep::{Axis, ParseAxisError, Sweep};
 use trimtab_sim::{Candidate, ServiceProfile};
 
+use super::budget::{BUDGETED, budgeted};
 use super::contenders::{CONTENDERS, FIXED, HIGHEST, LEAST, MOST, Places, SAMPLING, Style};
 use super::likenesses::{LIKENESSES, Likeness};
 use super::scale::Scale;
@@ -217,6 +218,20 @@ impl Entrant {
 
     /// With these places on its axes.
     pub(super) fn tuned(&self, place: &Place) -> Result<Candidate, CommandError> {
+        self.tune(&self.name, &self.policy_at(place)?, place)
+    }
+
+    /// The same with an error budget for this share; nothing where its strategy has none.
+    pub(super) fn budgeted(
+        &self,
+        place: &Place,
+        share: f64,
+    ) -> Result<Option<Candidate>, CommandError> {
+        let policy = budgeted(&self.policy_at(place)?, share)?;
+        policy.map(|policy| self.tune(BUDGETED, &policy, place)).transpose()
+    }
+
+    fn tune(&self, name: &str, policy: &Policy, place: &Place) -> Result<Candidate, CommandError> {
         let of_each = || self.axes.iter().zip(&place.at);
         let least = of_each().find(|(axis, _)| axis.field == LEAST);
         let least = least.map_or(0.0, |(axis, at)| axis.value_at(*at));
@@ -232,7 +247,7 @@ impl Entrant {
         let axes: Result<Vec<Axis>, ParseAxisError> = axes.collect();
         let axes = axes.map_err(|error| CommandError::argument(error.to_string()))?;
         let sweep = Sweep { axes, random: None, seed: 1 };
-        let tuned = sweep.tune(&self.name, &self.policy_at(place)?);
+        let tuned = sweep.tune(name, policy);
         let tuned = tuned.map_err(|error| CommandError::argument(error.to_string()))?;
         let tuned = tuned.into_iter().next();
         let mut tuned = tuned.ok_or_else(|| CommandError::argument("there is nothing to tune"))?;
@@ -242,7 +257,7 @@ impl Entrant {
         }
         let bindings = Bindings::new(&tuned.policy, &[])
             .map_err(|error| CommandError::argument(error.to_string()))?;
-        let name = self.name.clone();
+        let name = name.to_owned();
         Ok(Candidate { name, tuning: tuned.tuning, policy: tuned.policy, bindings, to_beat: None })
     }
 }
@@ -322,6 +337,22 @@ mod tests {
             let names = |of: &Candidate| of.policy.metrics().len();
             assert_eq!((names(&held), names(&free)), (4, 2));
             assert_ne!(held.tuning, free.tuning);
+        }
+        // Only `slo` can have a budget, and it counts what is attained then.
+        for who in &entrants {
+            for way in who.styles() {
+                let budgeted = who.budgeted(&way, 0.98).unwrap();
+                assert_eq!(budgeted.is_some(), who.can_be_held(), "{}", who.name);
+                let Some(budgeted) = budgeted else { continue };
+                assert_eq!(budgeted.name, "slo-budget");
+                assert_eq!(budgeted.tuning, who.tuned(&way).unwrap().tuning);
+                let names: Vec<&str> = budgeted.policy.metrics().iter().map(Metric::name).collect();
+                assert_eq!(names.last(), Some(&"attained_ratio"));
+                let slo = budgeted.policy.spec().slo.as_ref().unwrap();
+                let objective = slo.error_budget.as_ref().unwrap().objective.unwrap();
+                assert_eq!(objective.get(), 0.98);
+                assert!(who.budgeted(&way, 1.0).unwrap().is_none(), "nothing may miss");
+            }
         }
         // A way to be run that is bounded differs by its most alone; where the way is a least count there is
         // none.
