@@ -3,10 +3,10 @@
 use std::slice;
 
 use trimtab_metric::Span;
-use trimtab_sim::{Cluster, Plan, Run, ServiceProfile, SurveyError, survey};
+use trimtab_sim::{Candidate, Cluster, Plan, Run, ServiceProfile, SurveyError, survey};
 
 use super::load::{Part, SizedLoad, at_scale, sized};
-use super::search::Search;
+use super::search::{Search, Winner};
 use super::trials::Trials;
 use super::tunings::{Circumstances, entrants};
 use crate::backtest::args::{BacktestArgs, LoadArgs};
@@ -69,7 +69,7 @@ impl Case<'_> {
         sized(self.load, &seeds, &profile, objectives, size, self.interrupt)
     }
 
-    /// Everybody with every tuning, and with the best on the other seeds.
+    /// Everybody with every tuning, and with the best on the other seeds and on what comes after.
     pub(super) fn compare(
         &self,
         sized: &SizedLoad,
@@ -97,27 +97,14 @@ impl Case<'_> {
         };
         let (seeds, other_seeds) = self.seeds();
         let mut tuned_on = trials(sized.workloads.iter().cloned().zip(seeds).collect())?;
-        // First the fleet that stays, from which everybody starts; then the peers, and `slo` starts from
-        // where they are best, too, as who comes from them would.
-        if let [own, peers @ .., fixed] = searches.as_mut_slice() {
-            search_on(&mut tuned_on, slice::from_mut(fixed))?;
-            peers.iter_mut().for_each(|peer| peer.start_below(fixed));
-            peers.iter_mut().for_each(|peer| peer.start_like(fixed));
-            search_on(&mut tuned_on, peers)?;
-            own.start_below(fixed);
-            peers.iter().chain([&*fixed]).for_each(|other| own.start_like(other));
-            search_on(&mut tuned_on, slice::from_mut(own))?;
-        }
-        let (mut best, mut tuned) = (Vec::new(), Vec::new());
-        let (mut unbound, mut budgeted) = (Vec::new(), Vec::new());
-        for search in &searches {
-            let Some(winner) = search.winner()? else { continue };
-            best.push(winner.run);
-            tuned.push(winner.tuned);
-            unbound.push(winner.unbound);
-            budgeted.extend(winner.budgeted);
-        }
-        unbound.append(&mut budgeted);
+        tune(&mut searches, &mut tuned_on)?;
+        let winners = searches.iter().filter_map(|search| search.winner().transpose());
+        let winners: Vec<Winner> = winners.collect::<Result<_, CommandError>>()?;
+        let best = winners.iter().map(|winner| winner.run.clone()).collect();
+        let tuned: Vec<Candidate> = winners.iter().map(|winner| winner.tuned.clone()).collect();
+        let unbound = winners.iter().map(|winner| winner.unbound.clone());
+        let budgeted = winners.iter().filter_map(|winner| winner.budgeted.clone());
+        let lasting: Vec<Candidate> = unbound.chain(budgeted).collect();
         let made_by = |seed| {
             let most = self.args.suite.most_requests;
             Ok((at_scale(self.load, seed, sized.rate_scale, most, self.interrupt)?, seed))
@@ -126,7 +113,7 @@ impl Case<'_> {
             other_seeds.into_iter().map(made_by).collect();
         let other_seeds = trials(others?)?.run_each(&tuned)?;
         let later = self.later(sized)?.map(|part| (part, setting.seed));
-        let later = trials(later.into_iter().collect())?.run_each(&unbound)?;
+        let later = trials(later.into_iter().collect())?.run_each(&lasting)?;
         let (load, lead_time) = tuned_on.names();
         Ok(Compared { load, lead_time, best, other_seeds, later })
     }
@@ -163,6 +150,19 @@ impl Case<'_> {
             details: Vec::new(),
         })
     }
+}
+
+/// First the fleet that stays, from which everybody starts; then the peers, and `slo` starts from where they are best,
+/// too, as who comes from them would.
+fn tune(searches: &mut [Search<'_>], on: &mut Trials<'_>) -> Result<(), CommandError> {
+    let [own, peers @ .., fixed] = searches else { return Ok(()) };
+    search_on(on, slice::from_mut(fixed))?;
+    peers.iter_mut().for_each(|peer| peer.start_below(fixed));
+    peers.iter_mut().for_each(|peer| peer.start_like(fixed));
+    search_on(on, peers)?;
+    own.start_below(fixed);
+    peers.iter().chain([&*fixed]).for_each(|other| own.start_like(other));
+    search_on(on, slice::from_mut(own))
 }
 
 /// Runs what these searches ask for, until none asks for more.
