@@ -175,3 +175,47 @@ impl Workload for Part {
         })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use trimtab_sim::Scenario;
+
+    use super::*;
+
+    fn all(part: &Part) -> Vec<Request> {
+        part.requests().unwrap().map(Result::unwrap).collect()
+    }
+
+    /// What comes after a part are the requests that the part has not, as far from each other as they were; also
+    /// where the part was kept.
+    #[test]
+    fn what_comes_after_goes_on_from_its_first_request() {
+        let minute = Scenario::named("steady", 1).unwrap().with_duration_seconds(60.0);
+        let whole = Part { inner: Arc::new(minute), after: 0, most: u64::MAX, kept: None };
+        let whole_requests = all(&whole);
+        let count = whole_requests.len() as u64;
+        assert!(whole.has(count).unwrap() && !whole.has(count + 1).unwrap());
+
+        let mut first = Part { most: 100, ..whole };
+        first.keep().unwrap();
+        let (before, after) = whole_requests.split_at(100);
+        assert_eq!(all(&first), before);
+        let begins = after.first().unwrap().arrival;
+        let moved = |request: &Request| {
+            let arrival = Moment::from_nanos(request.arrival.nanos_since(begins));
+            Request { arrival, ..*request }
+        };
+        let moved: Vec<Request> = after.iter().map(moved).collect();
+        assert_eq!(all(&first.later(u64::MAX)), moved);
+        assert_eq!(all(&first.later(7)), moved.get(..7).unwrap());
+        assert_eq!(all(&first.later(7).later(5)), {
+            let begins = moved.get(7).unwrap().arrival;
+            let again = moved.get(7..12).unwrap().iter().map(|request| Request {
+                arrival: Moment::from_nanos(request.arrival.nanos_since(begins)),
+                ..*request
+            });
+            again.collect::<Vec<_>>()
+        });
+        assert!(!first.later(u64::MAX).later(1).has(1).unwrap());
+    }
+}

@@ -25,7 +25,7 @@ fn a_row_for_each_load_size_and_lead_time() {
 fn everybody_is_tuned_on_as_many_seeds_as_are_asked_for() {
     suite()
         .args(["--scenario", "markov", "--lead-time", "120s", "--replicas", "2"])
-        .args(["--tuning-seeds", "2", "--other-seeds", "0"])
+        .args(["--tuning-seeds", "2", "--other-seeds", "0", "--later-requests", "0"])
         .assert()
         .success()
         .stdout_eq(file!["golden/quality-two-seeds.txt"]);
@@ -67,6 +67,24 @@ fn of_few_requests_nobody_is_told_to_be_impossible() {
     assert!(out.contains("| some-long |"), "{out}");
 }
 
+/// Of a load that ends with the part that everybody is tuned on nothing comes after.
+#[test]
+fn a_load_that_ends_has_no_later_row() {
+    let desk = Desk::new();
+    let mut rows = String::from("timestamp_s,input_tokens,output_tokens\n");
+    for at in 0..300 {
+        writeln!(rows, "{at},300,80").unwrap();
+    }
+    desk.write("short.csv", &rows);
+    let done = trimtab(["backtest", "--suite", "quality", "--tunings", "1", "--other-seeds", "0"])
+        .args(["--lead-time", "30s", "--replicas", "1", "--trace"])
+        .arg(desk.path("short.csv"))
+        .assert()
+        .success();
+    let out = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(out.contains("| short |") && !out.contains("comes after"), "{out}");
+}
+
 #[test]
 fn policies_of_ones_own_are_refused() {
     suite()
@@ -75,7 +93,8 @@ fn policies_of_ones_own_are_refused() {
         .code(2)
         .stderr_eq(snapbox::str!["..."])
         .stdout_eq("");
-    for option in ["--replicas", "--tunings", "--tuning-seeds", "--other-seeds"] {
+    for option in ["--replicas", "--tunings", "--tuning-seeds", "--other-seeds", "--later-requests"]
+    {
         trimtab(["backtest", option, "12"]).assert().code(2).stdout_eq("");
     }
 }
