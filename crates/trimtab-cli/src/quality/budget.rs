@@ -1,18 +1,16 @@
-//! An error budget for whoever is tuned: what its targets are wrong by on another load it makes up for by what is
-//! served.
+//! An error budget for who is tuned: it corrects targets that are wrong on another load by what is served there.
 
 use trimtab_engine::{Finite, MetricSpec, Policy, PolicySpec};
 use trimtab_manifest::{Source, read_policies};
 
 use crate::error::CommandError;
 
-/// Who has one: its name, and the policy that the budget is taken from.
+/// What one that has a budget is called, and the policy that the budget is taken from.
 pub(super) const BUDGETED: &str = "slo-budget";
 const EXAMPLE: &str = include_str!("../../policies/slo-budget.yaml");
 
-/// The same policy with the error budget of the example, for a promise that so large a share of the requests is to
-/// have kept; nothing where there is none to be had, since the strategy has no such thing, or all requests are to
-/// have it.
+/// The same policy with the error budget of the example, where this share of the requests was promised: nothing where
+/// its strategy has no budget, or where none of them may miss.
 pub(super) fn budgeted(of: &Policy, share: f64) -> Result<Option<Policy>, CommandError> {
     let example = read_policies(&Source::new("slo-budget.yaml", EXAMPLE))?;
     let example = example.policies.first().map(|document| document.policy.spec());
