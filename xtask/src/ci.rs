@@ -32,10 +32,13 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &test::Option
     server::lint(project, report);
     wheel::lint(project, report);
     test::run(project, report, options);
+    // With an example all features are there that the lint had, so that nothing below is checked again. Not the commands
+    // that are called as a library is: both would be one page.
     report.command(
         "documentation",
         project
-            .cargo("doc --workspace --no-deps --all-features")
+            .cargo("doc --workspace --no-deps --all-features --lib --example reference")
+            .args(["--bin", "[!t]*", "--bin", "trimtab-local-fleet"])
             .env("RUSTDOCFLAGS", "-D warnings"),
     );
     generate::run(project, report, true);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::project::Project;
+use crate::project::{AS_TESTED, Project};
 use crate::report::{self, Outcome, Report};
 
 /// A generated file: where it is and what makes its text.
@@ -76,19 +76,20 @@ fn difference(old: &str, new: &str) -> String {
 /// A page that the example `reference` of this package prints: the library is linked there, and not here, so that chores run
 /// while it does not compile.
 fn of_the_library(project: &Project, page: &str) -> Result<String, String> {
-    build(project, "--example reference")?;
+    build(project)?;
     report::output(project.command(project.target("debug/examples/reference")).arg(page))
 }
 
-/// Builds with the features that the tests have, so that what they have built is not built again.
-fn build(project: &Project, what: &str) -> Result<(), String> {
-    let mut cargo = project.cargo("build --quiet --workspace --all-features");
-    report::output(cargo.args(what.split_whitespace())).map(drop)
+/// Builds what prints the pages as the tests build it, so that what they have built is not built again. Only with an example
+/// the features that are for tests alone are among those of a command, too.
+fn build(project: &Project) -> Result<(), String> {
+    let mut cargo = project.cargo("build --quiet --all-features --bin trimtab --example reference");
+    report::output(cargo.args(AS_TESTED)).map(drop)
 }
 
 /// The reference of the `trimtab` command: its own help, and that of every subcommand below it.
 fn command_line(project: &Project) -> Result<String, String> {
-    build(project, "--bin trimtab")?;
+    build(project)?;
     let mut page = String::from(
         "# Command line\n\n<!-- Written by `cargo xtask generate` from the command's own help. Edit that instead. -->\n",
     );

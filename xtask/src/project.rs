@@ -8,6 +8,10 @@ use std::process::Command;
 /// Packages that stand outside the workspace, so that its features do not become theirs. Each has its own lock file.
 pub(crate) const SIDE_PACKAGES: [&str; 2] = ["fuzz", NO_STD_WITNESS];
 
+/// The packages that are tested together. The benchmarks have no tests, and their libraries would turn on features in what the
+/// tests and the wheel have in common, so that it would be built for each.
+pub(crate) const AS_TESTED: [&str; 3] = ["--workspace", "--exclude", "trimtab-benches"];
+
 /// The package that links the core without `std`.
 pub(crate) const NO_STD_WITNESS: &str = "tests/no-std-witness";
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::chromium;
 use crate::fuzz;
-use crate::project::{NO_STD_WITNESS, Project};
+use crate::project::{AS_TESTED, NO_STD_WITNESS, Project};
 use crate::prometheus;
 use crate::report::{self, Outcome, Report};
 use crate::server;
@@ -43,11 +43,16 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
     });
     for (name, arguments) in [
         // Not `--all-targets`: that would run the benchmarks too.
-        ("tests", "test --workspace --all-features --no-fail-fast --lib --bins --tests --examples"),
-        ("documentation tests", "test --workspace --all-features --no-fail-fast --doc"),
+        ("tests", "test --all-features --no-fail-fast --lib --bins --tests --examples"),
+        ("documentation tests", "test --all-features --no-fail-fast --doc"),
     ] {
         let mut command = project.cargo(arguments);
-        command.envs(vectors.clone()).envs(browser).envs(server).envs(test_threads());
+        command
+            .args(AS_TESTED)
+            .envs(vectors.clone())
+            .envs(browser)
+            .envs(server)
+            .envs(test_threads());
         report.command(name, &mut command);
     }
     server::test(project, report);

@@ -81,7 +81,7 @@ fn installed(project: &Project, builder: &Environment, out: &Path, ending: &str)
         .arg(published)
         .env("PIP_CONSTRAINT", project.path(PACKAGE.folder).join("constraints.txt"));
     // That the source builds is shown as well by what the tests have built most of already.
-    install.env("MATURIN_PEP517_ARGS", "--profile dev");
+    install.env("MATURIN_PEP517_ARGS", "--profile dev --features as-tested");
     install.env("CARGO_TARGET_DIR", project.target(""));
     match report::run(&mut install) {
         // Not with what lies beside the script: what is installed is what it finds.
@@ -100,7 +100,8 @@ fn with_wheel(project: &Project) -> Result<Environment, Outcome> {
     let out = project.target("package-wheel");
     drop(fs::remove_dir_all(&out));
     let mut build = environment.run(project);
-    build.args(["-m", "maturin", "build", "--locked", "--profile", "dev", "--out"]).arg(&out);
+    build.args(["-m", "maturin", "build", "--locked", "--profile", "dev"]);
+    build.args(["--features", "as-tested", "--out"]).arg(&out);
     passed(report::run(&mut build))?;
     let wheel = newest(&out, ".whl")
         .ok_or_else(|| Outcome::Failed(format!("{}: there is no wheel", out.display())))?;
