@@ -116,7 +116,7 @@ impl Standing<'_> {
 pub struct Simulated {
     /// Who watched it ended it before the last request ([`Watch::goes_on`]).
     pub ended_early: bool,
-    /// When it ended: with the first scrape or decision after the last request was done.
+    /// When it ended: as soon as the last request was done, whatever else was to come.
     pub ended: Moment,
     /// What became of the requests.
     pub requests: RequestCounts,
@@ -201,6 +201,7 @@ impl Simulation<'_> {
             let planned = fleet.agenda.next();
             let happens = fleet.next_event();
             let arrives = arrival.map_or(Moment::NEVER, |request| request.arrival);
+            let now = arrives.min(happens).min(planned);
             if arrives < planned.min(happens) {
                 if let Some(request) = arrival {
                     fleet.arrive(request);
@@ -212,18 +213,21 @@ impl Simulation<'_> {
                 fleet.advance();
             } else {
                 let event = fleet.agenda.take();
-                self.carry_out(event, &mut fleet, &mut control, planned, watch)?;
+                self.carry_out(event, &mut fleet, &mut control, now, watch)?;
                 if !watch.proceeds(core::mem::take(&mut unreported)) {
                     return Err(SimulationError::Cancelled);
                 }
                 let scraped = event == Some(Event::Scrape);
-                if scraped && !watch.goes_on(&Standing { now: planned, fleet: &fleet }) {
-                    return Ok(Simulated { ended_early: true, ..fleet.finish(planned) });
+                if scraped && !watch.goes_on(&Standing { now, fleet: &fleet }) {
+                    return Ok(Simulated { ended_early: true, ..fleet.finish(now) });
                 }
-                let given_up = planned > last_arrival.after_seconds(TAIL_SECONDS);
-                if arrival.is_none() && (!fleet.is_serving() || given_up) {
-                    return Ok(fleet.finish(planned));
+            }
+            let given_up = || now > last_arrival.after_seconds(TAIL_SECONDS);
+            if arrival.is_none() && (!fleet.is_serving() || given_up()) {
+                if !watch.proceeds(unreported) {
+                    return Err(SimulationError::Cancelled);
                 }
+                return Ok(fleet.finish(now));
             }
         }
     }

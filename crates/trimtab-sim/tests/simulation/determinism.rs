@@ -135,7 +135,7 @@ fn the_results_are_pinned() {
     let mut backtest = BOTH.clone();
     // A new version alone changes nothing.
     backtest.settings.trimtab = String::new();
-    assert_eq!(format!("{:016x}", hash(&bytes(&backtest))), "85d391db60fcb703");
+    assert_eq!(format!("{:016x}", hash(&bytes(&backtest))), "2f7112f5e5c4a296");
 }
 
 #[test]
@@ -157,6 +157,33 @@ fn who_else_takes_part_changes_nothing() {
         // All but how it compares.
         (alone.on_front, both.on_front) = (true, true);
         assert_eq!(alone, both);
+    }
+}
+
+/// A run ends with its last request, not with whatever its policy does next: some decide every two seconds, others every
+/// fifteen.
+#[test]
+fn a_fleet_that_stays_costs_the_same_whoever_decides() {
+    const METRICS: &str = "minReplicas: 4
+maxReplicas: 4
+metrics:
+- {type: External, external: {metric: {name: ongoing_requests}, target: {type: AverageValue, averageValue: 8}}}";
+    let strategies = ["hpa", "keda", "knative", "rayServe", "slo", "slo\nslo: {sampling: {}}"];
+    let policies = strategies.map(|strategy| format!("{METRICS}\nstrategy: {strategy}"));
+    let mut plan = plan(7, &policies.each_ref().map(String::as_str));
+    for (site, last) in plan.sites.iter_mut().zip([1_799.0, 1_804.5]) {
+        site.cluster = cluster(&plan.profile, "start: {leadTimeSeconds: 60}");
+        plan.workloads.push(Box::new(Listed(vec![request(0.0, 100, 10), request(last, 100, 10)])));
+    }
+    for comparison in plan.run(2, &Quiet).unwrap().comparisons {
+        let (first, others) = comparison.runs.split_first().unwrap();
+        assert_eq!(others.len(), 5);
+        for run in others {
+            let name = (&comparison.workload.name, &run.policy);
+            assert_eq!(run.cost, first.cost, "{name:?}");
+            assert_eq!(run.replica_seconds, first.replica_seconds, "{name:?}");
+            assert_eq!(run.attainment, first.attainment, "{name:?}");
+        }
     }
 }
 
