@@ -116,7 +116,7 @@ impl Standing<'_> {
 pub struct Simulated {
     /// Who watched it ended it before the last request ([`Watch::goes_on`]).
     pub ended_early: bool,
-    /// When it ended: as soon as the last request was done, whatever else was to come.
+    /// When it ended: with the last request, whatever else was to come, or when those that were left were given up.
     pub ended: Moment,
     /// What became of the requests.
     pub requests: RequestCounts,
