@@ -6,7 +6,7 @@ use trimtab_apiserver::fixture::eventually;
 use trimtab_apiserver::{ApiServer, Rule};
 
 use crate::harness::{
-    Running, SOON, apply, client, cluster, condition, events, queue, settings, spec,
+    Running, SOON, apply, client, cluster, condition, events, queue, settings, spec, status,
     until_condition, until_replicas, workload,
 };
 
@@ -165,4 +165,23 @@ async fn metrics_that_are_denied_are_named_in_a_condition() {
     until_condition(&admin, "llm", "ScalingActive", "True").await;
     assert!(condition(&admin, "llm", "Accepted").await.unwrap().starts_with("True"));
     controller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_are_saved_at_the_end_once_a_late_renewal_has_come() {
+    let server = ApiServer::in_process().await;
+    let (admin, controller) = at_work(&server).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let since = trimtab_metric::Timestamp::from_millis(
+        k8s_openapi::jiff::Timestamp::now().as_millisecond(),
+    );
+    server.faults().forbid(Rule::any().resource("leases.coordination.k8s.io"));
+    // A renewal is good for three seconds: a lease is of six, and a request may take three.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let end = tokio::spawn(controller.end());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.faults().clear();
+    end.await.unwrap();
+    let state = status(&admin, "llm").await.unwrap().state.unwrap().decode().unwrap();
+    assert!(state.at >= since && state.pending.is_none(), "{}", state.at);
 }

@@ -21,7 +21,10 @@ async fn a_hundred_policies_are_scaled_and_few_statuses_written() {
         apply(&admin, name, slow).await;
     }
     queue(&server, 16);
-    let controller = Running::start(client(&server), settings("one"));
+    // A renewal may be late where the machine is busy.
+    let mut settings = settings("one");
+    settings.leases.duration = Duration::from_secs(30);
+    let controller = Running::start(client(&server), settings);
     for name in &names {
         eventually(SOON, &format!("{name} is scaled"), || async {
             (replicas(&admin, name).await == 2).then_some(())
@@ -39,9 +42,11 @@ async fn a_hundred_policies_are_scaled_and_few_statuses_written() {
             log.iter().filter(|request| request.full_resource() == "deployments.apps/scale");
         of_scale.filter(|request| request.name == name).count()
     };
+    // The first look may be of a decision that began before, the last of one that the end interrupts: of three, the second
+    // is of one that was made since.
     for name in &names {
         eventually(SOON, &format!("{name} is looked at again and again"), || async {
-            (looks(name) >= 2).then_some(())
+            (looks(name) >= 3).then_some(())
         })
         .await;
     }

@@ -49,17 +49,22 @@ impl TermFence {
     /// written.
     pub(crate) async fn confirm(&self, patience: Duration) -> bool {
         self.desk.shards().doubt(self.shard, self.term, self.desk.now());
+        self.opens_within(patience).await
+    }
+
+    /// Waits while a renewal is late. `false` if it does not come in time, or the term is over.
+    pub(crate) async fn opens_within(&self, patience: Duration) -> bool {
         let step = Duration::from_millis(20);
         let mut waited = Duration::ZERO;
-        while waited < patience && self.desk.shards().goes_on(self.shard, self.term) {
+        while !self.may_write() {
+            if waited >= patience || !self.desk.shards().goes_on(self.shard, self.term) {
+                return false;
+            }
             self.desk.look_now.notify_one();
             sleep(step).await;
             waited += step;
-            if self.may_write() {
-                return true;
-            }
         }
-        false
+        true
     }
 }
 

@@ -189,21 +189,25 @@ impl StatusKeeper {
         &self.teller
     }
 
-    /// Writes what is not written yet, of these.
+    /// Writes what is not written yet, of these. All wait together for renewals that are late: what is not written now is lost.
     pub(crate) async fn save_all(&self, ids: &[WorkloadId]) -> usize {
         let entries: Vec<_> = {
             let entries = self.entries();
             ids.iter().filter_map(|id| entries.get(id).cloned()).collect()
         };
-        let saves: Vec<_> = entries.into_iter().map(|entry| self.save_last(entry)).collect();
+        let until = Instant::now() + self.patience;
+        let saves: Vec<_> = entries.into_iter().map(|entry| self.save_last(entry, until)).collect();
         let done: Vec<bool> = stream::iter(saves).buffer_unordered(AT_ONCE).collect().await;
         done.iter().filter(|is_saved| !**is_saved).count()
     }
 
-    async fn save_last(&self, entry: Arc<AsyncMutex<Entry>>) -> bool {
+    async fn save_last(&self, entry: Arc<AsyncMutex<Entry>>, until: Instant) -> bool {
         let mut entry = entry.lock().await;
-        let is_due = entry.is_behind || entry.has_intent;
-        !is_due || self.write(&mut entry, Cause::End).await.is_ok()
+        if !entry.is_behind && !entry.has_intent {
+            return true;
+        }
+        let may_write = entry.fence.opens_within(until.saturating_duration_since(Instant::now()));
+        may_write.await && self.write(&mut entry, Cause::End).await.is_ok()
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkloadId, Arc<AsyncMutex<Entry>>>> {
