@@ -8,8 +8,8 @@ use crate::project::Project;
 /// Names the browser to use; the tests read it too.
 const NAMED: &str = "CHROMIUM";
 
-/// What to tell the tests once there is one: that to find none is a failure.
-pub(crate) const REQUIRED: (&str, &str) = ("TRIMTAB_REQUIRE_BROWSER", "1");
+/// The variable that tells the tests, once there is one, that to find none is a failure.
+pub(crate) const REQUIRED: &str = "TRIMTAB_REQUIRE_BROWSER";
 
 /// Finds a Chromium, else installs Debian's where that can be done.
 /// The error says what is missing and how to get it.

@@ -7,6 +7,7 @@ mod debian;
 mod fuzz;
 mod generate;
 mod package;
+mod programs;
 mod project;
 mod prometheus;
 mod python;

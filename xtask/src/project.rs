@@ -43,10 +43,18 @@ impl Project {
         self.target.join(relative)
     }
 
-    /// Any program, started at the root of the work tree.
+    /// Any program, started at the root of the work tree, and not as a part of this package: there are build scripts that ask for
+    /// the package that cargo runs, so that all that stands on them would be built again after a cargo that was called by hand.
     pub(crate) fn command(&self, program: impl Into<OsString>) -> Command {
         let mut command = Command::new(program.into());
         command.current_dir(&self.root);
+        for (name, _) in env::vars_os() {
+            let of_package =
+                |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+            if name.to_str().is_some_and(of_package) {
+                command.env_remove(name);
+            }
+        }
         command
     }
 

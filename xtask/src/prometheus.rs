@@ -3,8 +3,8 @@
 use crate::debian::{self, on_path};
 use crate::project::Project;
 
-/// What to tell the tests once there is one: that to find none is a failure.
-pub(crate) const REQUIRED: (&str, &str) = ("TRIMTAB_REQUIRE_PROMETHEUS", "1");
+/// The variable that tells the tests, once there is one, that to find none is a failure.
+pub(crate) const REQUIRED: &str = "TRIMTAB_REQUIRE_PROMETHEUS";
 
 /// Finds Prometheus and its tool on the path, else installs Debian's where that can be done.
 /// The error says what is missing and how to get it.

@@ -160,7 +160,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
 }
 
 /// A command as one would type it.
-fn spelled(command: &Command) -> String {
+pub(crate) fn spelled(command: &Command) -> String {
     // The path is long, and says only which copy of a program it was.
     let variables = command.get_envs().filter(|(name, _)| *name != "PATH");
     let variables = variables.filter_map(|(name, value)| {

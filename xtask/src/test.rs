@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is, with what it needs set up.
 
+use std::ffi::OsString;
 use std::num::NonZero;
 use std::{env, thread};
 
@@ -7,6 +8,7 @@ use clap::Args;
 
 use crate::chromium;
 use crate::fuzz;
+use crate::programs;
 use crate::project::{AS_TESTED, NO_STD_WITNESS, Project};
 use crate::prometheus;
 use crate::report::{self, Outcome, Report};
@@ -22,39 +24,29 @@ pub(crate) struct Options {
     fuzz_seconds: u32,
 }
 
+/// Finds a program that tests need, else installs it. The error says what is missing and how to get it.
+type FindOrInstall = fn(&Project) -> Result<(), String>;
+
 /// Runs the steps in the order in which a mistake is found soonest.
 pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
     let vectors = recorded_vectors(project);
-    let mut browser = None;
-    report.step("browser for the report", || match chromium::find_or_install(project) {
-        Ok(()) => {
-            browser = Some(chromium::REQUIRED);
-            Outcome::Passed
-        }
-        Err(missing) => Outcome::Skipped(missing),
-    });
-    let mut server = None;
-    report.step("Prometheus for its adapter", || match prometheus::find_or_install(project) {
-        Ok(()) => {
-            server = Some(prometheus::REQUIRED);
-            Outcome::Passed
-        }
-        Err(missing) => Outcome::Skipped(missing),
-    });
-    for (name, arguments) in [
-        // Not `--all-targets`: that would run the benchmarks too.
-        ("tests", "test --all-features --no-fail-fast --lib --bins --tests --examples"),
-        ("documentation tests", "test --all-features --no-fail-fast --doc"),
-    ] {
-        let mut command = project.cargo(arguments);
-        command
-            .args(AS_TESTED)
-            .envs(vectors.clone())
-            .envs(browser)
-            .envs(server)
-            .envs(test_threads());
-        report.command(name, &mut command);
+    let mut variables: Vec<_> = vectors.iter().cloned().chain(test_threads()).collect();
+    let needed: [(_, _, FindOrInstall); 2] = [
+        ("browser for the report", chromium::REQUIRED, chromium::find_or_install),
+        ("Prometheus for its adapter", prometheus::REQUIRED, prometheus::find_or_install),
+    ];
+    for (name, required, find_or_install) in needed {
+        report.step(name, || match find_or_install(project) {
+            Ok(()) => {
+                variables.push((required, "1".into()));
+                Outcome::Passed
+            }
+            Err(missing) => Outcome::Skipped(missing),
+        });
     }
+    programs::run(project, report, &variables);
+    let mut examples = project.cargo("test --all-features --no-fail-fast --doc");
+    report.command("documentation tests", examples.args(AS_TESTED).envs(variables));
     server::test(project, report);
     wheel::test(project, report);
     report.command("core without std", &mut project.side_cargo(NO_STD_WITNESS, "build"));
@@ -72,19 +64,19 @@ pub(crate) fn run(project: &Project, report: &mut Report, options: &Options) {
 
 /// How many tests of a program run at once, where nobody says otherwise. Those that need a server or a clock wait for
 /// most of their time, so few cores do more than one each; those that compute take no longer for it.
-fn test_threads() -> Option<(&'static str, String)> {
+fn test_threads() -> Option<(&'static str, OsString)> {
     const THREADS: &str = "RUST_TEST_THREADS";
     const PER_CORE: usize = 3;
     const ENOUGH: usize = 12;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = (cores * PER_CORE).min(ENOUGH).max(cores);
-    env::var_os(THREADS).is_none().then(|| (THREADS, threads.to_string()))
+    env::var_os(THREADS).is_none().then(|| (THREADS, threads.to_string().into()))
 }
 
 const VECTORS: &str = "TRIMTAB_SHARED";
 
 /// Where the full recordings are, of which the tree holds a part: named by the environment, or beside the tree.
-fn recorded_vectors(project: &Project) -> Option<(&'static str, std::ffi::OsString)> {
+fn recorded_vectors(project: &Project) -> Option<(&'static str, OsString)> {
     let folder = env::var_os(VECTORS).unwrap_or_else(|| project.path("../shared").into_os_string());
     project.path(&folder).join("conformance").is_dir().then_some((VECTORS, folder))
 }
