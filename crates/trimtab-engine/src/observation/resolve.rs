@@ -114,11 +114,20 @@ impl<'a> Numbers<'a> {
 /// The rows of the pods, by name.
 struct Rows<'a>(Vec<(&'a str, usize)>);
 
+/// Shorter names first, so that those with a number are in order by it: `web-9` before `web-10`.
+fn in_order(name: &str) -> (usize, &str) {
+    (name.len(), name)
+}
+
 impl<'a> Rows<'a> {
     fn of(pods: &'a [PodRecord]) -> Result<Self, ObservationError> {
         let named = pods.iter().enumerate().map(|(row, pod)| (pod.name.as_str(), row));
         let mut rows: Vec<_> = named.collect();
-        rows.sort_by_key(|(name, _)| *name); // most lists are in order, or nearly so
+        // Most lists are in order. Then none is there twice, either.
+        if rows.is_sorted_by(|(one, _), (next, _)| in_order(one) < in_order(next)) {
+            return Ok(Self(rows));
+        }
+        rows.sort_by_key(|(name, _)| in_order(name));
         let twice = rows.iter().zip(rows.iter().skip(1)).find(|(one, next)| one.0 == next.0);
         match twice {
             Some(((name, _), _)) => {
@@ -128,14 +137,14 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The row of a pod. `next` is where the one that comes after the last in order is: who asks in order
+    /// The row of a pod. `next` is where the one that comes after the last in order is: who asks in order, or nearly so,
     /// finds it there.
     fn find(&self, name: &str, next: &mut usize) -> Option<usize> {
         let is_next = self.0.get(*next).is_some_and(|(next, _)| *next == name);
         let place = if is_next {
             *next
         } else {
-            self.0.binary_search_by_key(&name, |(name, _)| name).ok()?
+            self.0.binary_search_by_key(&in_order(name), |(name, _)| in_order(name)).ok()?
         };
         *next = place + 1;
         self.0.get(place).map(|(_, row)| *row)
