@@ -2,6 +2,7 @@
 //! would run one after the other.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -20,6 +21,12 @@ struct Program {
     executable: PathBuf,
 }
 
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 /// Builds them as one step and runs each as its own, one on each core at a time.
 pub(crate) fn run(project: &Project, report: &mut Report, variables: &[(&str, OsString)]) {
     let mut programs = Vec::new();
@@ -30,16 +37,10 @@ pub(crate) fn run(project: &Project, report: &mut Report, variables: &[(&str, Os
         }
         Err(why) => Outcome::Failed(why),
     });
-    let names: Vec<_> = programs.iter().map(|program| program.name.clone()).collect();
-    report.side_by_side("tests", &names, |name| {
-        match programs.iter().find(|program| program.name == name) {
-            Some(program) => {
-                let mut command = project.command(&program.executable);
-                command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
-                report::told(command.envs(variables.iter().cloned()))
-            }
-            None => (Outcome::Failed("it was not built".to_owned()), String::new()),
-        }
+    report.side_by_side("tests", &programs, |program| {
+        let mut command = project.command(&program.executable);
+        command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
+        report::told(command.envs(variables.iter().cloned()))
     });
 }
 

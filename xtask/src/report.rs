@@ -1,5 +1,6 @@
 //! What was run, how long it took and how it ended.
 
+use std::fmt::Display;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -52,11 +53,11 @@ impl Report {
     }
 
     /// Runs a step for each of these, one on each core at a time. What a step says is printed when it ends.
-    pub(crate) fn side_by_side(
+    pub(crate) fn side_by_side<T: Display + Sync>(
         &mut self,
         what: &str,
-        of: &[String],
-        work: impl Fn(&str) -> (Outcome, String) + Sync,
+        of: &[T],
+        work: impl Fn(&T) -> (Outcome, String) + Sync,
     ) {
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
         let left = Mutex::new(of.iter());
@@ -203,7 +204,7 @@ mod tests {
         let numbers: Vec<_> = (0..20).map(|number| number.to_string()).collect();
         let mut report = Report::new(Strictness::SkippedPasses);
         report.side_by_side("step", &numbers, |number| {
-            let outcome = match number {
+            let outcome = match number.as_str() {
                 "7" => Outcome::Failed("on purpose".to_owned()),
                 _ => Outcome::Passed,
             };
